@@ -1,0 +1,59 @@
+"""Blobs: files stored once under their SHA-256, whatever number of versions use them. Chosen by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from model_registry.errors import ConfigurationError
+
+
+class BlobStore(Protocol):
+    """Where bytes are kept. Nothing here knows models, and nothing here decides what is garbage."""
+
+    def staging(self, lease: str) -> Path:
+        """The folder of a registration under way, made on first use, on the same filesystem as the blobs."""
+
+    def staged_leases(self) -> list[str]:
+        """The leases that have a staging folder."""
+
+    def discard_staging(self, lease: str) -> None:
+        """Remove a staging folder with all that is in it."""
+
+    def place(self, staged: Path, sha256: str) -> None:
+        """Move a synced staged file to its blob. ``sync`` makes it survive a power cut."""
+
+    def sync(self) -> None:
+        """Make all blobs placed so far survive a power cut."""
+
+    def local(self, sha256: str) -> Path:
+        """The local file that holds the blob's bytes, unverified."""
+
+    def size(self, sha256: str) -> int | None:
+        """Bytes of a blob, None if it is not there."""
+
+    def is_intact(self, sha256: str, size: int) -> bool:
+        """Whether the blob is there with the right bytes: hashed in full once, remembered until the file changes."""
+
+    def forget(self, sha256: str) -> None:
+        """Drop what is remembered of a blob, so that the next ``is_intact`` reads it in full."""
+
+    def digests(self) -> Iterator[str]:
+        """All blobs, in no order."""
+
+    def delete(self, sha256: str) -> int:
+        """Unlink a blob; returns the bytes freed, 0 if it was gone. Called by the catalog only (see ``collect``)."""
+
+
+def open_blobs(url: str, folder: Path) -> BlobStore:
+    """The blob store of a URL such as ``file:.``, relative to the registry's folder.
+
+    :raises ConfigurationError: for a scheme that nothing serves.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme != "file":
+        raise ConfigurationError(f"blobs = {url!r}: no blob store serves {scheme!r}", hint="use file:<folder>", url=url)
+    from model_registry.blobs.local import LocalBlobs
+
+    return LocalBlobs(folder / rest)

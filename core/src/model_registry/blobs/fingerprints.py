@@ -1,0 +1,106 @@
+"""Which files were hashed in full, and what the filesystem said of them then.
+
+Only a memory: losing it costs hashing again, so nothing here is synced, and a damaged file is thrown away.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from attrs import frozen
+
+#: A file changed within this many nanoseconds may change again without its time stamps telling (kernel ticks).
+_SETTLING_NS = 50_000_000
+
+_TABLE = """
+    CREATE TABLE IF NOT EXISTS verified (
+        sha256 BLOB PRIMARY KEY,
+        device TEXT NOT NULL,
+        inode TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        ctime_ns INTEGER NOT NULL
+    ) WITHOUT ROWID
+"""
+
+
+@frozen
+class Fingerprint:
+    """What the filesystem says of a file. Any write, replacement or change of owner or links alters it."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> Fingerprint:
+        """:raises FileNotFoundError: if there is no such file."""
+        stat = os.stat(path)
+        return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+    def is_settled(self) -> bool:
+        """Whether the file last changed long enough ago for its time stamps to show the next change."""
+        return time.time_ns() - self.ctime_ns > _SETTLING_NS
+
+
+class Fingerprints:
+    """Remembered fingerprints in a small SQLite file; in memory alone where that file cannot be written."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._known: dict[str, Fingerprint] = {}
+        self._connection: sqlite3.Connection | None = None
+        self._pid = -1
+
+    def get(self, sha256: str) -> Fingerprint | None:
+        with self._lock:
+            if sha256 not in self._known:
+                row = self._execute(
+                    "SELECT device, inode, size, mtime_ns, ctime_ns FROM verified WHERE sha256 = ?",
+                    bytes.fromhex(sha256),
+                )
+                if row is not None:
+                    self._known[sha256] = Fingerprint(*map(int, row))
+            return self._known.get(sha256)
+
+    def remember(self, sha256: str, fingerprint: Fingerprint) -> None:
+        with self._lock:
+            self._known[sha256] = fingerprint
+            # SQLite's integers are signed; text holds any device number.
+            values = (str(fingerprint.device), str(fingerprint.inode), fingerprint.size)
+            times = (fingerprint.mtime_ns, fingerprint.ctime_ns)
+            self._execute("REPLACE INTO verified VALUES (?, ?, ?, ?, ?, ?)", bytes.fromhex(sha256), *values, *times)
+
+    def forget(self, sha256: str) -> None:
+        with self._lock:
+            self._known.pop(sha256, None)
+            self._execute("DELETE FROM verified WHERE sha256 = ?", bytes.fromhex(sha256))
+
+    def _execute(self, statement: str, *values: object) -> tuple[str | int, ...] | None:
+        """Run one statement; a failure only means that nothing is remembered."""
+        try:
+            row: tuple[str | int, ...] | None = self._connect().execute(statement, values).fetchone()
+            return row
+        except sqlite3.DatabaseError as error:
+            self._connection = None
+            if "malformed" in str(error) or "not a database" in str(error):
+                with suppress(OSError):
+                    self._path.unlink()
+            return None
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._connection is None or self._pid != os.getpid():
+            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute(_TABLE)
+            self._connection, self._pid = connection, os.getpid()
+        return self._connection

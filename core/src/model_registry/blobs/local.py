@@ -1,0 +1,104 @@
+"""Blobs in a plain folder, laid out as an OCI image layout: ``blobs/sha256/<hex>`` beside an ``oci-layout`` file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from model_registry import canonical_json
+from model_registry.blobs.fingerprints import Fingerprint, Fingerprints
+from model_registry.digests import is_sha256, sha256_of_file
+from model_registry.durable import publish, sync_folder
+
+OCI_LAYOUT = {"imageLayoutVersion": "1.0.0"}
+# An image layout must have an index. The catalog says which versions exist, so this one stays empty.
+EMPTY_INDEX = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}
+
+
+class LocalBlobs:
+    """A blob store in ``root``. Several processes may use it at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._blobs = root / "blobs" / "sha256"
+        self._staging = root / "staging"
+        self._fingerprints = Fingerprints(root / "fingerprints.sqlite")
+        if not (root / "oci-layout").exists():
+            self._create()
+
+    def _create(self) -> None:
+        self._blobs.mkdir(parents=True, exist_ok=True)
+        self._staging.mkdir(exist_ok=True)
+        publish(self.root / "index.json", canonical_json.dump(EMPTY_INDEX))
+        publish(self.root / "oci-layout", canonical_json.dump(OCI_LAYOUT))
+        sync_folder(self.root / "blobs")
+
+    def staging(self, lease: str) -> Path:
+        folder = self._staging / lease
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def staged_leases(self) -> list[str]:
+        try:
+            return sorted(os.listdir(self._staging))
+        except FileNotFoundError:
+            return []
+
+    def discard_staging(self, lease: str) -> None:
+        shutil.rmtree(self._staging / lease, ignore_errors=True)
+
+    def place(self, staged: Path, sha256: str) -> None:
+        # Read-only for everybody who could read it: a blob never changes.
+        os.chmod(staged, staged.stat().st_mode & 0o444)
+        os.rename(staged, self._path(sha256))
+
+    def sync(self) -> None:
+        sync_folder(self._blobs)
+
+    def local(self, sha256: str) -> Path:
+        return self._path(sha256)
+
+    def size(self, sha256: str) -> int | None:
+        try:
+            return self._path(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def is_intact(self, sha256: str, size: int) -> bool:
+        path = self._path(sha256)
+        try:
+            before = Fingerprint.of(path)
+            if before.size != size:
+                return False
+            if self._fingerprints.get(sha256) == before:
+                return True
+            if sha256_of_file(path) != sha256:
+                return False
+        except FileNotFoundError:
+            return False
+        if before.is_settled() and Fingerprint.of(path) == before:
+            self._fingerprints.remember(sha256, before)
+        return True
+
+    def forget(self, sha256: str) -> None:
+        self._fingerprints.forget(sha256)
+
+    def digests(self) -> Iterator[str]:
+        with os.scandir(self._blobs) as entries:
+            yield from (entry.name for entry in entries if is_sha256(entry.name))
+
+    def delete(self, sha256: str) -> int:
+        path = self._path(sha256)
+        with suppress(FileNotFoundError):
+            size = path.stat().st_size
+            path.unlink()
+            return size
+        return 0
+
+    def _path(self, sha256: str) -> Path:
+        if not is_sha256(sha256):
+            raise ValueError(f"not a SHA-256: {sha256!r}")
+        return self._blobs / sha256

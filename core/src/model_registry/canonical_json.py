@@ -1,0 +1,44 @@
+"""One JSON text for one value, so that equal records have equal digests."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from model_registry.errors import InvalidMetadataError, UnsafeModelError
+
+
+def dump(value: Any) -> bytes:
+    """UTF-8 JSON with sorted keys and no spaces; numbers as Python writes them, so that 1.0 stays a float.
+
+    :raises InvalidMetadataError: for what JSON cannot hold: NaN, infinities, lone surrogates, nesting without end.
+    """
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        return text.encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InvalidMetadataError(f"not representable as JSON: {error}", field=None) from error
+
+
+def load(data: bytes, *, what: str) -> Any:
+    """Parse JSON from a file nobody trusts.
+
+    :param what: Names the file in the error.
+    :raises UnsafeModelError: if it is no JSON, repeats a key, or nests too deep.
+    """
+    try:
+        return json.loads(data, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
+        raise UnsafeModelError(f"{what} is not the JSON it should be: {reason}", path=what) from error
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key is given twice")
+    return result
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")

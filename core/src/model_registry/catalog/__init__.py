@@ -1,0 +1,160 @@
+"""The catalog: the SQL database that says which versions exist, and the only thing that makes one visible.
+
+Chosen by URL. ``Catalog`` is what a database has to offer; :mod:`model_registry.catalog.sqlite` is the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from attrs import frozen
+
+from model_registry.errors import ConfigurationError
+
+
+@frozen
+class VersionRow:
+    """One version as the catalog keeps it.
+
+    :param name: The model's name as first registered.
+    :param digest: SHA-256 of the manifest.
+    :param size: Bytes of the version's files.
+    :param metadata: The metadata document, JSON.
+    :param blobs: (sha256, size) of every blob that the version needs. Empty in rows that were read: the manifest tells.
+    :param registered_at: Microseconds since 1970 in UTC; likewise ``removed_at``, None while the version is visible.
+    """
+
+    name: str
+    version: str
+    digest: str
+    format: str
+    model_type: str
+    size: int
+    metadata: str
+    registered_at: int
+    removed_at: int | None = None
+    blobs: tuple[tuple[str, int], ...] = ()
+
+
+@frozen
+class CatalogStats:
+    """Counts and bytes of the whole catalog. ``logical`` counts a shared blob once per version, ``stored`` once."""
+
+    models: int
+    versions: int
+    removed_versions: int
+    logical_bytes: int
+    stored_bytes: int
+    removed_bytes: int
+    by_format: dict[str, int]
+    by_type: dict[str, int]
+
+
+class Catalog(Protocol):
+    """What the core asks of a database. Every method is one transaction; names are matched without regard to case."""
+
+    # Registering
+
+    def begin(self, owner: str) -> str:
+        """Open a lease for a registration of this owner; returns its id."""
+
+    def renew(self, lease: str) -> None:
+        """Say that the registration is alive."""
+
+    def reserve_next_version(self, lease: str, name: str) -> str:
+        """The next free version number of a model; nobody else gets it while the lease lasts."""
+
+    def claim(self, lease: str, digests: Iterable[str]) -> None:
+        """Protect blobs from collection while the lease lasts.
+
+        :raises RegistrationLostError: if the lease is gone.
+        """
+
+    def commit(self, lease: str, row: VersionRow) -> None:
+        """Make the version visible, durably, and end the lease.
+
+        :raises RegistrationLostError: if the lease is gone; its blobs may have been collected.
+        :raises VersionExistsError: if the model has a version that is equal by PEP 440.
+        :raises InvalidNameError: if the model exists under a name that differs by case.
+        """
+
+    def release(self, lease: str) -> None:
+        """End a lease without committing."""
+
+    # Looking
+
+    def get(self, name: str, version: str) -> VersionRow | None:
+        """The visible version of this name; "1.0" finds "1.0.0"."""
+
+    def latest(self, name: str) -> VersionRow | None:
+        """The highest visible version by PEP 440; a pre-release only if there is nothing else."""
+
+    def has_model(self, name: str) -> bool:
+        """Whether the model has a visible version."""
+
+    def similar_names(self, name: str, limit: int = 3) -> list[str]:
+        """Names of visible models near to this one, for error messages."""
+
+    def versions(
+        self,
+        *,
+        name: str | None = None,
+        model_type: str | None = None,
+        format: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
+        removed: bool = False,
+    ) -> list[VersionRow]:
+        """Versions in the order of name, then PEP 440.
+
+        :param after: (name, version) of the last row of the page before.
+        :param removed: List the removed ones that can still be restored, instead of the visible ones.
+        """
+
+    def stats(self) -> CatalogStats:
+        """Counts and bytes."""
+
+    # Removing
+
+    def remove(self, name: str, version: str | None, *, keep: bool) -> list[VersionRow]:
+        """Hide one version, or all of a model; ``keep`` leaves them restorable. Returns what was removed."""
+
+    def restore(self, name: str, version: str | None) -> list[VersionRow]:
+        """Show removed versions again: the one named, or all of the model. Of several removals the newest returns.
+
+        :raises VersionExistsError: if the version was registered anew in the meantime.
+        """
+
+    def purge(self, before: int) -> int:
+        """Forget versions removed before this time (microseconds) for good; returns how many."""
+
+    # Collecting
+
+    def reap_leases(self, is_dead: Callable[[str], bool]) -> set[str]:
+        """End the leases that ran out or whose owner is dead; returns those that live."""
+
+    def collect(self, digests: Sequence[str], delete: Callable[[str], int]) -> tuple[int, int]:
+        """Call ``delete`` for those of the blobs that no version needs and no lease claims, while neither can change.
+
+        :returns: How many were deleted, and their bytes.
+        """
+
+    def references(self) -> Iterator[tuple[str, int]]:
+        """(sha256, size) of every blob that some version needs, removed ones included."""
+
+
+def open_catalog(url: str, folder: Path, *, create: bool) -> Catalog:
+    """The catalog of a URL such as ``sqlite:catalog.sqlite``, relative to the registry's folder.
+
+    :raises ConfigurationError: for a scheme that nothing serves.
+    :raises RegistryNotFoundError: if there is none and ``create`` is False.
+    """
+    scheme, _, rest = url.partition(":")
+    if scheme != "sqlite":
+        hint = "use sqlite:<file>"
+        raise ConfigurationError(f"catalog = {url!r}: no catalog serves {scheme!r}", hint=hint, url=url)
+    from model_registry.catalog.sqlite import SqliteCatalog
+
+    return SqliteCatalog(folder / rest, create=create)

@@ -1,0 +1,140 @@
+"""SQLite connections of the catalog: made once per thread and process, durable, and created without a race."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from model_registry.catalog.schema import MIGRATIONS
+from model_registry.durable import sync_file, sync_folder
+from model_registry.errors import RegistryNotFoundError, StorageError
+
+#: Seconds to wait for another process's transaction. They last milliseconds; this is for a stopped machine.
+_BUSY_SECONDS = 120.0
+
+
+class Connections:
+    """One connection per thread; after a fork the child opens its own, as SQLite demands."""
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        self.path = path
+        self._local = threading.local()
+        if not path.exists():
+            if not create:
+                raise RegistryNotFoundError(
+                    f"no registry at {path.parent}",
+                    hint="check the path; registering a model makes one",
+                    path=str(path.parent),
+                )
+            _create(path)
+        with self.reading() as connection:
+            _migrate(connection, path)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The thread's connection, for single SELECTs."""
+        try:
+            yield self._connection()
+        except sqlite3.DatabaseError as error:
+            raise _storage_error(error, self.path) from error
+
+    @contextmanager
+    def writing(self, *, durable: bool) -> Iterator[sqlite3.Connection]:
+        """A write transaction, alone in the database. ``durable``: acknowledged only once it survives a power cut.
+
+        Without FULL, a power cut loses acknowledged commits of a WAL database; what concerns only running processes
+        (leases and claims) dies with them anyway and need not wait for the disk.
+        """
+        try:
+            connection = self._connection()
+            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+        except sqlite3.DatabaseError as error:
+            raise _storage_error(error, self.path) from error
+
+    def _connection(self) -> sqlite3.Connection:
+        if getattr(self._local, "pid", None) != os.getpid():
+            self._local.connection = _connect(self.path)
+            self._local.pid = os.getpid()
+        connection: sqlite3.Connection = self._local.connection
+        return connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # mode=rw: never make an empty database where the registry's was taken away.
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _create(path: Path) -> None:
+    """Make the database under another name and link it into place, so that nobody ever sees half a schema."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        connection = sqlite3.connect(temporary, isolation_level=None)
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = WAL")
+        _migrate(connection, path)
+        connection.close()
+        sync_file(temporary)
+        os.link(temporary, path)
+    except FileExistsError:
+        pass  # another process was first
+    except sqlite3.DatabaseError as error:
+        raise _storage_error(error, path) from error
+    finally:
+        for leftover in path.parent.glob(f"{temporary.name}*"):
+            leftover.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the schema to this version; several processes may try at once."""
+    if _schema_version(connection) == len(MIGRATIONS):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    found = _schema_version(connection)
+    if found > len(MIGRATIONS):
+        connection.execute("ROLLBACK")
+        raise StorageError(
+            f"{path} has schema version {found}, this core knows up to {len(MIGRATIONS)}",
+            hint="it was written by a newer model-registry-core: upgrade",
+            path=str(path),
+        )
+    for migration in MIGRATIONS[found:]:
+        for statement in migration.split(";"):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    connection.execute("COMMIT")
+
+
+def _schema_version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _storage_error(error: sqlite3.DatabaseError, path: Path) -> Exception:
+    if isinstance(error, sqlite3.IntegrityError):
+        return error  # a constraint spoke: the caller knows what it means
+    text = str(error)
+    hint = "nothing was changed; try again"
+    if "full" in text:
+        hint = "free some space and try again; nothing was changed"
+    elif "malformed" in text or "not a database" in text:
+        hint = "the catalog is damaged; restore the file from a backup"
+    elif "readonly" in text:
+        hint = "the registry's folder is not writable for this user"
+    return StorageError(f"catalog {path}: {text}", hint=hint, path=str(path))

@@ -1,0 +1,312 @@
+"""The catalog in one SQLite file, in WAL mode: readers never wait, writers take turns."""
+
+from __future__ import annotations
+
+import difflib
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from model_registry.catalog import CatalogStats, VersionRow
+from model_registry.catalog.connection import Connections
+from model_registry.clock import now
+from model_registry.errors import InvalidNameError, RegistrationLostError, VersionExistsError
+from model_registry.leases import LEASE_SECONDS
+from model_registry.names import name_key
+from model_registry.versions import is_prerelease, next_version, sort_key
+
+_COLUMNS = """
+    m.name, v.version, lower(hex(v.digest)), v.format, v.model_type, v.size, v.metadata, v.registered_at, v.removed_at
+"""
+_SELECT = f"SELECT {_COLUMNS} FROM versions v JOIN models m ON m.id = v.model_id"
+_VISIBLE = "m.key = ? AND v.removed_at IS NULL"
+#: Fewer than SQLite's limit of bound parameters.
+_BATCH = 500
+
+
+class SqliteCatalog:
+    """See :class:`model_registry.catalog.Catalog`."""
+
+    def __init__(self, path: Path, *, create: bool) -> None:
+        self._connections = Connections(path, create=create)
+
+    # Registering
+
+    def begin(self, owner: str) -> str:
+        lease = uuid.uuid4().hex
+        with self._connections.writing(durable=False) as db:
+            db.execute("INSERT INTO leases (id, owner, expires_at) VALUES (?, ?, ?)", (lease, owner, _lease_end()))
+        return lease
+
+    def renew(self, lease: str) -> None:
+        with self._connections.writing(durable=False) as db:
+            db.execute("UPDATE leases SET expires_at = ? WHERE id = ?", (_lease_end(), lease))
+
+    def reserve_next_version(self, lease: str, name: str) -> str:
+        key = name_key(name)
+        with self._connections.writing(durable=False) as db:
+            version = next_version([*_highest_versions(db, key), *_reserved_versions(db, key, lease)])
+            reserved = db.execute("UPDATE leases SET model_key = ?, version = ? WHERE id = ?", (key, version, lease))
+            _require_lease(reserved.rowcount)
+        return version
+
+    def claim(self, lease: str, digests: Iterable[str]) -> None:
+        with self._connections.writing(durable=False) as db:
+            _require_lease(db.execute("UPDATE leases SET expires_at = ? WHERE id = ?", (_lease_end(), lease)).rowcount)
+            rows = [(bytes.fromhex(sha256), lease) for sha256 in digests]
+            db.executemany("INSERT OR IGNORE INTO claims (sha256, lease_id) VALUES (?, ?)", rows)
+
+    def commit(self, lease: str, row: VersionRow) -> None:
+        with self._connections.writing(durable=True) as db:
+            _require_lease(db.execute("DELETE FROM leases WHERE id = ?", (lease,)).rowcount)
+            version_id = _insert_version(db, _model_id(db, row.name), row)
+            _insert_blobs(db, version_id, row.blobs)
+
+    def release(self, lease: str) -> None:
+        # Durable although it need not be: it overwrites what a failed commit may have left in the write-ahead log.
+        with self._connections.writing(durable=True) as db:
+            db.execute("DELETE FROM leases WHERE id = ?", (lease,))
+
+    # Looking
+
+    def get(self, name: str, version: str) -> VersionRow | None:
+        return self._one(f"{_SELECT} WHERE {_VISIBLE} AND v.sort_key = ?", name_key(name), sort_key(version))
+
+    def latest(self, name: str) -> VersionRow | None:
+        order = "ORDER BY v.prerelease, v.sort_key DESC LIMIT 1"
+        return self._one(f"{_SELECT} WHERE {_VISIBLE} {order}", name_key(name))
+
+    def has_model(self, name: str) -> bool:
+        return self.latest(name) is not None
+
+    def similar_names(self, name: str, limit: int = 3) -> list[str]:
+        query = """
+            SELECT key, name FROM models m
+            WHERE EXISTS (SELECT 1 FROM versions v WHERE v.model_id = m.id AND v.removed_at IS NULL)
+        """
+        with self._connections.reading() as db:
+            names = dict(db.execute(query))
+        return [names[key] for key in difflib.get_close_matches(name_key(name), names, n=limit)]
+
+    def versions(
+        self,
+        *,
+        name: str | None = None,
+        model_type: str | None = None,
+        format: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
+        removed: bool = False,
+    ) -> list[VersionRow]:
+        terms = ["v.removed_at IS NOT NULL" if removed else "v.removed_at IS NULL"]
+        values: list[object] = []
+        for term, value in (
+            ("m.key = ?", name and name_key(name)),
+            ("v.model_type = ?", model_type),
+            ("v.format = ?", format),
+        ):
+            if value is not None:
+                terms.append(term)
+                values.append(value)
+        if after is not None:
+            terms.append("(m.key, v.sort_key) > (?, ?)")
+            values += [name_key(after[0]), sort_key(after[1])]
+        where = " AND ".join(terms)
+        values.append(-1 if limit is None else limit)
+        with self._connections.reading() as db:
+            rows = db.execute(f"{_SELECT} WHERE {where} ORDER BY m.key, v.sort_key, v.removed_at LIMIT ?", values)
+            return [VersionRow(*row) for row in rows]
+
+    def stats(self) -> CatalogStats:
+        with self._connections.reading() as db:
+            totals = """
+                SELECT
+                    count(DISTINCT model_id) FILTER (WHERE removed_at IS NULL) AS models,
+                    count(*) FILTER (WHERE removed_at IS NULL) AS versions,
+                    count(*) FILTER (WHERE removed_at IS NOT NULL) AS removed_versions,
+                    coalesce(sum(size) FILTER (WHERE removed_at IS NULL), 0) AS logical_bytes,
+                    (SELECT coalesce(sum(size), 0) FROM blobs) AS stored_bytes,
+                    coalesce(sum(size) FILTER (WHERE removed_at IS NOT NULL), 0) AS removed_bytes
+                FROM versions
+            """
+            count_by = "SELECT {0}, count(*) FROM versions WHERE removed_at IS NULL GROUP BY {0} ORDER BY {0}"
+            by_format = dict(db.execute(count_by.format("format")))
+            by_type = dict(db.execute(count_by.format("model_type")))
+            return CatalogStats(**_named(db.execute(totals)), by_format=by_format, by_type=by_type)
+
+    # Removing
+
+    def remove(self, name: str, version: str | None, *, keep: bool) -> list[VersionRow]:
+        with self._connections.writing(durable=True) as db:
+            found = _matching(db, f"{_VISIBLE}", name, version)
+            removed_at = now()
+            if keep:
+                db.executemany(
+                    "UPDATE versions SET removed_at = ? WHERE id = ?", [(removed_at, row[0]) for row in found]
+                )
+            else:
+                _forget(db, [row[0] for row in found])
+        return [VersionRow(*row[1:]) for row in found]
+
+    def restore(self, name: str, version: str | None) -> list[VersionRow]:
+        with self._connections.writing(durable=True) as db:
+            removed = _matching(db, "m.key = ? AND v.removed_at IS NOT NULL", name, version)
+            newest = {sort_key(row[2]): row for row in removed}  # ordered by time of removal: the last one stays
+            for row in newest.values():
+                try:
+                    db.execute("UPDATE versions SET removed_at = NULL WHERE id = ?", (row[0],))
+                except sqlite3.IntegrityError:
+                    raise _exists(db, row[1], row[2], "it was registered again since; remove that one first") from None
+        return [VersionRow(*row[1:-1]) for row in newest.values()]  # without the time of removal
+
+    def purge(self, before: int) -> int:
+        with self._connections.writing(durable=True) as db:
+            found = [id for (id,) in db.execute("SELECT id FROM versions WHERE removed_at < ?", (before,))]
+            _forget(db, found)
+        return len(found)
+
+    # Collecting
+
+    def reap_leases(self, is_dead: Callable[[str], bool]) -> set[str]:
+        with self._connections.writing(durable=True) as db:
+            leases = db.execute("SELECT id, owner, expires_at FROM leases").fetchall()
+            dead = {id for id, owner, expires_at in leases if expires_at < now() or is_dead(owner)}
+            db.executemany("DELETE FROM leases WHERE id = ?", [(id,) for id in dead])
+        return {id for id, _, _ in leases} - dead
+
+    def collect(self, digests: Sequence[str], delete: Callable[[str], int]) -> tuple[int, int]:
+        freed = []
+        for start in range(0, len(digests), _BATCH):
+            batch = digests[start : start + _BATCH]
+            # The blobs are unlinked inside the write transaction: a registration's claim, itself one, comes before it
+            # (and protects the blob) or after it (and finds the blob gone).
+            with self._connections.writing(durable=False) as db:
+                garbage = [sha256 for sha256 in batch if not _is_needed(db, bytes.fromhex(sha256))]
+                db.executemany("DELETE FROM blobs WHERE sha256 = ?", [(bytes.fromhex(sha256),) for sha256 in garbage])
+                freed += [delete(sha256) for sha256 in garbage]
+        return len(freed), sum(freed)
+
+    def references(self) -> Iterator[tuple[str, int]]:
+        with self._connections.reading() as db:
+            query = "SELECT lower(hex(sha256)), size FROM blobs WHERE id IN (SELECT blob_id FROM version_blobs)"
+            yield from db.execute(query).fetchall()
+
+    def _one(self, query: str, *values: object) -> VersionRow | None:
+        with self._connections.reading() as db:
+            row = db.execute(query, values).fetchone()
+        return row and VersionRow(*row)
+
+
+def _named(cursor: sqlite3.Cursor) -> dict[str, Any]:
+    """The only row of a query, by the names of its columns."""
+    return dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True))
+
+
+def _lease_end() -> int:
+    return now() + int(LEASE_SECONDS * 1e6)
+
+
+def _require_lease(affected: int) -> None:
+    if not affected:
+        raise RegistrationLostError(
+            "the registration took so long without a sign of life that it was taken for dead", hint="register again"
+        )
+
+
+def _highest_versions(db: sqlite3.Connection, key: str) -> list[str]:
+    """The highest version of a model, removed ones included: a number is never given twice."""
+    query = """
+        SELECT v.version FROM versions v JOIN models m ON m.id = v.model_id
+        WHERE m.key = ? ORDER BY v.sort_key DESC LIMIT 1
+    """
+    return [version for (version,) in db.execute(query, (key,))]
+
+
+def _reserved_versions(db: sqlite3.Connection, key: str, lease: str) -> list[str]:
+    rows = db.execute("SELECT version FROM leases WHERE model_key = ? AND id != ?", (key, lease))
+    return [version for (version,) in rows]
+
+
+def _model_id(db: sqlite3.Connection, name: str) -> int:
+    key = name_key(name)
+    db.execute("INSERT OR IGNORE INTO models (name, key) VALUES (?, ?)", (name, key))
+    id, known_as = db.execute("SELECT id, name FROM models WHERE key = ?", (key,)).fetchone()
+    if known_as != name:
+        has_versions = db.execute("SELECT 1 FROM versions WHERE model_id = ? LIMIT 1", (id,)).fetchone()
+        if has_versions:
+            raise InvalidNameError(
+                f"model {name!r}: a model {known_as!r} exists, and names that differ only by case are one name",
+                hint=f"use {known_as!r}",
+                value=name,
+            )
+        db.execute("UPDATE models SET name = ? WHERE id = ?", (name, id))
+    found: int = id
+    return found
+
+
+def _insert_version(db: sqlite3.Connection, model_id: int, row: VersionRow) -> int:
+    try:
+        inserted = db.execute(
+            "INSERT INTO versions (model_id, version, sort_key, prerelease, digest, format, model_type, size, metadata,"
+            " registered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                model_id,
+                row.version,
+                sort_key(row.version),
+                is_prerelease(row.version),
+                bytes.fromhex(row.digest),
+                row.format,
+                row.model_type,
+                row.size,
+                row.metadata,
+                row.registered_at,
+            ),
+        )
+    except sqlite3.IntegrityError:
+        raise _exists(db, row.name, row.version, "versions are immutable: register another version") from None
+    return inserted.lastrowid or 0  # never None after an INSERT, which its type cannot say
+
+
+def _exists(db: sqlite3.Connection, name: str, version: str, hint: str) -> VersionExistsError:
+    found = db.execute(f"{_SELECT} WHERE {_VISIBLE} AND v.sort_key = ?", (name_key(name), sort_key(version))).fetchone()
+    existing = VersionRow(*found)
+    same = "" if existing.version == version else f" as {existing.version}, which PEP 440 calls equal"
+    return VersionExistsError(
+        f"{name}:{version} is registered already{same}",
+        hint=hint,
+        model=name,
+        version=existing.version,
+        digest=existing.digest,
+    )
+
+
+def _insert_blobs(db: sqlite3.Connection, version_id: int, blobs: Iterable[tuple[str, int]]) -> None:
+    rows = {bytes.fromhex(sha256): size for sha256, size in blobs}
+    db.executemany("INSERT OR IGNORE INTO blobs (sha256, size) VALUES (?, ?)", rows.items())
+    db.executemany(
+        "INSERT INTO version_blobs (version_id, blob_id) SELECT ?, id FROM blobs WHERE sha256 = ?",
+        [(version_id, sha256) for sha256 in rows],
+    )
+
+
+def _matching(db: sqlite3.Connection, where: str, name: str, version: str | None) -> list[Any]:
+    values = [name_key(name)]
+    if version is not None:
+        where += " AND v.sort_key = ?"
+        values.append(sort_key(version))
+    query = f"SELECT v.id, {_COLUMNS} FROM versions v JOIN models m ON m.id = v.model_id WHERE {where}"
+    return db.execute(f"{query} ORDER BY v.sort_key, v.removed_at", values).fetchall()
+
+
+def _forget(db: sqlite3.Connection, version_ids: list[int]) -> None:
+    db.executemany("DELETE FROM versions WHERE id = ?", [(id,) for id in version_ids])
+
+
+def _is_needed(db: sqlite3.Connection, sha256: bytes) -> bool:
+    query = """
+        SELECT EXISTS (SELECT 1 FROM claims WHERE sha256 = :sha256)
+            OR EXISTS (SELECT 1 FROM blobs b JOIN version_blobs vb ON vb.blob_id = b.id WHERE b.sha256 = :sha256)
+    """
+    return bool(db.execute(query, {"sha256": sha256}).fetchone()[0])

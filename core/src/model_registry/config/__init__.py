@@ -1,0 +1,12 @@
+"""The configuration: what a registry is told by keyword, environment and ``registry.toml``, in that precedence.
+
+Importing this costs no more than ``attrs``: ``tomli`` is imported when there is a file to read, ``cattrs`` when a
+plugin has options to fill.
+"""
+
+from model_registry.config.mistakes import Mistake
+from model_registry.config.options import structure_options
+from model_registry.config.places import Origins, Place
+from model_registry.config.settings import Settings, load_settings
+
+__all__ = ["Mistake", "Origins", "Place", "Settings", "load_settings", "structure_options"]

@@ -1,0 +1,71 @@
+"""Writing so that a power cut takes nothing back, and asking the disk only once.
+
+An ``fsync`` that fails is never retried: the kernel may have dropped the pages and would report success.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+Buffer = bytes | bytearray | memoryview
+
+#: More buffers than this in one ``writev`` is an error on Linux (IOV_MAX).
+_MOST_BUFFERS = 512
+
+
+def write_new(path: Path, buffers: Iterable[Buffer], *, mode: int = 0o666) -> int:
+    """Write a file that does not exist yet and sync it. Returns its bytes. The directory is left to the caller."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        size = write_all(descriptor, buffers)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return size
+
+
+def write_all(descriptor: int, buffers: Iterable[Buffer]) -> int:
+    """Write every byte of the buffers, however the system cuts the writes."""
+    pending = [view for view in (memoryview(buffer).cast("B") for buffer in buffers) if view.nbytes]
+    total = 0
+    while pending:
+        written = os.writev(descriptor, pending[:_MOST_BUFFERS])
+        total += written
+        while pending and written >= pending[0].nbytes:
+            written -= pending.pop(0).nbytes
+        if written:
+            pending[0] = pending[0][written:]
+    return total
+
+
+def sync_file(path: Path) -> None:
+    """Force a file's bytes to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Force a folder's entries to the disk: without it, a file renamed into it is gone after a power cut."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def publish(path: Path, data: bytes) -> None:
+    """Write a small file atomically and durably, unless it exists already."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    try:
+        write_new(temporary, [data])
+        os.link(temporary, path)
+    except FileExistsError:
+        pass  # another process was first, with the same bytes
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)

@@ -1,0 +1,110 @@
+"""The files of a version as plugins see them: verified before they are handed out."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from model_registry import workers
+from model_registry.blobs import BlobStore
+from model_registry.errors import IntegrityError, UnsafeModelError
+from model_registry.records import FileRecord
+from model_registry.staging import StagedFile
+
+
+class _Files:
+    """What stored and staged files have in common. See :class:`model_registry.hookspecs.VersionFiles`."""
+
+    def __init__(self, records: Sequence[FileRecord]) -> None:
+        self._records = {record.path: record for record in records}
+        self._lock = threading.Lock()
+        self._directory: Path | None = None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._records))
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._records
+
+    def size(self, path: str) -> int:
+        return self._records[path].size
+
+    def local(self, path: str) -> Path:
+        raise NotImplementedError
+
+    def verify(self, paths: Iterable[str] | None = None) -> None:
+        workers.run_all(self.local, sorted(self._records if paths is None else paths))
+
+    def read(self, path: str, limit: int = 64 << 20) -> bytes:
+        if self.size(path) > limit:
+            raise UnsafeModelError(
+                f"{path} has {self.size(path):,} bytes where at most {limit:,} make sense",
+                hint="it was not read",
+                path=path,
+            )
+        return self.local(path).read_bytes()
+
+    def directory(self) -> Path:
+        with self._lock:
+            if self._directory is None:
+                self.verify()
+                self._directory = Path(tempfile.mkdtemp(prefix="model_registry-"))
+                weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
+                for path in self:
+                    link = self._directory / path
+                    link.parent.mkdir(parents=True, exist_ok=True)
+                    # Not a hard link: that would change the blob's fingerprint and have it hashed again.
+                    link.symlink_to(self.local(path).absolute())
+            return self._directory
+
+
+class StoredFiles(_Files):
+    """The files of a registered version."""
+
+    def __init__(self, reference: str, records: Sequence[FileRecord], blobs: BlobStore) -> None:
+        super().__init__(records)
+        self._reference = reference
+        self._blobs = blobs
+        self._verified: set[str] = set()
+
+    def local(self, path: str) -> Path:
+        record = self._records[path]
+        if path not in self._verified:
+            require_intact(self._blobs, record, self._reference)
+            self._verified.add(path)
+        return self._blobs.local(record.sha256)
+
+
+class StagedFiles(_Files):
+    """The files of a version that is being registered: ours, and hashed a moment ago."""
+
+    def __init__(self, staged: Sequence[StagedFile], blobs: BlobStore) -> None:
+        super().__init__([file.record for file in staged])
+        self._places = {file.record.path: file.written or blobs.local(file.record.sha256) for file in staged}
+
+    def local(self, path: str) -> Path:
+        return self._places[path]
+
+
+def require_intact(blobs: BlobStore, record: FileRecord, reference: str) -> None:
+    """:raises IntegrityError: unless the file's bytes are those that were registered."""
+    if blobs.is_intact(record.sha256, record.size):
+        return
+    found = blobs.size(record.sha256)
+    state = (
+        "is missing"
+        if found is None
+        else f"has {found:,} of {record.size:,} bytes"
+        if found != record.size
+        else "was changed"
+    )
+    raise IntegrityError(
+        f"{reference}: file {record.path!r} {state} on disk (blobs/sha256/{record.sha256})",
+        hint="load another version, or register the same model again: that puts the bytes back",
+        path=record.path,
+        expected=record.sha256,
+    )

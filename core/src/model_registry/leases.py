@@ -1,0 +1,72 @@
+"""Who is registering right now: the owner of a lease, and whether that process is still alive.
+
+A lease protects what a registration has staged from garbage collection. Only liveness rests on this file; correctness
+does not: a registration whose lease is gone cannot commit (see ``Catalog.commit``).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from functools import lru_cache
+from pathlib import Path
+
+#: Seconds after which a lease that nobody renewed counts as dead, whatever its owner's host.
+LEASE_SECONDS = 3600.0
+
+
+def owner() -> str:
+    """This process, as a lease records it: machine, process id, and the process's start time (ids are reused)."""
+    return f"{_machine()}|{os.getpid()}|{_started(os.getpid())}"
+
+
+def is_dead(lease_owner: str) -> bool:
+    """True only if the owner ran on this machine and certainly runs no more; another machine's owner is never dead."""
+    machine, _, process = lease_owner.partition("|")
+    pid, _, started = process.partition("|")
+    if machine != _machine() or not pid.isdigit():
+        return False
+    return _started(int(pid)) != started
+
+
+@lru_cache(maxsize=1)
+def _machine() -> str:
+    # Host, boot and process-id namespace: two containers may share a folder and a host name.
+    return f"{socket.gethostname()}/{_boot_id()}/{_pid_namespace()}"
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _pid_namespace() -> str:
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """A process's start time in clock ticks since boot; "" if there is no such process, "?" where none can tell."""
+    try:
+        # The command name may hold spaces and parentheses; the fields after the last ")" are regular.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except FileNotFoundError:
+        return _started_elsewhere(pid)
+    except OSError:
+        return "?"
+
+
+def _started_elsewhere(pid: int) -> str:
+    if Path("/proc/self/stat").exists():
+        return ""
+    try:
+        os.kill(pid, 0)  # sends nothing; only asks whether the process exists
+    except ProcessLookupError:
+        return ""
+    except OSError:
+        pass
+    return "?"

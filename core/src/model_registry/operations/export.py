@@ -1,0 +1,128 @@
+"""Exporting: copy a version's files out, or let a plugin write another format; nothing half-written is ever seen."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from model_registry.durable import sync_file, sync_folder
+from model_registry.errors import DestinationExistsError, SourceNotFoundError, UnsupportedFormatError
+from model_registry.files import StoredFiles
+from model_registry.operations import options
+from model_registry.operations.context import Context
+from model_registry.operations.entries import entry_of, files_of, require
+from model_registry.records import ExportRequest, ModelEntry
+from model_registry.staging import files_below
+
+logger = logging.getLogger("model_registry")
+
+
+def export(
+    context: Context,
+    name: str,
+    version: str,
+    export_path: str | os.PathLike[str],
+    export_format: str | None,
+    *,
+    overwrite: bool,
+    given: Mapping[str, Any],
+) -> str:
+    """See ``ModelRegistry.export_model``."""
+    entry = entry_of(context, require(context, name, version))
+    destination = Path(export_path)
+    target = str(export_format or _format_by_suffix(context, entry, destination.suffix))
+    files = files_of(context, entry)
+    with _published(destination, overwrite=overwrite) as temporary:
+        if target == entry.metadata.format:
+            options.require_known(given, (), context.plugins.format(target), "exporting as it is in")
+            _copy(files, temporary, as_file=_is_single_file(files, destination))
+        else:
+            _convert(context, entry, target, temporary, files, given)
+    logger.info("exported %s as %s to %s", entry.reference, target, destination)
+    return str(destination)
+
+
+def _format_by_suffix(context: Context, entry: ModelEntry, suffix: str) -> str:
+    """What the file's suffix asks for, among what can be made of this version; its own format otherwise."""
+    specs = context.plugins.formats()
+    targets = [
+        conversion.target for conversion in context.plugins.conversions() if conversion.source == entry.metadata.format
+    ]
+    asked = [target for target in targets if target in specs and suffix and suffix in specs[target].suffixes]
+    return asked[0] if asked else entry.metadata.format
+
+
+def _convert(
+    context: Context, entry: ModelEntry, target: str, destination: Path, files: StoredFiles, given: Mapping[str, Any]
+) -> None:
+    source = entry.metadata.format
+    possible = sorted(c.target for c in context.plugins.conversions() if c.source == source)
+    if target not in possible:
+        raise UnsupportedFormatError(
+            f"{entry.reference} ({source}) cannot be exported as {target!r}",
+            hint=f"possible: {', '.join([source, *possible])}",
+            format=target,
+        )
+    spec = context.plugins.format(target)
+    options.require_known(given, spec.export_options, spec, "exporting to")
+    context.plugins.export(ExportRequest(source, target, destination, given, entry.metadata), files)
+
+
+def _is_single_file(files: StoredFiles, destination: Path) -> bool:
+    """A version of one file becomes a file where the user names one."""
+    paths = list(files)
+    return len(paths) == 1 and bool(destination.suffix) and Path(paths[0]).suffix == destination.suffix
+
+
+def _copy(files: StoredFiles, destination: Path, *, as_file: bool) -> None:
+    files.verify()
+    for path in files:
+        target = destination if as_file else destination / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(files.local(path), target)
+
+
+@contextmanager
+def _published(destination: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A path to write to, beside the destination; moved there when all went well."""
+    if not destination.parent.is_dir():
+        raise SourceNotFoundError(
+            f"there is no folder {str(destination.parent)!r} to export to",
+            hint="make it first",
+            path=str(destination.parent),
+        )
+    if destination.exists() and not overwrite:
+        raise DestinationExistsError(
+            f"{str(destination)!r} exists", hint="choose another path, or pass overwrite=True", path=str(destination)
+        )
+    temporary = destination.with_name(f".{destination.name}.{uuid.uuid4().hex}")
+    try:
+        yield temporary
+        _sync(temporary)
+        if destination.is_dir():
+            shutil.rmtree(destination)
+        os.replace(temporary, destination)
+        sync_folder(destination.parent)
+    finally:
+        _remove(temporary)
+
+
+def _sync(path: Path) -> None:
+    if path.is_dir():
+        for _, file in files_below(path):
+            sync_file(file)
+    else:
+        sync_file(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,56 @@
+"""Loading: resolve, ask the policy, verify, and let the plugin of the format make the model."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from attrs import evolve
+
+from model_registry.operations import options, policy
+from model_registry.operations.context import Context
+from model_registry.operations.entries import entry_of, files_of, require
+from model_registry.records import LoadedModel, LoadRequest
+
+logger = logging.getLogger("model_registry")
+
+
+def load(
+    context: Context,
+    name: str,
+    version: str,
+    *,
+    allow_code: bool,
+    weights_only: bool | None,
+    given: Mapping[str, Any],
+) -> LoadedModel:
+    """See ``ModelRegistry.load_model``."""
+    entry = entry_of(context, require(context, name, version))
+    spec = context.plugins.format(entry.metadata.format)
+    options.require_known(given, spec.load_options, spec, "loading")
+    trusted = context.settings.trusted_models
+    allowed = policy.code_allowed(entry.name, trusted, allow_code=allow_code, weights_only=weights_only)
+    refuse = partial(policy.refusal, entry.name)
+    if spec.executes_code and not allowed:
+        raise refuse(f"loading format {str(spec.id)!r}")
+    request = LoadRequest(spec.id, given, entry.metadata, allowed, refuse=refuse)
+    loaded = context.plugins.load(request, files_of(context, entry))
+    logger.info("loaded %s", entry.reference)
+    context.plugins.notify("loaded", entry=entry, model=loaded.model)
+    return evolve(loaded, entry=entry)
+
+
+@contextmanager
+def temporary(context: Context, loaded: LoadedModel) -> Iterator[LoadedModel]:
+    """Hand a loaded model out for a while, then let go of it and of what its framework keeps."""
+    entry = loaded.entry
+    try:
+        yield loaded
+    finally:
+        del loaded
+        gc.collect()
+        context.plugins.notify("released", entry=entry)

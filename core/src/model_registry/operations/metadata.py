@@ -1,0 +1,191 @@
+"""Metadata: from keywords to a checked record, from there to the canonical document of the manifest, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from model_registry import canonical_json
+from model_registry.errors import InvalidMetadataError, UnsafeModelError
+from model_registry.records import MEGABYTE, ModelMetadata
+from model_registry.vocabulary import CompressionType, ModelFormat, ModelType
+
+SCHEMA_VERSION = 1
+#: JSON values of deeper nesting than this are refused: they would not come back on every parser.
+_DEEPEST = 64
+
+
+def build(name: str, version: str, format: str, given: Mapping[str, Any]) -> ModelMetadata:
+    """A record of what the caller said. Keywords that are no field go to ``extra``.
+
+    :raises InvalidMetadataError: naming the first field of the wrong type.
+    """
+    values = {key: _CHECKS[key](key, value) for key, value in given.items() if key in _CHECKS and value is not None}
+    extra = dict(given.get("extra") or {})
+    extra |= {key: value for key, value in given.items() if key not in _CHECKS and key != "extra"}
+    for key, value in extra.items():
+        _require_json(value, f"extra {key!r}")
+    return ModelMetadata(name=name, version=version, format=ModelFormat(format), extra=extra, **values)
+
+
+def complete(metadata: ModelMetadata, told: Mapping[str, Any], size: int) -> ModelMetadata:
+    """Fill what the caller left open with what the plugins found in the files (of ``size`` bytes)."""
+    found = {"model_size_mb": size / MEGABYTE, **told}
+    fields = {
+        key: _CHECKS[key](key, value)
+        for key, value in found.items()
+        if key in _CHECKS and value is not None and getattr(metadata, key) in _UNSAID
+    }
+    more = {key: value for key, value in found.items() if key not in _CHECKS}
+    for key, value in more.items():
+        _require_json(value, f"a plugin's metadata {key!r}")
+    return attrs.evolve(metadata, **fields, extra={**more, **metadata.extra})
+
+
+def write(metadata: ModelMetadata, plugin: str, plugin_version: str) -> bytes:
+    """The canonical metadata document of a version."""
+    said = {
+        field.name: value
+        for field in attrs.fields(ModelMetadata)
+        if (value := getattr(metadata, field.name)) not in _EMPTY or field.name == "model_type"
+    }
+    writer = {"plugin": plugin, "version": plugin_version}
+    return canonical_json.dump({"schemaVersion": SCHEMA_VERSION, "metadata": said, "writer": writer})
+
+
+def read(document: str | bytes, *, what: str) -> ModelMetadata:
+    """Parse a metadata document.
+
+    :raises UnsafeModelError: if it is not one, or of a newer schema.
+    """
+    data = document.encode() if isinstance(document, str) else document
+    content = canonical_json.load(data, what=f"metadata of {what}")
+    try:
+        if content["schemaVersion"] != SCHEMA_VERSION:
+            raise ValueError(f"schema version {content['schemaVersion']}; upgrade model-registry-core")
+        fields = dict(content["metadata"])
+        for name, vocabulary in _VOCABULARIES.items():
+            if name in fields:
+                fields[name] = vocabulary(fields[name])
+        return ModelMetadata(**fields)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnsafeModelError(f"metadata of {what} cannot be read: {error}", path=what) from error
+
+
+def _text(field: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong(field, "text", value)
+    return str(value)
+
+
+def _texts(field: str, value: Any) -> list[str]:
+    if isinstance(value, str) or not _is_sequence(value) or not all(isinstance(item, str) for item in value):
+        raise _wrong(field, "a list of texts", value)
+    return [str(item) for item in value]
+
+
+def _count(field: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise _wrong(field, "a whole number, 0 or more", value)
+    return int(value)
+
+
+def _number(field: str, value: Any) -> float:
+    """A finite number. Numbers of numpy and torch are taken for what they are worth."""
+    if isinstance(value, (str, bytes)):
+        raise _wrong(field, "a number", value)
+    if isinstance(value, int):  # also bool: a metric may be True
+        return value
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise _wrong(field, "a number", value) from error
+    if not math.isfinite(number):
+        raise InvalidMetadataError(f"{field} is {number}, which JSON cannot hold", hint="leave it out", field=field)
+    return number
+
+
+def _metrics(field: str, value: Any) -> dict[str, float]:
+    if not isinstance(value, Mapping):
+        raise _wrong(field, "a mapping of names to numbers", value)
+    return {_text(f"a name in {field}", name): _number(f"{field}[{name!r}]", number) for name, number in value.items()}
+
+
+def _shape(field: str, value: Any) -> list[Any]:
+    if isinstance(value, str) or not _is_sequence(value):
+        raise _wrong(field, "a list of sizes", value)
+    shape = list(value)
+    _require_json(shape, field)
+    return shape
+
+
+def _one_of(vocabulary: Callable[[str], str]) -> Callable[[str, Any], str]:
+    return lambda field, value: vocabulary(_text(field, value))
+
+
+_VOCABULARIES: Mapping[str, Callable[[str], Any]] = {
+    "format": ModelFormat,
+    "model_type": ModelType,
+    "compression_type": CompressionType,
+}
+_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "model_type": _one_of(ModelType),
+    "description": _text,
+    "author": _text,
+    "license": _text,
+    "tags": _texts,
+    "framework": _text,
+    "training_framework": _text,
+    "training_dataset": _text,
+    "training_epochs": _count,
+    "performance_metrics": _metrics,
+    "parameters_count": _count,
+    "model_size_mb": _number,
+    "input_shape": _shape,
+    "output_shape": _shape,
+    "compression_type": _one_of(CompressionType),
+    "compression_ratio": _number,
+    "original_size_mb": _number,
+    "dependencies": _texts,
+    "python_version": _text,
+    "repository_url": _text,
+    "paper_url": _text,
+}
+_EMPTY: tuple[Any, ...] = (None, (), [], {})
+#: What counts as «the caller did not say»: a plugin may then tell.
+_UNSAID: tuple[Any, ...] = (*_EMPTY, ModelType.CUSTOM)
+
+
+def _is_sequence(value: Any) -> bool:
+    return hasattr(value, "__iter__") and hasattr(value, "__len__") and not isinstance(value, (Mapping, bytes))
+
+
+def _wrong(field: str, expected: str, value: Any) -> InvalidMetadataError:
+    return InvalidMetadataError(
+        f"{field} is {value!r:.80}, a {type(value).__name__}", hint=f"give {expected}", field=field
+    )
+
+
+def _require_json(value: Any, what: str, depth: int = 0) -> None:
+    """:raises InvalidMetadataError: unless the value would come back from JSON as it is."""
+    if depth > _DEEPEST:
+        raise InvalidMetadataError(f"{what} is nested more than {_DEEPEST} deep", hint="make it flatter", field=what)
+    if value is None or type(value) in (bool, int, str):
+        return
+    if type(value) is float and math.isfinite(value):
+        return
+    if type(value) is list:
+        for item in value:
+            _require_json(item, what, depth + 1)
+    elif type(value) is dict and all(type(key) is str for key in value):
+        for item in value.values():
+            _require_json(item, what, depth + 1)
+    else:
+        raise InvalidMetadataError(
+            f"{what} holds {value!r:.80} ({type(value).__name__}), which JSON would not give back as it is",
+            hint="use None, bool, int, finite float, str, list or a dict with text keys",
+            field=what,
+        )

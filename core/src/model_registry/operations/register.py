@@ -1,0 +1,192 @@
+"""Registering: stage, hash while writing, check, describe, write the manifest, make it visible in one transaction."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import attrs
+
+from model_registry import manifest, provenance
+from model_registry.catalog import VersionRow
+from model_registry.clock import moment, now
+from model_registry.digests import sha256_of_bytes
+from model_registry.errors import UnsafeModelError, UnsupportedModelError, VersionExistsError
+from model_registry.files import StagedFiles
+from model_registry.names import check_model_name
+from model_registry.operations import metadata, options, policy
+from model_registry.operations.context import Context
+from model_registry.operations.entries import entry_of
+from model_registry.operations.lease import Registration
+from model_registry.operations.source import detect, source_of, unknown_format
+from model_registry.records import FormatSpec, ModelEntry, ModelMetadata, SaveRequest
+from model_registry.staging import StagedFile
+from model_registry.versions import check_version
+
+logger = logging.getLogger("model_registry")
+
+
+@attrs.frozen
+class _Version:
+    """What is to be committed: the row and the files it needs."""
+
+    row: VersionRow
+    staged: Sequence[StagedFile]
+
+
+def register(
+    context: Context,
+    name: str,
+    model: Any,
+    model_format: str | None,
+    *,
+    version: str | None,
+    exist_ok: bool,
+    weights_only: bool | None,
+    given: Mapping[str, Any],
+) -> ModelEntry:
+    """See ``ModelRegistry.register_model``."""
+    check_model_name(name)
+    if version is not None:
+        _require_free(context, name, check_version(version), exist_ok)
+    source = source_of(model)
+    spec, described = _format_of(context, source, model_format, given)
+    request = _request(context, name, source, spec, described, weights_only)
+    with Registration(context) as registration:
+        context.plugins.save(request, registration.stage)
+        members = registration.stage.finish()
+        complete = _describe(context, request, members)
+        return _commit(context, registration, complete, members, version, exist_ok)
+
+
+def _require_free(context: Context, name: str, version: str, exist_ok: bool) -> None:
+    """Fail before the work, not after it; the catalog's constraint is what really decides."""
+    row = None if exist_ok else context.catalog.get(name, version)
+    if row is not None:
+        hint = "versions are immutable: register another version"
+        raise VersionExistsError(
+            f"{name}:{row.version} is registered already", hint=hint, model=name, version=row.version, digest=row.digest
+        )
+
+
+def _format_of(
+    context: Context, source: Any, model_format: str | None, given: Mapping[str, Any]
+) -> tuple[FormatSpec, Mapping[str, Any]]:
+    """The format said or seen, and the metadata said or seen."""
+    if model_format is None:
+        detection = detect(context, source)
+        if detection is not None:
+            model_format = detection.format
+            given = {"model_type": detection.model_type, **{k: v for k, v in given.items() if v is not None}}
+        elif context.settings.default_format is None:
+            raise unknown_format(context, source)
+    spec = context.plugins.format(str(model_format or context.settings.default_format))
+    if not spec.storable:
+        raise UnsupportedModelError(
+            f"{spec.id!r} is a format to export to, not to register in", hint="leave model_format out", format=spec.id
+        )
+    return spec, given
+
+
+def _request(
+    context: Context, name: str, source: Any, spec: FormatSpec, given: Mapping[str, Any], weights_only: bool | None
+) -> SaveRequest:
+    chosen, described = options.split(given, spec.save_options)
+    draft = metadata.build(name, "0", spec.id, described)
+    if spec.open_options:
+        chosen |= draft.extra
+    allowed = policy.code_allowed(name, context.settings.trusted_models, weights_only=weights_only)
+    return SaveRequest(source, spec.id, chosen, draft, weights_only is False and allowed)
+
+
+def _describe(context: Context, request: SaveRequest, members: Sequence[StagedFile]) -> ModelMetadata:
+    """Look at what was staged: refuse what is broken, and complete what the caller said."""
+    if not members:
+        raise UnsupportedModelError(
+            "there is nothing to store: the model has no files", hint="give a model or its files"
+        )
+    files = StagedFiles(members, context.blobs)
+    if context.settings.auto_validate:
+        for finding in context.plugins.validate(request.format, files):
+            if finding.severity == "error":
+                raise UnsafeModelError(f"refused: {finding}", path=finding.where)
+    told = context.plugins.metadata(request.format, files)
+    loader = context.plugins.loaders.plugin(request.format)
+    if loader is not None:
+        told = {**told, **loader.describe(request.model, files)}
+    return metadata.complete(request.metadata, told, sum(file.record.size for file in members))
+
+
+def _commit(
+    context: Context,
+    registration: Registration,
+    described: ModelMetadata,
+    members: Sequence[StagedFile],
+    version: str | None,
+    exist_ok: bool,
+) -> ModelEntry:
+    number = version or context.catalog.reserve_next_version(registration.lease, described.name)
+    prepared = _prepare(context, registration, attrs.evolve(described, version=number), members)
+    same = partial(_existing, context, prepared.row) if exist_ok else lambda: None
+    if (existing := same()) is not None:
+        return existing
+    try:
+        registration.commit(prepared.row, prepared.staged)
+    except VersionExistsError:
+        if (existing := same()) is not None:  # another process was faster, with the same bytes
+            return existing
+        raise
+    entry = entry_of(context, prepared.row)
+    logger.info(
+        "registered %s (%s, %d bytes) as sha256:%s", entry.reference, entry.metadata.format, entry.size, entry.digest
+    )
+    context.plugins.notify("registered", entry=entry)
+    return entry
+
+
+def _prepare(
+    context: Context, registration: Registration, described: ModelMetadata, members: Sequence[StagedFile]
+) -> _Version:
+    """Write the documents: metadata, config, the manifest that names them all, and the provenance beside it."""
+    records = [file.record for file in members]
+    document = metadata.write(described, *context.plugins.owner(described.format))
+    config = manifest.write_config(described, records, document)
+    record = manifest.write(records, document, config)
+    digest = sha256_of_bytes(record)
+    registered_at = now()
+    origin = provenance.write(digest, len(record), moment(registered_at), provenance.of_this_process())
+    documents = registration.stage_documents([document, config, record, origin, provenance.EMPTY_BLOB])
+    staged = [*members, *documents]
+    row = VersionRow(
+        name=described.name,
+        version=described.version,
+        digest=digest,
+        format=described.format,
+        model_type=described.model_type,
+        size=sum(file.size for file in records),
+        metadata=document.decode(),
+        registered_at=registered_at,
+        blobs=tuple(file.blob for file in staged),
+    )
+    return _Version(row, staged)
+
+
+def _existing(context: Context, row: VersionRow) -> ModelEntry | None:
+    """The version registered before, if it is the same.
+
+    :raises VersionExistsError: if it is another.
+    """
+    existing = context.catalog.get(row.name, row.version)
+    if existing is None:
+        return None
+    if existing.digest == row.digest:
+        return entry_of(context, existing)
+    raise VersionExistsError(
+        f"{row.name}:{existing.version} is registered already, with another digest: model or metadata differ",
+        hint="register another version",
+        model=row.name,
+        version=existing.version,
+        digest=existing.digest,
+    )

@@ -1,0 +1,83 @@
+"""Removing, restoring, and giving the space back."""
+
+from __future__ import annotations
+
+import logging
+
+from model_registry import leases
+from model_registry.clock import DAY, now
+from model_registry.errors import ModelRegistryError, VersionNotFoundError
+from model_registry.names import check_model_name
+from model_registry.operations.context import Context
+from model_registry.operations.entries import entry_of, find, read_manifest
+from model_registry.records import CollectReport, ModelEntry
+from model_registry.versions import check_version
+
+logger = logging.getLogger("model_registry")
+
+
+def remove(context: Context, name: str, version: str | None) -> list[ModelEntry]:
+    """Hide versions; without backups, forget them and free what nobody else uses."""
+    check_model_name(name)
+    if version is not None:
+        row = find(context, name, version)
+        if row is None:
+            return []
+        version = row.version
+    keep = context.settings.backup_enabled
+    entries = [entry_of(context, row) for row in context.catalog.remove(name, version, keep=keep)]
+    if not keep:
+        _free(context, entries)
+    for entry in entries:
+        logger.info("removed %s", entry.reference)
+        context.plugins.notify("removed", entry=entry)
+    return entries
+
+
+def restore(context: Context, name: str, version: str | None) -> list[ModelEntry]:
+    """Show removed versions again.
+
+    :raises VersionNotFoundError: if there is nothing to restore.
+    """
+    check_model_name(name)
+    rows = context.catalog.restore(name, None if version is None else check_version(version))
+    if not rows:
+        what = name if version is None else f"{name}:{version}"
+        raise VersionNotFoundError(
+            f"{what} was not removed, or was forgotten since",
+            hint="«model-registry list --removed» shows what can be restored",
+            model=name,
+            version=version,
+        )
+    entries = [entry_of(context, row) for row in rows]
+    for entry in entries:
+        logger.info("restored %s", entry.reference)
+        context.plugins.notify("restored", entry=entry)
+    return entries
+
+
+def collect(context: Context, keep_removed_days: float | None = None) -> CollectReport:
+    """Forget what was removed long enough ago, and free every blob that nothing needs.
+
+    Safe beside any number of registrations in other processes: their leases protect what they have staged and claimed.
+    """
+    days = context.settings.keep_removed_days if keep_removed_days is None else keep_removed_days
+    staged = set(context.blobs.staged_leases())  # before asking who lives: a lease is older than its folder
+    for lease in staged - context.catalog.reap_leases(leases.is_dead):
+        context.blobs.discard_staging(lease)
+    versions = context.catalog.purge(now() - int(days * DAY))
+    blobs, size = context.catalog.collect(list(context.blobs.digests()), context.blobs.delete)
+    logger.info("collected %d versions, %d blobs, %d bytes", versions, blobs, size)
+    return CollectReport(versions, blobs, size)
+
+
+def _free(context: Context, entries: list[ModelEntry]) -> None:
+    """Collect the blobs of versions just forgotten, without looking at all the others."""
+    digests: set[str] = set()
+    for entry in entries:
+        digests.add(entry.digest)
+        try:
+            digests.update(sha256 for sha256, _ in read_manifest(context, entry.digest, entry.reference).blobs())
+        except ModelRegistryError:
+            continue  # damaged: the next full collection finds what it named
+    context.catalog.collect(sorted(digests), context.blobs.delete)

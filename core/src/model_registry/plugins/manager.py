@@ -1,0 +1,291 @@
+"""One plugin manager per registry: loads, orders and guards the plugins, and asks them through typed methods."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pluggy
+from attrs import frozen
+
+from model_registry import hookspecs
+from model_registry.config import Settings
+from model_registry.errors import ModelRegistryError, PluginError, PluginLoadError, StorageError, UnsupportedFormatError
+from model_registry.hookspecs import PROJECT, Stage, VersionFiles
+from model_registry.loaders import LoaderPlugin, Loaders
+from model_registry.plugins.discovery import Candidate, candidates
+from model_registry.plugins.settings_check import check_plugin_settings
+from model_registry.records import (
+    Conversion,
+    Detection,
+    ExportRequest,
+    Finding,
+    FormatSpec,
+    LoadedModel,
+    LoadRequest,
+    PluginInfo,
+    SaveRequest,
+)
+
+logger = logging.getLogger("model_registry")
+
+
+@frozen
+class _Owned:
+    """A format, and who owns it: a plugin's name, or "" for a custom loader."""
+
+    spec: FormatSpec
+    plugin: str
+    distribution: str
+    version: str
+
+
+class Plugins:
+    """The plugins of one registry. None is imported before the first question that needs one."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._manager = pluggy.PluginManager(PROJECT)
+        self._manager.add_hookspecs(hookspecs)
+        self._lock = threading.RLock()
+        self._ready: dict[str, Candidate] = {}
+        self._failed: dict[tuple[str, str], tuple[Candidate, str]] = {}
+        self._owned: dict[str, _Owned] = {}
+        self._replaced: dict[str, _Owned | None] = {}
+        self._conflicts: list[str] = []
+        self._candidates: list[Candidate] | None = None
+        self.loaders = Loaders(self._add_loader, self._drop_loader)
+
+    # What is there
+
+    def infos(self) -> list[PluginInfo]:
+        """Every installed plugin and how it is. Failures are told here, not raised."""
+        with suppress(PluginError):  # two owners of a format: the rows say which plugin owns what
+            self._load_all()
+        return [self._info(candidate) for candidate in self._candidates or ()]
+
+    def formats(self) -> dict[str, FormatSpec]:
+        """The formats that can be handled now, by id."""
+        self._load_all()
+        return {id: owned.spec for id, owned in sorted(self._owned.items())}
+
+    def format(self, format: str) -> FormatSpec:
+        """:raises UnsupportedFormatError: if nothing handles it."""
+        self._load_all()
+        if format not in self._owned:
+            raise self.unsupported(format)
+        return self._owned[format].spec
+
+    def owner(self, format: str) -> tuple[str, str]:
+        """(plugin, its version) of a format; a custom loader has neither."""
+        owned = self._owned.get(format)
+        return (owned.plugin, owned.version) if owned else ("", "")
+
+    def conversions(self) -> list[Conversion]:
+        """Every export that some plugin offers."""
+        self._load_all()
+        return [conversion for offered in self._manager.hook.conversions() for conversion in offered]
+
+    def unsupported(self, format: str, did: str = "handles") -> UnsupportedFormatError:
+        """The final «None»: what is known, what is loaded, what failed and why, and what to install."""
+        known = ", ".join(sorted(self._owned)) or "none"
+        failures = "".join(f"; plugin {c.name} ({c.distribution}) failed: {why}" for c, why in self._failed.values())
+        distribution = f"model-registry-{format.replace('_', '-')}"
+        disabled = [candidate.name for candidate in self._candidates or () if candidate.disabled]
+        return UnsupportedFormatError(
+            f"no plugin {did} the format {format!r}; formats known: {known}; plugins loaded: "
+            f"{', '.join(self._ready) or 'none'}{'; disabled: ' + ', '.join(disabled) if disabled else ''}{failures}",
+            hint=f"install its plugin, such as {distribution}, or set registry.loaders[{format!r}]",
+            format=format,
+            distribution=distribution,
+        )
+
+    # The hooks, one typed method each
+
+    def detect(self, model: Any) -> list[Detection]:
+        """The claims on a model, the most specific first."""
+        with self._guarded("detect"):
+            claims: list[Detection] = self._hook.detect(model=model)
+        return sorted(claims, key=lambda claim: -claim.rank)
+
+    def save(self, request: SaveRequest, stage: Stage) -> None:
+        with self._guarded("save", request.format):
+            done = self._hook.save(request=request, stage=stage)
+        if done is None:
+            raise self.unsupported(request.format, "saves")
+
+    def load(self, request: LoadRequest, files: VersionFiles) -> LoadedModel:
+        with self._guarded("load", request.format):
+            loaded = self._hook.load(request=request, files=files)
+        if loaded is None:
+            raise self.unsupported(request.format, "loads")
+        if not isinstance(loaded, LoadedModel):
+            raise self._broken(request.format, f"load gave {type(loaded).__name__}, not LoadedModel")
+        return loaded
+
+    def export(self, request: ExportRequest, files: VersionFiles) -> None:
+        with self._guarded("export", request.source_format):
+            done = self._hook.export(request=request, files=files)
+        if done is None:
+            raise self.unsupported(request.target_format, f"exports {request.source_format} to")
+
+    def metadata(self, format: str, files: VersionFiles) -> dict[str, Any]:
+        """What the plugins tell; the first one wins a field."""
+        merged: dict[str, Any] = {}
+        with self._guarded("metadata", format):
+            for answer in self._hook.metadata(format=format, files=files):
+                merged = {**answer, **merged}
+        return merged
+
+    def validate(self, format: str, files: VersionFiles) -> list[Finding]:
+        with self._guarded("validate", format):
+            return [finding for answer in self._hook.validate(format=format, files=files) for finding in answer]
+
+    def notify(self, event: str, **facts: Any) -> None:
+        """Tell every plugin of something that has happened already; ``event`` is a lifecycle hook's name.
+
+        A plugin that fails here is logged: what has happened is not undone by raising.
+        """
+        try:
+            getattr(self._hook, event)(**facts)
+        except Exception:
+            logger.exception("a plugin failed in %s", event)
+
+    def commands(self, group: Any) -> None:
+        with self._guarded("commands"):
+            self._hook.commands(group=group)
+
+    # Loading
+
+    @property
+    def _hook(self) -> Any:
+        self._load_all()
+        return self._manager.hook
+
+    def _load_all(self) -> None:
+        with self._lock:
+            if self._candidates is not None:
+                self._require_one_owner_each()
+                return
+            found = candidates(self._settings)
+            check_plugin_settings(self._settings, [candidate.name for candidate in found])
+            self._candidates = found
+            # pluggy asks the last registered plugin first.
+            for candidate in reversed(found):
+                if not candidate.disabled:
+                    self._load(candidate)
+            self._ready = dict(reversed(self._ready.items()))
+            self._require_one_owner_each()
+
+    def _load(self, candidate: Candidate) -> None:
+        """Load one plugin; whatever goes wrong is remembered for the moment when it is needed or listed."""
+        if candidate.problem:
+            self._failed[candidate.name, candidate.distribution] = (candidate, candidate.problem)
+            return
+        try:
+            plugin = self._make(candidate)
+            self._register(plugin, candidate)
+        except ModelRegistryError:
+            raise  # the user's configuration of this plugin
+        except Exception as error:  # a plugin may fail in any way, and must not take the registry with it
+            self._failed[candidate.name, candidate.distribution] = (candidate, f"{type(error).__name__}: {error}")
+
+    def _make(self, candidate: Candidate) -> Any:
+        factory = candidate.entry_point.load()
+        if not isinstance(factory, type):
+            raise TypeError(f"its entry point is a {type(factory).__name__}, not a class")
+        options = getattr(factory, "Options", None)
+        return factory(self._settings.plugin_options(candidate.name, options)) if options else factory()
+
+    def _register(self, plugin: Any, candidate: Candidate) -> None:
+        try:
+            self._manager.register(plugin, name=candidate.name)
+            self._refuse_unknown_hooks(plugin)
+            specs = list(plugin.formats()) if hasattr(plugin, "formats") else []
+        except Exception:
+            if self._manager.has_plugin(candidate.name):
+                self._manager.unregister(name=candidate.name)
+            raise
+        self._ready[candidate.name] = candidate
+        self._own(specs, candidate.name, candidate.distribution, candidate.version)
+
+    def _refuse_unknown_hooks(self, plugin: Any) -> None:
+        """pluggy lets misspelt hooks pass until it is asked."""
+        known = [name for name in vars(self._manager.hook) if getattr(self._manager.hook, name).has_spec()]
+        for caller in self._manager.get_hookcallers(plugin) or ():
+            if not caller.has_spec():
+                near = difflib.get_close_matches(caller.name, known, n=1)
+                raise TypeError(
+                    f"it implements an unknown hook {caller.name!r}" + (f"; meant {near[0]!r}?" if near else "")
+                )
+
+    def _own(self, specs: list[FormatSpec], plugin: str, distribution: str, version: str) -> None:
+        for spec in specs:
+            other = self._owned.get(spec.id)
+            if other is not None and other.plugin and plugin:
+                problem = f"both {other.distribution} and {distribution} claim the format {spec.id!r}"
+                self._conflicts.append(problem)
+            self._owned[spec.id] = _Owned(spec, plugin, distribution, version)
+
+    def _require_one_owner_each(self) -> None:
+        if self._conflicts:
+            raise PluginError(
+                "; ".join(self._conflicts), hint="disable one of the plugins in registry.toml, or uninstall it"
+            )
+
+    def _info(self, candidate: Candidate) -> PluginInfo:
+        _, problem = self._failed.get((candidate.name, candidate.distribution), (None, ""))
+        status = "disabled" if candidate.disabled else "failed" if problem else "ready"
+        formats = tuple(sorted(id for id, owned in self._owned.items() if owned.plugin == candidate.name))
+        return PluginInfo(candidate.name, candidate.distribution, candidate.version, status, formats, problem)
+
+    # Custom loaders
+
+    def _add_loader(self, plugin: LoaderPlugin) -> None:
+        self._load_all()
+        self._manager.register(plugin, name=f"loader:{plugin.format}")
+        self._replaced[plugin.format] = self._owned.get(plugin.format)
+        self._own(plugin.formats(), "", "", "")
+
+    def _drop_loader(self, plugin: LoaderPlugin) -> None:
+        self._manager.unregister(plugin)
+        owned = self._replaced.pop(plugin.format)
+        if owned is None:
+            del self._owned[plugin.format]
+        else:
+            self._owned[plugin.format] = owned
+
+    # Failures
+
+    @contextmanager
+    def _guarded(self, hook: str, format: str = "") -> Iterator[None]:
+        """Let the registry's errors pass; say of any other that it was the plugin's. A custom loader's pass as they
+        are: they are the caller's own."""
+        try:
+            yield
+        except (ModelRegistryError, MemoryError):
+            raise
+        except Exception as error:
+            owned = self._owned.get(format)
+            if owned is not None and not owned.plugin:
+                raise
+            who = f"plugin {owned.plugin} ({owned.distribution})" if owned else "a plugin"
+            raise _as_ours(error, f"{who} failed in {hook}: {type(error).__name__}: {error}", owned) from error
+
+    def _broken(self, format: str, what: str) -> PluginError:
+        owned = self._owned[format]
+        who = f"plugin {owned.plugin} ({owned.distribution})"
+        return PluginError(f"{who} broke its contract: {what}", plugin=owned.plugin, distribution=owned.distribution)
+
+
+def _as_ours(error: Exception, message: str, owned: _Owned | None) -> ModelRegistryError:
+    facts: Mapping[str, object] = {"plugin": owned and owned.plugin, "distribution": owned and owned.distribution}
+    if isinstance(error, ImportError):
+        return PluginLoadError(message, hint="install what it needs", **facts)
+    if isinstance(error, OSError):
+        return StorageError(message, hint="nothing became visible", **facts)
+    return PluginError(message, hint="please tell its authors", **facts)

@@ -1,0 +1,282 @@
+"""The records that cross a border: between caller and registry, core and plugin, catalog and core.
+
+All are immutable. Sizes are bytes unless a name says otherwise; ``*_mb`` are megabytes of 1,000,000 bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from attrs import field, frozen
+
+from model_registry.vocabulary import CompressionType, ModelFormat, ModelType
+
+MEGABYTE = 1_000_000
+
+
+@frozen
+class ModelMetadata:
+    """What is known of one version. Part of the immutable manifest.
+
+    Fields that the caller does not give are filled by the plugins where they can know them. Anything given that is no
+    field here stays under ``extra``, of any JSON type, and comes back as it was.
+    """
+
+    name: str
+    version: str
+    format: ModelFormat
+    model_type: ModelType = ModelType.CUSTOM
+    description: str | None = None
+    author: str | None = None
+    license: str | None = None
+    tags: Sequence[str] = ()
+    framework: str | None = None
+    training_framework: str | None = None
+    training_dataset: str | None = None
+    training_epochs: int | None = None
+    performance_metrics: Mapping[str, float] = field(factory=dict)
+    parameters_count: int | None = None
+    model_size_mb: float | None = None  # megabytes of 1,000,000 bytes
+    input_shape: Sequence[Any] | None = None
+    output_shape: Sequence[Any] | None = None
+    compression_type: CompressionType | None = None
+    compression_ratio: float | None = None  # compressed size / original size
+    original_size_mb: float | None = None  # megabytes of 1,000,000 bytes
+    dependencies: Sequence[str] = ()
+    python_version: str | None = None
+    repository_url: str | None = None
+    paper_url: str | None = None
+    extra: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen
+class FileRecord:
+    """One file of a version: its path inside the version, size in bytes, SHA-256 (64 hex digits) and OCI media type."""
+
+    path: str
+    size: int
+    sha256: str
+    media_type: str
+
+
+@frozen
+class ModelEntry:
+    """A registered version.
+
+    :param metadata: What is known of it.
+    :param digest: SHA-256 of its manifest, 64 hex digits; the identity of the version.
+    :param size: Bytes of all its files.
+    :param registered_at: When the catalog made it visible, in UTC.
+    :param removed_at: When it was removed, if it was and can still be restored.
+    """
+
+    metadata: ModelMetadata
+    digest: str
+    size: int
+    registered_at: datetime
+    removed_at: datetime | None = None
+    _inspector: Any = field(default=None, eq=False, repr=False, alias="inspector")
+
+    @property
+    def name(self) -> str:
+        return self.metadata.name
+
+    @property
+    def version(self) -> str:
+        return self.metadata.version
+
+    @property
+    def reference(self) -> str:
+        """``name:version``, for people."""
+        return f"{self.metadata.name}:{self.metadata.version}"
+
+    @property
+    def files(self) -> tuple[FileRecord, ...]:
+        """The files of the version, as its manifest lists them."""
+        files: tuple[FileRecord, ...] = self._inspector.files(self)
+        return files
+
+    def verify_integrity(self) -> bool:
+        """Hash every file of this version again; True if all bytes match the manifest."""
+        return self.calculate_checksum() == self.digest
+
+    def calculate_checksum(self) -> str:
+        """The digest that this version has by the bytes on disk now: equal to ``digest`` unless something changed.
+
+        Every file is read in full. Nothing is repaired or accepted by this; it only looks.
+        """
+        checksum: str = self._inspector.checksum(self)
+        return checksum
+
+
+@frozen
+class LoadedModel:
+    """A model ready to use. Unpacks as ``model, tokenizer``.
+
+    :param model: What the format's plugin gives: an ``nn.Module``, a session, …
+    :param tokenizer: The tokenizer or processor that belongs to it, or None.
+    :param entry: The version it came from.
+    """
+
+    model: Any
+    tokenizer: Any = None
+    entry: ModelEntry | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.model, self.tokenizer))
+
+
+@frozen
+class Finding:
+    """One result of validation.
+
+    :param severity: ``"error"``: the version must not be used; ``"warning"``: it can be, but look; ``"info"``.
+    :param code: Stable identifier such as ``"blob-damaged"``.
+    :param where: What it is about: ``name:version``, and a file where one is meant.
+    :param message: What was found.
+    :param advice: What to do.
+    """
+
+    severity: str
+    code: str
+    where: str
+    message: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" + (f" — {self.advice}" if self.advice else "")
+
+
+@frozen
+class Conversion:
+    """An export that a plugin offers. ``lossless`` means that the weights come back bit by bit."""
+
+    source: str
+    target: str
+    lossless: bool
+
+
+@frozen
+class FormatSpec:
+    """A format that a plugin owns.
+
+    :param id: The format's string id.
+    :param title: For people.
+    :param save_options: Names of keyword arguments of ``register_model`` that are options of ``save``, not metadata.
+    :param load_options: Names of keyword arguments of ``load_model`` that ``load`` understands.
+    :param export_options: Names of keyword arguments of ``export_model`` that ``export`` understands.
+    :param executes_code: Loading can execute code from the artifact, so the core demands permission first.
+    :param suffixes: File suffixes that a user would give an export of this format, with the dot.
+    :param storable: Versions can be stored in it; False for formats that are only export targets.
+    :param open_options: ``load`` takes any other keyword too, and ``save`` gets what goes to ``extra``.
+    """
+
+    id: str
+    title: str
+    save_options: frozenset[str] = frozenset()
+    load_options: frozenset[str] = frozenset()
+    export_options: frozenset[str] = frozenset()
+    executes_code: bool = False
+    suffixes: tuple[str, ...] = ()
+    storable: bool = True
+    open_options: bool = False
+
+
+@frozen
+class Detection:
+    """A plugin's claim that a model or file is of a format it owns.
+
+    :param format: The format.
+    :param rank: How specific the claim is; the highest wins, a tie of two formats is an error.
+    :param model_type: What the model is for, if that can be seen.
+    """
+
+    format: str
+    rank: int = 0
+    model_type: str | None = None
+
+
+@frozen
+class SaveRequest:
+    """What ``save`` is asked to do.
+
+    :param model: The object in memory, or a ``pathlib.Path`` to an existing file or folder.
+    :param format: The id of the format to store.
+    :param options: The keyword arguments named in the format's ``save_options``.
+    :param metadata: What the caller said of the model; read only.
+    :param code_allowed: The user permitted that code from the artifact runs. False almost always.
+    """
+
+    model: Any
+    format: str
+    options: Mapping[str, Any]
+    metadata: ModelMetadata
+    code_allowed: bool = False
+
+
+@frozen
+class LoadRequest:
+    """What ``load`` is asked to do.
+
+    :param format: The format of the stored version.
+    :param options: The keyword arguments named in the format's ``load_options``.
+    :param metadata: The version's metadata.
+    :param code_allowed: The user permitted that code from the artifact runs. False almost always.
+    """
+
+    format: str
+    options: Mapping[str, Any]
+    metadata: ModelMetadata
+    code_allowed: bool = False
+    _refuse: Callable[[str], Exception] | None = field(default=None, eq=False, repr=False, alias="refuse")
+
+    def require_code_permission(self, action: str) -> None:
+        """Raise PermissionRequiredError unless the user allowed that ``action`` runs code from the artifact."""
+        if not self.code_allowed and self._refuse is not None:
+            raise self._refuse(action)
+
+
+@frozen
+class ExportRequest:
+    """What ``export`` is asked to do.
+
+    :param source_format: The format of the stored version.
+    :param target_format: The format to write.
+    :param destination: A path that does not exist yet, in an existing folder: write a file or a folder there. The
+        core moves it into place when ``export`` returns, so that nothing half-written is ever seen.
+    :param options: The keyword arguments named in the target format's ``export_options``.
+    :param metadata: The version's metadata.
+    """
+
+    source_format: str
+    target_format: str
+    destination: Any
+    options: Mapping[str, Any]
+    metadata: ModelMetadata
+
+
+@frozen
+class CollectReport:
+    """What garbage collection did: versions forgotten for good, blobs unlinked, bytes freed."""
+
+    versions: int = 0
+    blobs: int = 0
+    bytes: int = 0
+
+
+@frozen
+class PluginInfo:
+    """An installed plugin, as ``registry.plugins()`` lists it.
+
+    :param status: ``"ready"``, ``"disabled"`` or ``"failed"``.
+    :param problem: Why it failed, in one line.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    status: str
+    formats: tuple[str, ...] = ()
+    problem: str = ""

@@ -1,0 +1,171 @@
+"""The stage of a registration: members are hashed, compared with what is stored, and written by several threads."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from model_registry import workers
+from model_registry.blobs import BlobStore
+from model_registry.digests import CHUNK, sha256_of_buffers, sha256_of_file
+from model_registry.durable import Buffer, sync_file, write_all, write_new
+from model_registry.errors import InvalidNameError, UnsafeModelError
+from model_registry.hookspecs import Source
+from model_registry.manifest import media_type
+from model_registry.names import check_member_path, check_member_paths
+from model_registry.records import FileRecord
+
+
+@frozen
+class StagedFile:
+    """A member with its digest, and where its bytes are.
+
+    :param written: The staged file, or None if the blob store held the bytes already.
+    :param write: Writes the bytes again and returns the file: the stored ones may be collected before they are claimed.
+    """
+
+    record: FileRecord
+    written: Path | None
+    write: Callable[[], Path]
+
+    @property
+    def blob(self) -> tuple[str, int]:
+        return self.record.sha256, self.record.size
+
+
+class ParallelStage:
+    """See :class:`model_registry.hookspecs.Stage`. Work begins when a member is added."""
+
+    def __init__(self, blobs: BlobStore, lease: str) -> None:
+        self._blobs = blobs
+        self._lease = lease
+        self._numbers = itertools.count()
+        self._futures: dict[str, Future[StagedFile]] = {}
+        self._directory: Path | None = None
+
+    def add(self, path: str, source: Source, *, kind: str = "") -> None:
+        check_member_path(path)
+        if path in self._futures:
+            raise InvalidNameError(f"member {path!r} is given twice", value=path)
+        media = media_type(path, kind)
+        ingest: Callable[[str, str, Any], StagedFile] = self._copy if isinstance(source, Path) else self._write_if_new
+        self._futures[path] = workers.pool().submit(ingest, path, media, source)
+
+    def directory(self) -> Path:
+        if self._directory is None:
+            self._directory = self._blobs.staging(self._lease) / "directory"
+            self._directory.mkdir()
+        return self._directory
+
+    def finish(self) -> list[StagedFile]:
+        """Every member, hashed and written, sorted by path. Raises the first failure of any thread."""
+        for path, file in self._files_in_directory():
+            if path in self._futures:
+                raise InvalidNameError(f"member {path!r} is given twice", value=path)
+            self._futures[check_member_path(path)] = workers.pool().submit(self._adopt, path, media_type(path), file)
+        check_member_paths(list(self._futures))
+        return sorted(workers.gather(list(self._futures.values())), key=lambda staged: staged.record.path)
+
+    def abandon(self) -> None:
+        """Wait until no thread writes here any more, whatever came of it."""
+        for future in self._futures.values():
+            future.cancel()
+        for future in self._futures.values():
+            if not future.cancelled():
+                future.exception()
+
+    def _files_in_directory(self) -> Iterator[tuple[str, Path]]:
+        if self._directory is not None:
+            yield from files_below(self._directory)
+
+    def _write_if_new(self, path: str, media: str, source: Any) -> StagedFile:
+        """Hash first, from memory: bytes that are stored already are never written."""
+        buffers = _buffers(source)
+        record = FileRecord(
+            path, sum(memoryview(buffer).nbytes for buffer in buffers), sha256_of_buffers(buffers), media
+        )
+        write = partial(self._write, source)
+        if self._blobs.is_intact(record.sha256, record.size):
+            return StagedFile(record, None, write)
+        return StagedFile(record, self._write(buffers), write)
+
+    def _write(self, source: Any) -> Path:
+        target = self._next()
+        write_new(target, _buffers(source))
+        return target
+
+    def _copy(self, path: str, media: str, source: Path) -> StagedFile:
+        """Read a user's file once, hashing what is written: the file may change while we look."""
+        target = self._next()
+        state, size = sha256(), 0
+        buffer = memoryview(bytearray(CHUNK))
+        reading = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            while count := os.readv(reading, [buffer]):
+                state.update(buffer[:count])
+                size += write_all(writing, [buffer[:count]])
+            os.fsync(writing)
+        finally:
+            os.close(reading)
+            os.close(writing)
+        return self._staged(FileRecord(path, size, state.hexdigest(), media), target)
+
+    def _adopt(self, path: str, media: str, file: Path) -> StagedFile:
+        """Take a file that a library wrote into our own folder."""
+        record = FileRecord(path, file.stat().st_size, sha256_of_file(file), media)
+        sync_file(file)
+        return self._staged(record, file)
+
+    def _staged(self, record: FileRecord, file: Path) -> StagedFile:
+        return StagedFile(record, file, lambda: file)
+
+    def _next(self) -> Path:
+        return self._blobs.staging(self._lease) / str(next(self._numbers))
+
+
+def stage_documents(blobs: BlobStore, lease: str, documents: Iterable[bytes]) -> list[StagedFile]:
+    """Write the registry's own small records; they are no members and have no path."""
+    stage = ParallelStage(blobs, lease)
+    stage._numbers = itertools.count(1_000_000)  # beside the members of the same lease
+    write = partial(stage._write_if_new, "", "")
+    return workers.run_all(write, documents)
+
+
+def place(blobs: BlobStore, staged: Sequence[StagedFile]) -> None:
+    """Make every file a blob, after its digest was claimed: from here on, what is stored stays stored."""
+    present = workers.run_all(lambda file: blobs.is_intact(*file.blob) if file.written is None else False, staged)
+    for file, is_present in zip(staged, present, strict=True):
+        if not is_present:
+            blobs.place(file.written or file.write(), file.record.sha256)
+    blobs.sync()
+
+
+def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
+    """(relative path, file) of every file below a folder, sorted.
+
+    :raises UnsafeModelError: for a link or anything else that is no plain file: it would bring in another file's bytes.
+    """
+    for root, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted([*names, *folders]):
+            file = Path(root, name)
+            if file.is_symlink() or not (file.is_file() or file.is_dir()):
+                raise UnsafeModelError(
+                    f"{file} is no plain file", hint="replace the link by what it points to", path=str(file)
+                )
+            if file.is_file():
+                yield file.relative_to(folder).as_posix(), file
+
+
+def _buffers(source: Any) -> list[Buffer]:
+    given = source() if callable(source) else source
+    return [given] if isinstance(given, (bytes, bytearray, memoryview)) else list(given)

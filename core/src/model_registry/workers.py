@@ -1,0 +1,43 @@
+"""The threads that hash, copy and sync files: one pool per process, made when first needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+def pool() -> ThreadPoolExecutor:
+    """The pool of this process; a forked child gets its own, since threads do not survive a fork."""
+    pid = os.getpid()
+    if pid not in _pools:
+        _pools.clear()
+        # Two more than cores: while some wait for the disk, the others keep the cores busy.
+        _pools[pid] = ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="model_registry")
+    return _pools[pid]
+
+
+def run_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+    """``work`` on every item, several at once, in order; one item runs in this thread. The first failure is raised."""
+    todo = list(items)
+    if len(todo) == 1:
+        return [work(todo[0])]
+    return gather([pool().submit(work, item) for item in todo])
+
+
+def gather(futures: list[Future[Result]]) -> list[Result]:
+    """The results in order. On the first failure what has not begun is cancelled, and what runs is waited for."""
+    _, pending = wait(futures, return_when=FIRST_EXCEPTION)
+    for future in pending:
+        future.cancel()
+    wait(futures)
+    failed = [error for future in futures if not future.cancelled() and (error := future.exception())]
+    if failed:
+        raise failed[0]
+    return [future.result() for future in futures]

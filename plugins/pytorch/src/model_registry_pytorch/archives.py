@@ -1,0 +1,77 @@
+"""Checks of the zip archives that torch writes, before torch reads them.
+
+torch's own reader trusts an archive's table of contents: compressed members, two members of one name, or members that
+lie over each other would show it other bytes than the ones checked here.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from model_registry import UnsafeModelError
+
+MAX_PICKLE_BYTES = 256 << 20
+
+
+def check_archive(path: Path) -> None:
+    """Check that an archive is stored plainly: no compression, no duplicates, no overlaps, sound pickles.
+
+    :raises UnsafeModelError: naming the member that breaks a rule.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.comment:
+                raise _refusal(path, "it has a comment")
+            members = archive.infolist()
+            _check_names(path, members)
+            _check_extents(path, members, archive.start_dir)
+            for member in members:
+                if member.filename.endswith(".pkl"):
+                    _check_content(path, archive, member)
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, RuntimeError) as error:
+        if isinstance(error, UnsafeModelError):
+            raise
+        raise _refusal(path, str(error)) from error
+
+
+def _check_names(path: Path, members: list[zipfile.ZipInfo]) -> None:
+    seen: set[str] = set()
+    for member in members:
+        name = member.orig_filename
+        parts = PurePosixPath(name.replace("\\", "/")).parts
+        if name.startswith("/") or ".." in parts or "\\" in name or "\0" in name:
+            raise _refusal(path, f"the member {name!r} has an unsafe name")
+        if name.casefold() in seen:
+            raise _refusal(path, f"the member {name!r} occurs twice")
+        seen.add(name.casefold())
+    if len({name.partition("/")[0] for name in seen}) > 1:
+        raise _refusal(path, "its members lie in more than one folder")
+
+
+def _check_extents(path: Path, members: list[zipfile.ZipInfo], directory_start: int) -> None:
+    position = 0
+    for member in sorted(members, key=lambda member: member.header_offset):
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
+            raise _refusal(path, f"the member {member.filename!r} is compressed")
+        if member.flag_bits & 0x1:
+            raise _refusal(path, f"the member {member.filename!r} is encrypted")
+        end = member.header_offset + 30 + len(member.filename) + member.compress_size
+        if member.header_offset < position or end > directory_start:
+            raise _refusal(path, f"the member {member.filename!r} lies over another or beyond the file")
+        position = end
+
+
+def _check_content(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """zipfile compares the local header's name and the CRC when it reads."""
+    if member.file_size > MAX_PICKLE_BYTES:
+        raise _refusal(path, f"the pickle {member.filename!r} is larger than {MAX_PICKLE_BYTES:,} bytes")
+    archive.read(member)
+
+
+def _refusal(path: Path, problem: str) -> UnsafeModelError:
+    return UnsafeModelError(
+        f"{path.name} is no archive as torch.save writes it: {problem}",
+        hint="save the model again with torch.save",
+        path=str(path),
+    )

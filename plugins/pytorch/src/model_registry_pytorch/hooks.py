@@ -1,0 +1,103 @@
+"""The plugin: hook implementations, each delegating to a file of its own name or purpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from model_registry import (
+    Conversion,
+    Detection,
+    ExportRequest,
+    Finding,
+    FormatSpec,
+    LoadedModel,
+    LoadRequest,
+    SaveRequest,
+    Stage,
+    VersionFiles,
+    hookimpl,
+)
+from model_registry_pytorch.formats import CONVERSIONS, FORMATS, PYTORCH, SAFETENSORS, STATE_DICT, TORCHSCRIPT
+from model_registry_pytorch.options import PyTorchOptions
+
+
+class Plugin:
+    """PyTorch for ``model_registry``. Code that needs torch is imported when a hook needs it."""
+
+    Options = PyTorchOptions
+
+    def __init__(self, options: PyTorchOptions) -> None:
+        self._options = options
+
+    @hookimpl
+    def formats(self) -> Iterable[FormatSpec]:
+        return FORMATS
+
+    @hookimpl
+    def conversions(self) -> Iterable[Conversion]:
+        return CONVERSIONS
+
+    @hookimpl
+    def detect(self, model: Any) -> Detection | None:
+        from model_registry_pytorch.detect import detect_model
+
+        return detect_model(model)
+
+    @hookimpl
+    def save(self, request: SaveRequest, stage: Stage) -> bool | None:
+        if request.format == PYTORCH:
+            from model_registry_pytorch.save import save_pytorch
+
+            save_pytorch(request, stage, self._options)
+            return True
+        if request.format == TORCHSCRIPT:
+            from model_registry_pytorch.torchscript import save_torchscript
+
+            save_torchscript(request, stage)
+            return True
+        return None
+
+    @hookimpl
+    def metadata(self, format: str, files: VersionFiles) -> Mapping[str, Any] | None:
+        from model_registry_pytorch import describe
+
+        if format == PYTORCH:
+            return describe.describe_pytorch(files)
+        return describe.describe_torchscript(files) if format == TORCHSCRIPT else None
+
+    @hookimpl
+    def load(self, request: LoadRequest, files: VersionFiles) -> LoadedModel | None:
+        if request.format == PYTORCH:
+            from model_registry_pytorch.load import load_pytorch
+
+            return load_pytorch(request, files, self._options)
+        if request.format == TORCHSCRIPT:
+            from model_registry_pytorch.torchscript import load_torchscript
+
+            return load_torchscript(request, files)
+        return None
+
+    @hookimpl
+    def export(self, request: ExportRequest, files: VersionFiles) -> bool | None:
+        from model_registry_pytorch import export
+
+        writers = {SAFETENSORS: export.export_safetensors, STATE_DICT: export.export_state_dict}
+        if request.source_format != PYTORCH or request.target_format not in writers:
+            return None
+        writers[request.target_format](files, request.destination, self._options)
+        return True
+
+    @hookimpl
+    def validate(self, format: str, files: VersionFiles) -> Iterable[Finding] | None:
+        from model_registry_pytorch import checks
+
+        if format == PYTORCH:
+            return list(checks.check_pytorch(files))
+        return list(checks.check_torchscript(files)) if format == TORCHSCRIPT else None
+
+    @hookimpl
+    def released(self) -> None:
+        from model_registry_pytorch.device import empty_caches
+
+        empty_caches()

@@ -1,0 +1,161 @@
+"""From a record and its tensors back to a model, without calling any ``__init__``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from model_registry import ModelRegistryError, UnsafeModelError, UnsupportedModelError
+from model_registry_pytorch.classes import ClassResolver, Resolved, own_state_methods
+from model_registry_pytorch.decode import ValueDecoder
+from model_registry_pytorch.modules import is_free_name
+from model_registry_pytorch.record import ModuleRecord, Record, TensorRecord
+from model_registry_pytorch.tensors import is_dense
+
+if TYPE_CHECKING:
+    import torch
+
+
+def rebuild_tensors(
+    record: Record, stored: Mapping[str, torch.Tensor], device: torch.device | None
+) -> dict[str, torch.Tensor]:
+    """The tensor objects of a record over the stored bytes, on the device (None: where they are).
+
+    :raises UnsafeModelError: for a tensor without bytes, or strides that leave its memory.
+    """
+    moved: dict[str, torch.Tensor] = {}
+    tensors: dict[str, torch.Tensor] = {}
+    for name, described in record.tensors.items():
+        source = described.data or name
+        if source not in moved:
+            if source not in stored:
+                raise UnsafeModelError(f"module.json names the tensor {source!r}, which no weight file holds")
+            moved[source] = _placed(stored[source], record.tensors[source], device)
+        tensors[name] = _object(moved[source], described, first=source == name)
+    return tensors
+
+
+def _placed(tensor: torch.Tensor, described: TensorRecord, device: torch.device | None) -> torch.Tensor:
+    import torch
+
+    if described.strides is not None:
+        if not is_dense(tensor.shape, described.strides):
+            raise UnsafeModelError("module.json gives a tensor strides that do not fit its shape", path="module.json")
+        target = torch.empty_strided(tensor.shape, described.strides, dtype=tensor.dtype, device=device)
+        return target.copy_(tensor)
+    return tensor if device is None else tensor.to(device)
+
+
+def _object(tensor: torch.Tensor, described: TensorRecord, *, first: bool) -> torch.Tensor:
+    from torch import nn
+
+    if described.requires_grad and not (tensor.is_floating_point() or tensor.is_complex()):
+        raise UnsafeModelError("module.json asks for the gradient of integers", path="module.json")
+    if described.parameter:
+        return nn.Parameter(tensor, described.requires_grad)
+    if described.requires_grad or not first:
+        return tensor.detach().requires_grad_(described.requires_grad)
+    return tensor
+
+
+def rebuild_value(record: Record, tensors: Mapping[str, torch.Tensor], resolver: ClassResolver) -> Any:
+    """What a record of kind ``"value"`` holds."""
+    return ValueDecoder(resolver, tensors, ()).decode(record.value)
+
+
+def rebuild_module(record: Record, resolver: ClassResolver, load: Any) -> torch.nn.Module:
+    """The module of a record.
+
+    :param load: Gives the tensors by name. Called when all classes are found, so that a class that is missing is told
+        before any weight is touched.
+    """
+    resolved = [resolver.module_class(module.module, module.qualname) for module in record.modules]
+    for item, described in zip(resolved, record.modules, strict=True):
+        _require_safe(item, described)
+    tensors: Mapping[str, torch.Tensor] = load()
+    modules: list[torch.nn.Module] = [object.__new__(item.cls) for item in resolved]
+    decoder = ValueDecoder(resolver, tensors, modules)
+    states = [_state(described, tensors, modules, decoder) for described in record.modules]
+    for module, state in zip(modules, states, strict=True):
+        module.__dict__.update(state)
+    for module, item, state in zip(modules, resolved, states, strict=True):
+        _restore(module, item, state)
+    for module, described in zip(modules, record.modules, strict=True):
+        _parametrize(module, described)
+    return modules[0]
+
+
+def _require_safe(resolved: Resolved, described: ModuleRecord) -> None:
+    cls = resolved.cls
+    methods = own_state_methods(cls)
+    if methods and not resolved.vouched:
+        raise UnsupportedModelError(
+            f"loading a {cls.__module__}.{cls.__qualname__} runs its own {methods[0]}",
+            hint=f"pass trusted_classes=[{cls.__name__}] if you trust it",
+            class_name=f"{cls.__module__}.{cls.__qualname__}",
+        )
+    registered = (name for name, _ in (*described.parameters, *described.buffers, *described.children))
+    for name in (*registered, *described.attributes):
+        if not is_free_name(cls, name):
+            raise UnsafeModelError(
+                f"module.json sets {name!r}, which would hide a method or internal of {cls.__qualname__}",
+                hint="register the model again from its source",
+                path="module.json",
+            )
+
+
+def _state(
+    described: ModuleRecord,
+    tensors: Mapping[str, torch.Tensor],
+    modules: list[torch.nn.Module],
+    decoder: ValueDecoder,
+) -> dict[str, Any]:
+    from torch import nn
+
+    state = dict(vars(nn.Module()))
+    state["training"] = described.training
+    state["_parameters"].update((name, None if key is None else tensors[key]) for name, key in described.parameters)
+    state["_buffers"].update((name, None if key is None else tensors[key]) for name, key in described.buffers)
+    state["_non_persistent_buffers_set"].update(described.transient)
+    state["_modules"].update((name, None if index is None else modules[index]) for name, index in described.children)
+    state.update((name, decoder.decode(value)) for name, value in described.attributes.items())
+    return state
+
+
+def _restore(module: torch.nn.Module, resolved: Resolved, state: dict[str, Any]) -> None:
+    """Let the class see its state, as unpickling would: torch.nn adds what older versions of a module lacked."""
+    from torch import nn
+
+    if inspect.getattr_static(resolved.cls, "__setstate__") is vars(nn.Module)["__setstate__"]:
+        return
+    try:
+        module.__setstate__(state)  # type: ignore[no-untyped-call]
+    except ModelRegistryError:
+        raise
+    except Exception as error:
+        raise UnsafeModelError(
+            f"module.json does not hold the state of a {resolved.cls.__qualname__}: {error}", path="module.json"
+        ) from error
+
+
+def _parametrize(module: torch.nn.Module, described: ModuleRecord) -> None:
+    """Put the computed tensors in place as ``register_parametrization`` does, but around the stored originals.
+
+    It would compute the originals from the values, which is not exact.
+    """
+    from torch import nn
+    from torch.nn.utils import parametrize
+
+    if not described.parametrized:
+        return
+    lists = module._modules.get("parametrizations")
+    if not isinstance(lists, nn.ModuleDict) or set(lists.keys()) != set(described.parametrized):
+        raise UnsafeModelError(
+            f"module.json does not say how a {described.qualname} is parametrized", path="module.json"
+        )
+    if not all(is_free_name(type(module), name) and not hasattr(module, name) for name in described.parametrized):
+        raise UnsafeModelError(f"module.json parametrizes a method of {described.qualname}", path="module.json")
+    parametrize._inject_new_class(module)
+    for name in described.parametrized:
+        parametrize._inject_property(module, name)

@@ -1,0 +1,83 @@
+"""Storing a model in the format ``pytorch``: modules, dictionaries, files, and folders that were exported before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from model_registry import SaveRequest, Stage, UnsafeModelError, UnsupportedModelError
+from model_registry_pytorch import record as records
+from model_registry_pytorch.capture import capture_module, capture_value
+from model_registry_pytorch.layout import RECORD
+from model_registry_pytorch.options import PyTorchOptions
+from model_registry_pytorch.program import add_program
+from model_registry_pytorch.record import Record
+from model_registry_pytorch.sniff import Kind, sniff
+from model_registry_pytorch.tensors import TensorTable
+from model_registry_pytorch.torchfile import read_torch_file
+from model_registry_pytorch.weights import add_weights
+
+
+def save_pytorch(request: SaveRequest, stage: Stage, options: PyTorchOptions) -> None:
+    """Write the model into ``stage``.
+
+    :raises UnsupportedModelError: naming what cannot be stored and what to do.
+    :raises UnsafeModelError: for a file that asks for more than data.
+    """
+    if isinstance(request.model, Path) and request.model.is_dir():
+        add_folder(request.model, stage)
+        return
+    record, table = _capture(request, options)
+    stage.add(RECORD, records.encode(record), kind="config")
+    add_weights(table, stage)
+    if request.options.get("keep_program"):
+        add_program(request, stage)
+
+
+def _capture(request: SaveRequest, options: PyTorchOptions) -> tuple[Record, TensorTable]:
+    from torch import nn
+
+    model, from_file = request.model, isinstance(request.model, Path)
+    if from_file:
+        model = read_file(request.model, request.code_allowed)
+    if isinstance(model, nn.Module):
+        return capture_module(model, options)
+    if isinstance(model, dict):
+        return capture_value(model, options, from_file=from_file)
+    raise UnsupportedModelError(
+        f"a {type(model).__module__}.{type(model).__qualname__} is no PyTorch model",
+        hint="give an nn.Module, a state dict, or the path of a .pt, .pth or .safetensors file",
+    )
+
+
+def read_file(path: Path, code_allowed: bool) -> Any:
+    """The content of a weight file, by what it is and not by its name."""
+    kind = sniff(path)
+    if kind is Kind.SAFETENSORS:
+        return _read_safetensors(path)
+    return read_torch_file(path, kind, code_allowed)
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors import safe_open
+
+    from model_registry_pytorch.safetensors_file import read_entries
+
+    read_entries(path, path.name)
+    with safe_open(str(path), framework="pt", device="cpu") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # safe_open is no mapping
+
+
+def add_folder(folder: Path, stage: Stage) -> None:
+    """Take a folder that this plugin exported before, byte for byte. Its structure is checked by ``validate``."""
+    names = sorted(item.relative_to(folder).as_posix() for item in folder.rglob("*") if not item.is_dir())
+    if RECORD not in names:
+        raise UnsupportedModelError(
+            f"the folder {folder} has no {RECORD}, so it is no exported PyTorch version",
+            hint="register one of its files, or give the model_format of the library that wrote the folder",
+            path=str(folder),
+        )
+    for name in names:
+        if (folder / name).is_symlink():
+            raise UnsafeModelError(f"{name} in {folder} is a link", hint="copy the file itself there", path=name)
+        stage.add(name, folder / name)

@@ -1,0 +1,122 @@
+"""Everything that the documentation shows is run: Python, the command line, configuration. Every link leads somewhere.
+
+The blocks of a page run from the top to the bottom in one empty folder: ``python`` blocks share their names,
+``console`` blocks run their lines that begin with ``$ model-registry``, and ``toml`` blocks that configure a registry
+are checked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+import model_registry
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("core/*.md"), *ROOT.glob("plugins/*/*.md")])
+COMMAND = Path(sys.executable).with_name("model-registry")
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+@frozen
+class Block:
+    """A fenced block: its language, its text, and the line of the page where its text begins."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    fences = re.finditer(r"^```(\w*)[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return [Block(match[1], match[2], text.count("\n", 0, match.start()) + 2) for match in fences]
+
+
+@pytest.fixture
+def snippet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.ModuleType:
+    """A module for the blocks of one page to run in, with an empty folder as the current one."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("MODEL_REGISTRY_")]:
+        monkeypatch.delenv(name)
+    module = types.ModuleType("snippet")
+    monkeypatch.setitem(sys.modules, "snippet", module)
+    return module
+
+
+@each_page
+def test_what_a_page_shows_works(page: Path, snippet: types.ModuleType) -> None:
+    for block in blocks(page):
+        if block.language == "python":
+            # Empty lines in front, so that a traceback names the line of the page.
+            source = "\n" * (block.line - 1) + block.text
+            exec(compile(source, str(page), "exec"), vars(snippet))
+        elif block.language == "console":
+            run_commands(block, page)
+        elif block.language == "toml" and re.search(r"^\[(registry|plugins)\b", block.text, re.MULTILINE):
+            Path("checked.toml").write_text(block.text, encoding="utf-8")
+            run_command("model-registry --config checked.toml config check", f"{page}:{block.line}")
+
+
+def run_commands(block: Block, page: Path) -> None:
+    for number, line in enumerate(block.text.splitlines(), start=block.line):
+        if line.startswith("$ model-registry"):
+            run_command(line.removeprefix("$ "), f"{page}:{number}")
+
+
+def run_command(command: str, where: str) -> None:
+    """Run it; a comment such as ``# exits with 4`` says what it ends with when that is not 0."""
+    expected = re.search(r"# exits with (\d+)", command)
+    words = shlex.split(command, comments=True)
+    done = subprocess.run([COMMAND, *words[1:]], capture_output=True, text=True, check=False)
+    assert done.returncode == int(expected[1] if expected else 0), f"{where}\n{done.stdout}{done.stderr}"
+
+
+@each_page
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        path, _, anchor = target.partition("#")
+        if re.match(r"\w+:", target):
+            continue  # elsewhere
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), f"{page.relative_to(ROOT)} links to {target}"
+        if anchor:
+            assert anchor in anchors(linked), f"{page.relative_to(ROOT)} links to {target}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that a page's headings get."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_the_map_of_the_documentation_names_every_page() -> None:
+    documentation = ROOT / "docs"
+    named = set(re.findall(r"\]\(([^)#]+\.md)\)", (documentation / "README.md").read_text(encoding="utf-8")))
+    pages = {str(page.relative_to(documentation)) for page in documentation.rglob("*.md")} - {"README.md"}
+    assert pages <= named
+
+
+def test_the_reference_names_every_public_name() -> None:
+    reference = (ROOT / "docs" / "reference" / "python-api.md").read_text(encoding="utf-8")
+    methods = [name for name in vars(model_registry.ModelRegistry) if not name.startswith("_")]
+    missing = {name for name in (*model_registry.__all__, *methods) if not re.search(rf"`{name}\b", reference)}
+    assert not missing
+
+
+def test_the_commands_of_make_in_the_documentation_exist() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    for page in PAGES:
+        used = set(
+            re.findall(r"`make ([a-z-]+)`|^\$? ?make ([a-z-]+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+        )
+        assert {a or b for a, b in used} <= targets, page
