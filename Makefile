@@ -35,7 +35,7 @@ test: lint types unit core-alone
 
 lint: $(VENV)/.installed
 	@echo "· style"
-	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m ruff check --quiet --output-format concise .
 	@$(RUN) -m ruff format --check --quiet . || { echo "some files are not formatted; run: make format"; exit 1; }
 
 types: $(VENV)/.installed

@@ -13,12 +13,17 @@ import shlex
 import subprocess
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from attrs import frozen
 
 import model_registry
+from model_registry.cli import root
+from model_registry.cli.exit_codes import MEANINGS
+from model_registry.cli.lazy import LazyGroup
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("core/*.md"), *ROOT.glob("plugins/*/*.md")])
@@ -111,6 +116,39 @@ def test_the_reference_names_every_public_name() -> None:
     methods = [name for name in vars(model_registry.ModelRegistry) if not name.startswith("_")]
     missing = {name for name in (*model_registry.__all__, *methods) if not re.search(rf"`{name}\b", reference)}
     assert not missing
+
+
+def test_the_reference_has_every_exit_code() -> None:
+    reference = (ROOT / "docs" / "reference" / "exit-codes.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| (\d+) \| (\w+) \| (.+) \|$", reference, re.MULTILINE)
+    assert told == [(str(int(code)), code.name, meaning) for code, meaning in MEANINGS.items()]
+
+
+def commands(group: click.Group, *names: str) -> Iterator[tuple[str, click.Command]]:
+    """Every command of the core, by the words that call it."""
+    context = click.Context(group)
+    for name in (
+        LazyGroup.list_commands(group, context) if isinstance(group, LazyGroup) else group.list_commands(context)
+    ):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, *names, name)
+        else:
+            yield " ".join([*names, name]), command
+
+
+def test_the_reference_has_every_command_and_option() -> None:
+    reference = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
+    sections = dict(
+        re.findall(r"^## model-registry ([a-z -]*[a-z]).*?\n(.*?)(?=^## |\Z)", reference, re.MULTILINE | re.DOTALL)
+    )
+    found = dict(commands(root))
+    assert set(sections) == set(found)
+    for name, command in found.items():
+        options = [o for p in command.params if isinstance(p, click.Option) and not p.hidden for o in p.opts]
+        missing = {option for option in options if option.startswith("--") and f"`{option}" not in sections[name]}
+        assert not missing, name
 
 
 def test_the_commands_of_make_in_the_documentation_exist() -> None:

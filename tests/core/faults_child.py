@@ -8,6 +8,7 @@ outcomes go out on standard output.
 from __future__ import annotations
 
 import errno
+import gc
 import itertools
 import json
 import os
@@ -24,15 +25,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from model_registry import ModelFormat, ModelLoader, ModelRegistry, hookimpl
+from model_registry import ModelFormat, ModelLoader, ModelRegistry, hookimpl, workers
 from model_registry.catalog.sqlite import SqliteCatalog
 from model_registry.errors import ModelRegistryError, VersionExistsError, VersionNotFoundError
 from model_registry.operations import lease as registration
 
-#: System calls that change a disk, by the functions of ``os`` that make them.
+#: The functions of ``os`` that change a disk.
 CALLS = ("write", "writev", "fsync", "fdatasync", "rename", "replace", "link", "unlink", "remove", "rmdir", "mkdir", "chmod")
-#: The same as strace names them; the injected fault strikes each thread at this call of each name.
-SYSTEM_CALLS = ("pwrite64", "fdatasync", "fsync", "ftruncate", "rename", "link", "unlink", "unlinkat", "mkdir", "chmod")
+#: Those that registering, removing and collecting make.
+CALLS_OF_EACH_KIND = ("writev", "fsync", "rename", "unlink", "rmdir", "mkdir", "chmod")
+#: The system calls that they and SQLite make in the main thread.
+SYSTEM_CALLS = ("pwrite64", "fdatasync", "fsync", "rename", "unlink", "unlinkat", "mkdir", "chmod")
+#: A fault that strace injects strikes each thread when it makes a call for this time.
 STRIKES_AT = 150
 
 Parts = dict[str, bytes]
@@ -305,9 +309,7 @@ def _burn(call: str, times: int) -> None:
         "pwrite64": lambda: os.pwrite(nowhere, b"", 0),
         "fsync": lambda: os.fsync(nowhere),
         "fdatasync": lambda: os.fdatasync(nowhere),
-        "ftruncate": lambda: os.ftruncate(nowhere, 0),
         "rename": lambda: os.rename(missing, missing),
-        "link": lambda: os.link(missing, missing),
         "unlink": lambda: os.unlink(missing),
         "unlinkat": lambda: os.unlink("nonexistent/file", dir_fd=folder),
         "mkdir": lambda: os.mkdir("/nonexistent/file/folder"),
@@ -411,16 +413,21 @@ def _requests() -> Iterator[list[dict[str, Any]]]:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        # Everything that a case would import, and every plugin found, once; in a process that ends, with its threads.
-        if not os.fork():
-            os._exit(0)
-        os.wait()
-        tempfile.tempdir = scratch
-        import importlib_metadata  # noqa: F401
-        import packaging.version  # noqa: F401
-
+        tempfile.tempdir = scratch  # what killed children leave there goes with it
+        _warm_up(Path(scratch, "warm"))
         for jobs in _requests():
             print(json.dumps(_race(jobs)), flush=True)
+
+
+def _warm_up(path: Path) -> None:
+    """Do everything once, so that all is imported, and end the threads that this started."""
+    do_register(str(path), "warm", None, "warm")
+    do_remove(str(path), "warm", "1.0.0", False)
+    open_registry(path).validate_registry()
+    workers.pool().shutdown()
+    workers._pools.clear()
+    gc.collect()
+    assert threading.active_count() == 1
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ LAYERS = (
     ("hookspecs", "config", "digests", "names", "versions", "canonical_json", "durable", "workers", "clock"),
     ("plugins", "catalog", "blobs", "manifest", "provenance", "staging", "files", "loaders", "leases"),
     ("operations", "registry"),
-    ("__init__", "cli", "shortcuts"),
+    ("__init__", "__main__", "cli", "shortcuts"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -36,7 +36,8 @@ def pep440(draw: st.DrawFn) -> str:
     return text
 
 
-versions = st.from_regex(r"[A-Za-z0-9]{1,4}([._+!-][A-Za-z0-9]{1,4}){0,8}", fullmatch=True).filter(
+parts = r"[A-Za-z0-9]{1,4}([._-][A-Za-z0-9]{1,4}){0,8}"
+versions = st.from_regex(rf"([0-9]{{1,2}}!)?{parts}(\+{parts})?", fullmatch=True).filter(
     lambda version: version.lower() != "latest"
 )
 
@@ -51,7 +52,7 @@ def is_pep440(version: str) -> bool:
 
 @pytest.mark.parametrize(
     "version",
-    ["1.0.0", "v1", "2024-06-01", "1!2.0.post3.dev4+cuda.12", "experiment_7", "a+b+c", "latest-1", "0", "1" * 120],
+    ["1.0.0", "v1", "2024-06-01", "1!2.0.post3.dev4+cuda.12", "experiment_7", "a+b-c", "latest-1", "0", "1" * 120],
 )
 def test_a_version_may_be_called_so(version: str) -> None:
     assert check_version(version) == version
@@ -77,7 +78,8 @@ def test_a_version_may_be_called_so(version: str) -> None:
         ("1.-0", "each separator must stand alone"),
         ("-1", "each separator must stand alone"),
         ("1+", "each separator must stand alone"),
-        ("1+" * 50 + "1", "too long for an OCI tag of 128 characters, where '+' and '!' take two"),
+        ("1+2+3", "with at most one '+'"),
+        ("a!1", "each separator must stand alone"),
     ],
 )
 def test_a_refused_version_is_told_in_one_line_with_what_is_allowed(version: object, problem: str) -> None:
@@ -182,7 +184,13 @@ def test_a_next_version_that_would_be_too_long_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("version", "tag"),
-    [("1.0.0", "1.0.0"), ("1.0+cuda.12", "1.0__cuda.12"), ("1!2.0", "1_-2.0"), ("a_b-c+d!e", "a_b-c__d_-e")],
+    [
+        ("1.0.0", "1.0.0"),
+        ("1.0+cuda.12", "1.0--cuda.12"),
+        ("1!2.0", "1--e--2.0"),
+        ("1!e+x", "1--e--e--x"),
+        ("a_b-c+e", "a_b-c--e"),
+    ],
 )
 def test_a_version_has_a_tag(version: str, tag: str) -> None:
     assert oci_tag(version) == tag
@@ -196,9 +204,10 @@ def test_a_tag_is_one_and_gives_the_version_back(version: str) -> None:
 
 
 @given(st.from_regex(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,20}", fullmatch=True))
-@example("a___b")
-@example("a__-b")
-@example("_-a")
+@example("a--b")
+@example("1--e--b")
+@example("a--e--b")
+@example("1--e--b--e")
 def test_a_tag_that_is_of_a_version_is_the_tag_of_that_version_only(tag: str) -> None:
     try:
         version = from_oci_tag(tag)

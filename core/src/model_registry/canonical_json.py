@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from model_registry.errors import InvalidMetadataError, UnsafeModelError
@@ -27,7 +28,9 @@ def load(data: bytes, *, what: str) -> Any:
     :raises UnsafeModelError: if it is no JSON, repeats a key, or nests too deep.
     """
     try:
-        return json.loads(data, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
+        return json.loads(
+            data, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant, parse_float=_finite
+        )
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise UnsafeModelError(f"{what} is not the JSON it should be: {reason}", path=what) from error
@@ -38,6 +41,11 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         raise ValueError("a key is given twice")
     return result
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse_constant(digits)
 
 
 def _refuse_constant(name: str) -> float:

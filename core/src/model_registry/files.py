@@ -74,7 +74,9 @@ class StoredFiles(_Files):
     def local(self, path: str) -> Path:
         record = self._records[path]
         if path not in self._verified:
-            require_intact(self._blobs, record, self._reference)
+            if not self._blobs.is_intact(record.sha256, record.size):
+                message = f"{self._reference}: {damage(self._blobs, record)}"
+                raise IntegrityError(message, hint=REPAIR, path=path, expected=record.sha256)
             self._verified.add(path)
         return self._blobs.local(record.sha256)
 
@@ -90,21 +92,16 @@ class StagedFiles(_Files):
         return self._places[path]
 
 
-def require_intact(blobs: BlobStore, record: FileRecord, reference: str) -> None:
-    """:raises IntegrityError: unless the file's bytes are those that were registered."""
-    if blobs.is_intact(record.sha256, record.size):
-        return
+REPAIR = "load another version, or register the same model again: that puts the bytes back"
+
+
+def damage(blobs: BlobStore, record: FileRecord) -> str:
+    """What is wrong with a file whose bytes are not those that were registered."""
     found = blobs.size(record.sha256)
-    state = (
-        "is missing"
-        if found is None
-        else f"has {found:,} of {record.size:,} bytes"
-        if found != record.size
-        else "was changed"
-    )
-    raise IntegrityError(
-        f"{reference}: file {record.path!r} {state} on disk (blobs/sha256/{record.sha256})",
-        hint="load another version, or register the same model again: that puts the bytes back",
-        path=record.path,
-        expected=record.sha256,
-    )
+    if found is None:
+        state = "is missing"
+    elif found != record.size:
+        state = f"has {found:,} of {record.size:,} bytes"
+    else:
+        state = "was changed"
+    return f"file {record.path!r} {state} on disk (blobs/sha256/{record.sha256})"

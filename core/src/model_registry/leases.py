@@ -11,9 +11,6 @@ import socket
 from functools import lru_cache
 from pathlib import Path
 
-#: Seconds after which a lease that nobody renewed counts as dead, whatever its owner's host.
-LEASE_SECONDS = 3600.0
-
 
 def owner() -> str:
     """This process, as a lease records it: machine, process id, and the process's start time (ids are reused)."""

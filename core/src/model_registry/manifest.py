@@ -28,6 +28,9 @@ METADATA_TYPE = "application/vnd.model-registry.version.v1+json"
 TITLE = "org.opencontainers.image.title"
 FILEPATH = "org.cncf.model.filepath"
 
+#: Sizes are signed 64-bit integers, in OCI and on every file system.
+_SIZE_LIMIT = 1 << 63
+
 _MEDIA_TYPES = {
     "weight": "application/vnd.cncf.model.weight.v1.raw",
     "config": "application/vnd.cncf.model.weight.config.v1.raw",
@@ -132,8 +135,9 @@ def read(data: bytes, *, what: str) -> Manifest:
         files = tuple(_read_file(layer) for layer in layers)
         check_member_paths([file.path for file in files])
         return Manifest(files, _read_descriptor(metadata), _read_descriptor(document["config"]))
-    except (KeyError, TypeError, ValueError) as error:
-        raise UnsafeModelError(f"manifest of {what} is malformed: {error}", path=what) from error
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise UnsafeModelError(f"manifest of {what} is malformed: {reason:.200}", path=what) from error
 
 
 def with_digests(data: bytes, found: Mapping[str, str]) -> bytes:
@@ -166,6 +170,6 @@ def _read_descriptor(entry: Mapping[str, Any]) -> tuple[str, int]:
     size = entry["size"]
     if algorithm != "sha256" or not is_sha256(sha256):
         raise ValueError(f"{entry['digest']!r} is no SHA-256 digest")
-    if type(size) is not int or size < 0:
+    if type(size) is not int or not 0 <= size < _SIZE_LIMIT:
         raise ValueError(f"{size!r} is no size")
     return sha256, size

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import MutableMapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from model_registry import operations
 from model_registry.config import Settings, load_settings
-from model_registry.loaders import ModelLoader
-from model_registry.operations import export, load, register, remove, stats, validate
-from model_registry.operations.context import open_context
+from model_registry.operations.context import Context
 from model_registry.operations.entries import LATEST, entry_of, find
 from model_registry.records import CollectReport, FormatSpec, LoadedModel, ModelEntry, PluginInfo
+
+if TYPE_CHECKING:
+    from model_registry.loaders import ModelLoader
 
 
 class ModelRegistry:
@@ -27,7 +29,7 @@ class ModelRegistry:
 
     def __init__(self, path: str | os.PathLike[str] | None = None, **config: Any) -> None:
         keywords = config if path is None else {"path": path, **config}
-        self._context = open_context(load_settings(keywords))
+        self._context = Context(load_settings(keywords))
 
     def __repr__(self) -> str:
         return f"ModelRegistry({str(self.settings.path)!r})"
@@ -77,7 +79,7 @@ class ModelRegistry:
         :raises UnsupportedModelError: naming what cannot be stored.
         :raises StorageError: if the disk refused; nothing became visible.
         """
-        return register.register(
+        return operations.register.register(
             self._context,
             name,
             model,
@@ -109,11 +111,13 @@ class ModelRegistry:
         :raises PermissionRequiredError: if loading would run code that nobody permitted.
         :raises UnsupportedFormatError: naming the distribution to install.
         """
-        return load.load(self._context, name, version, allow_code=allow_code, weights_only=weights_only, given=options)
+        return operations.load.load(
+            self._context, name, version, allow_code=allow_code, weights_only=weights_only, given=options
+        )
 
     def temporary_model(self, name: str, version: str = LATEST, **options: Any) -> AbstractContextManager[LoadedModel]:
         """``with registry.temporary_model("m") as (model, tokenizer):`` — loads, and frees what the framework keeps."""
-        return load.temporary(self._context, self.load_model(name, version, **options))
+        return operations.load.temporary(self._context, self.load_model(name, version, **options))
 
     def list_models(
         self,
@@ -143,7 +147,7 @@ class ModelRegistry:
     def remove_model(self, name: str, version: str | None = None) -> bool:
         """Remove a version, or all of a model. While ``backup_enabled``, ``restore_model`` brings it back for
         ``keep_removed_days``. False if there was nothing to remove."""
-        return bool(remove.remove(self._context, name, version))
+        return bool(operations.remove.remove(self._context, name, version))
 
     def restore_model(self, name: str, version: str | None = None) -> list[ModelEntry]:
         """Bring a removed version back, or all of a model.
@@ -151,7 +155,7 @@ class ModelRegistry:
         :raises VersionNotFoundError: if it was not removed, or forgotten since.
         :raises VersionExistsError: if it was registered anew since.
         """
-        return remove.restore(self._context, name, version)
+        return operations.remove.restore(self._context, name, version)
 
     def export_model(
         self,
@@ -169,7 +173,7 @@ class ModelRegistry:
             files as they were registered.
         :raises DestinationExistsError: rather than overwrite.
         """
-        return export.export(
+        return operations.export.export(
             self._context, name, version, export_path, export_format, overwrite=overwrite, given=options
         )
 
@@ -180,15 +184,15 @@ class ModelRegistry:
         :returns: ``total_models`` and ``valid_models`` (versions), ``errors`` and ``warnings`` (lines for people), and
             ``findings``, a list of :class:`Finding`.
         """
-        return validate.validate(self._context, deep=deep)
+        return operations.validate.validate(self._context, deep=deep)
 
     def get_detailed_stats(self) -> dict[str, Any]:
         """Counts and bytes: models, versions, logical and stored bytes, by format and type."""
-        return stats.stats(self._context)
+        return operations.stats.stats(self._context)
 
     def collect_garbage(self, keep_removed_days: float | None = None) -> CollectReport:
         """Forget versions removed longer ago than this, and free every blob that nothing needs.
 
         :param keep_removed_days: Default: the configuration's. 0 forgets all removed versions now.
         """
-        return remove.collect(self._context, keep_removed_days)
+        return operations.remove.collect(self._context, keep_removed_days)

@@ -42,11 +42,15 @@ class StagedFile:
 
 
 class ParallelStage:
-    """See :class:`model_registry.hookspecs.Stage`. Work begins when a member is added."""
+    """See :class:`model_registry.hookspecs.Stage`. Work begins when a member is added.
 
-    def __init__(self, blobs: BlobStore, lease: str) -> None:
+    :param alive: Called after each member, from any thread: the registration is still at work.
+    """
+
+    def __init__(self, blobs: BlobStore, lease: str, alive: Callable[[], None] = lambda: None) -> None:
         self._blobs = blobs
         self._lease = lease
+        self._alive = alive
         self._numbers = itertools.count()
         self._futures: dict[str, Future[StagedFile]] = {}
         self._directory: Path | None = None
@@ -56,8 +60,7 @@ class ParallelStage:
         if path in self._futures:
             raise InvalidNameError(f"member {path!r} is given twice", value=path)
         media = media_type(path, kind)
-        ingest: Callable[[str, str, Any], StagedFile] = self._copy if isinstance(source, Path) else self._write_if_new
-        self._futures[path] = workers.pool().submit(ingest, path, media, source)
+        self._submit(self._copy if isinstance(source, Path) else self._write_if_new, path, media, source)
 
     def directory(self) -> Path:
         if self._directory is None:
@@ -70,9 +73,13 @@ class ParallelStage:
         for path, file in self._files_in_directory():
             if path in self._futures:
                 raise InvalidNameError(f"member {path!r} is given twice", value=path)
-            self._futures[check_member_path(path)] = workers.pool().submit(self._adopt, path, media_type(path), file)
+            self._submit(self._adopt, check_member_path(path), media_type(path), file)
         check_member_paths(list(self._futures))
         return sorted(workers.gather(list(self._futures.values())), key=lambda staged: staged.record.path)
+
+    def write_records(self, documents: Iterable[bytes]) -> list[StagedFile]:
+        """Write the registry's own small records beside the members; they have no path."""
+        return workers.run_all(partial(self._write_if_new, "", ""), documents)
 
     def abandon(self) -> None:
         """Wait until no thread writes here any more, whatever came of it."""
@@ -81,6 +88,14 @@ class ParallelStage:
         for future in self._futures.values():
             if not future.cancelled():
                 future.exception()
+
+    def _submit(self, ingest: Callable[[str, str, Any], StagedFile], path: str, media: str, source: Any) -> None:
+        def work() -> StagedFile:
+            staged = ingest(path, media, source)
+            self._alive()
+            return staged
+
+        self._futures[path] = workers.pool().submit(work)
 
     def _files_in_directory(self) -> Iterator[tuple[str, Path]]:
         if self._directory is not None:
@@ -130,14 +145,6 @@ class ParallelStage:
 
     def _next(self) -> Path:
         return self._blobs.staging(self._lease) / str(next(self._numbers))
-
-
-def stage_documents(blobs: BlobStore, lease: str, documents: Iterable[bytes]) -> list[StagedFile]:
-    """Write the registry's own small records; they are no members and have no path."""
-    stage = ParallelStage(blobs, lease)
-    stage._numbers = itertools.count(1_000_000)  # beside the members of the same lease
-    write = partial(stage._write_if_new, "", "")
-    return workers.run_all(write, documents)
 
 
 def place(blobs: BlobStore, staged: Sequence[StagedFile]) -> None:

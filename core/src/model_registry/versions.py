@@ -16,14 +16,16 @@ from model_registry.names import check_text, shown
 if TYPE_CHECKING:
     from packaging.version import Version
 
-MAX_VERSION_LENGTH = 120
-MAX_TAG_LENGTH = 128  # of the OCI distribution specification
+MAX_VERSION_LENGTH = 120  # an OCI tag has at most 128 characters, of which "+" and "!" may add five
 
 _FOREIGN = re.compile(r"[^A-Za-z0-9._+!-]")
-_GRAMMAR = re.compile(r"[A-Za-z0-9]+(?:[._+!-][A-Za-z0-9]+)*")
-_HINT = f"use at most {MAX_VERSION_LENGTH} ASCII letters and digits, joined by single . _ - + or !, such as '1.0.0'"
-_TAG_OF = {"+": "__", "!": "_-"}
-_CHARACTER_OF = {tag: character for character, tag in _TAG_OF.items()}
+_PARTS = r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*"
+_GRAMMAR = re.compile(rf"(?:[0-9]+!)?{_PARTS}(?:\+{_PARTS})?")
+_HINT = f"use at most {MAX_VERSION_LENGTH} letters and digits, joined by single . _ or -, such as '1.0.0' or '1.0+cpu'"
+# OCI allows neither "+" nor "!" in a tag. Two hyphens and an "e" between them are free, since separators stand alone,
+# and unlike "__" they are allowed in the names of an image layout too.
+_LOCAL = "--"
+_EPOCH = "--e--"
 
 
 def check_version(value: object) -> str:
@@ -37,9 +39,7 @@ def check_version(value: object) -> str:
     if version.lower() == "latest":
         raise _invalid(version, "the word is reserved for the highest version")
     if not _GRAMMAR.fullmatch(version):
-        raise _invalid(version, "each separator must stand alone, between letters or digits")
-    if len(oci_tag(version)) > MAX_TAG_LENGTH:
-        raise _invalid(version, f"too long for an OCI tag of {MAX_TAG_LENGTH} characters, where '+' and '!' take two")
+        raise _invalid(version, "each separator must stand alone, between letters or digits, with at most one '+'")
     return version
 
 
@@ -76,11 +76,11 @@ def next_version(existing: Iterable[str]) -> str:
 
 
 def oci_tag(version: str) -> str:
-    """The OCI tag of a version, which may hold neither ``+`` nor ``!``: they become ``__`` and ``_-``.
+    """The OCI tag of a version, which may hold neither ``+`` nor ``!``: they become ``--`` and ``--e--``.
 
-    No two versions share a tag, because separators of a version stand alone.
+    No two versions share a tag, because other separators of a version stand alone.
     """
-    return re.sub(r"[+!]", lambda match: _TAG_OF[match.group()], version)
+    return version.replace("+", _LOCAL).replace("!", _EPOCH)
 
 
 def from_oci_tag(tag: str) -> str:
@@ -88,7 +88,10 @@ def from_oci_tag(tag: str) -> str:
 
     :raises InvalidNameError: if it is the tag of no version.
     """
-    return check_version(re.sub("__|_-", lambda match: _CHARACTER_OF[match.group()], tag))
+    epoch, found, rest = tag.partition(_EPOCH)
+    if found and epoch.isdigit():
+        return check_version(f"{epoch}!{rest.replace(_LOCAL, '+')}")
+    return check_version(tag.replace(_LOCAL, "+"))
 
 
 def _invalid(version: str, problem: str) -> InvalidNameError:

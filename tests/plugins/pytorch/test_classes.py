@@ -115,7 +115,9 @@ def test_its_own_setstate_runs_only_for_classes_that_were_vouched_for(tmp_path, 
     trusting.register_model("net", package.Counting(2), "pytorch")
     assert trusting.load_model("net").model.restored
     wary = ModelRegistry(tmp_path / "models")
-    with pytest.raises(UnsupportedModelError, match=r"runs its own Counting\.__setstate__.*trusted_classes=\[Counting\]"):
+    with pytest.raises(
+        UnsupportedModelError, match=r"runs its own Counting\.__setstate__.*trusted_classes=\[Counting\]"
+    ):
         wary.load_model("net")
     assert wary.load_model("net", trusted_classes=[package.Counting]).model.restored
 

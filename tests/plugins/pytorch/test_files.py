@@ -80,7 +80,9 @@ def test_a_text_path_is_a_path(tmp_path, registry):
 
 def test_views_of_one_storage_in_a_state_dict_are_stored_each(registry):
     whole = torch.randn(4, 4)
-    registry.register_model("m", {"whole": whole, "row": whole[1], "column": whole[:, 2], "wide": whole[:1].expand(3, 4)})
+    registry.register_model(
+        "m", {"whole": whole, "row": whole[1], "column": whole[:, 2], "wide": whole[:1].expand(3, 4)}
+    )
     loaded = registry.load_model("m").model
     assert torch.equal(loaded["row"], whole[1])
     assert torch.equal(loaded["column"], whole[:, 2])

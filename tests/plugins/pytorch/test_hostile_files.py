@@ -102,7 +102,9 @@ def nested(archive, name, content):
 
 def duplicated(path: Path) -> Path:
     with pytest.warns(UserWarning, match="Duplicate name"):
-        return rewritten(path, lambda archive, name, content: (plain(archive, name, content), plain(archive, name, content)))
+        return rewritten(
+            path, lambda archive, name, content: (plain(archive, name, content), plain(archive, name, content))
+        )
 
 
 def bad_crc(path: Path) -> Path:

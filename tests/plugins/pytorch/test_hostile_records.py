@@ -99,7 +99,10 @@ RECORDS = {
     "class-torch.fx": (of_class("torch.fx.graph_module", "GraphModule"), "no class torch.fx"),
     "class-torch.jit": (of_class("torch.jit._script", "RecursiveScriptModule"), "no class torch.jit"),
     "class-by-dotted-walk": (of_class("torch.nn.modules.module", "torch.hub"), "no class"),
-    "class-value": (attribute("kind", {"moduleClass": {"module": "builtins", "qualname": "type"}}), "no class builtins.type"),
+    "class-value": (
+        attribute("kind", {"moduleClass": {"module": "builtins", "qualname": "type"}}),
+        "no class builtins.type",
+    ),
     "dataclass-of-a-call": (
         attribute("d", {"dataclass": {"class": {"module": "subprocess", "qualname": "Popen"}, "fields": {}}}),
         "no class subprocess.Popen",
@@ -109,6 +112,10 @@ RECORDS = {
         "malformed value of kind 'defaultdict'",
     ),
     "shadows-forward": (attribute("forward", {"function": "torch.relu"}), "sets 'forward', which would hide"),
+    "shadows-another-method": (
+        attribute("reset_parameters", {"function": "torch.relu"}),
+        "sets 'reset_parameters', which would hide",
+    ),
     "shadows-forward-by-parameter": (forward_as_parameter, "sets 'forward', which would hide"),
     "sets-dunder": (attribute("__class__", 1), "sets '__class__', which would hide"),
     "sets-hooks": (hook_state, "sets '_forward_hooks', which would hide"),

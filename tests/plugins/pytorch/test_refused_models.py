@@ -25,9 +25,19 @@ def with_buffer(tensor) -> nn.Module:
     return model
 
 
+def watch(*_):
+    pass
+
+
 def hooked(kind: str) -> nn.Module:
     model = nn.Sequential(nn.Linear(2, 2))
-    getattr(model[0], kind)(print)
+    getattr(model[0], kind)(watch)
+    return model
+
+
+def with_view(view) -> nn.Module:
+    model = nn.Linear(4, 4)
+    model.register_buffer("part", view(model.weight.detach()))
     return model
 
 
@@ -88,6 +98,10 @@ REFUSED = {
     "class": (lambda: having(kind=logging.Logger), r"attribute '0\.kind' is the class Logger"),
     "cycle": (lambda: having(items=containing_itself()), "nested deeper than 64 levels, or contains itself"),
     "shadowing": (lambda: having(forward=torch.relu), r"attribute '0\.forward' hides Linear\.forward"),
+    "shadowing its own": (
+        lambda: having(reset_parameters=torch.relu),
+        r"attribute '0\.reset_parameters' hides Linear\.reset_parameters",
+    ),
     "sparse": (lambda: with_buffer(torch.eye(2).to_sparse()), "'buffer' is of layout torch.sparse_coo.*to_dense"),
     "complex128": (lambda: with_buffer(torch.zeros(2, dtype=torch.complex128)), "of dtype torch.complex128"),
     "meta": (lambda: nn.Linear(2, 2, device="meta"), "'weight' is on the meta device"),
@@ -95,8 +109,10 @@ REFUSED = {
     "subclass": (lambda: with_buffer(torch.zeros(2).as_subclass(Subclassed)), "is a Subclassed, a subclass of Tensor"),
     "graph": (lambda: with_buffer(nn.Parameter(torch.ones(2)) * 2), "'buffer' is a result that autograd"),
     "tensor hook": (hooked_tensor, "'weight' is a tensor with hooks.*handle.remove"),
-    "forward hook": (lambda: hooked("register_forward_hook"), "module '0' has a hook in _forward_hooks: print"),
-    "pre-hook": (lambda: hooked("register_forward_pre_hook"), "hook in _forward_pre_hooks: print.*handle.remove"),
+    "view of rows": (lambda: with_view(lambda weight: weight[1:]), "'part' is a view into 'weight'.*clone"),
+    "view of a column": (lambda: with_view(lambda weight: weight[:, 2]), "'part' is a view into 'weight'"),
+    "forward hook": (lambda: hooked("register_forward_hook"), "module '0' has a hook in _forward_hooks: watch"),
+    "pre-hook": (lambda: hooked("register_forward_pre_hook"), "hook in _forward_pre_hooks: watch.*handle.remove"),
     "backward hook": (lambda: hooked("register_full_backward_hook"), "hook in _backward_hooks"),
     "state dict hook": (lambda: hooked("register_state_dict_post_hook"), "hook in _state_dict_hooks"),
     "old weight_norm": (old_weight_norm, "torch.nn.utils.parametrizations"),
@@ -106,7 +122,7 @@ REFUSED = {
     "reduce": (Reducing, "Reducing, which brings its own Reducing.__reduce__.*trusted_modules"),
     "getstate": (Stateful, "brings its own Stateful.__getstate__"),
     "data parallel": (lambda: nn.DataParallel(nn.Linear(2, 2)), "DataParallel.*register model.module"),
-    "compiled": (lambda: torch.compile(nn.Linear(2, 2)), "OptimizedModule.*model._orig_mod"),
+    "compiled": (lambda: torch.compile(nn.Linear(2, 2), backend="eager"), "OptimizedModule.*model._orig_mod"),
     "traced by fx": (lambda: torch.fx.symbolic_trace(nn.Linear(2, 2)), "torch.fx generated"),
     "a list": (lambda: [torch.zeros(2)], "builtins.list is no PyTorch model"),
     "module in a dictionary": (lambda: {"net": nn.Linear(2, 2)}, "'net' is a whole Linear in a dictionary"),
@@ -128,6 +144,17 @@ def test_a_scripted_module_is_sent_to_its_own_format(registry, scripted):
         registry.register_model("m", scripted, "pytorch")
 
 
+def test_pieces_of_one_storage_that_do_not_overlap_are_no_views(registry):
+    model = nn.Module()
+    for name, piece in zip("abcd", [*torch.randn(4, 6)[:2], *torch.randn(4, 6).chunk(2, 1)], strict=True):
+        model.register_buffer(name, piece)
+    registry.register_model("m", model, "pytorch")
+    assert all(
+        torch.equal(left, right)
+        for left, right in zip(registry.load_model("m").model.buffers(), model.buffers(), strict=True)
+    )
+
+
 def test_functions_of_trusted_modules_are_allowed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     registry = ModelRegistry(tmp_path / "models", plugins={"pytorch": {"trusted_modules": ["pytorch_zoo"]}})
@@ -138,5 +165,5 @@ def test_functions_of_trusted_modules_are_allowed(tmp_path, monkeypatch):
 def test_compiling_in_place_changes_nothing_that_is_stored(registry):
     model = nn.Linear(2, 2)
     plain = registry.register_model("m", model, "pytorch", version="1.0.0")
-    model.compile()
+    model.compile(backend="eager")
     assert registry.register_model("m", model, "pytorch", version="1.0.0", exist_ok=True).digest == plain.digest

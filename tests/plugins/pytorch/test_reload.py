@@ -134,6 +134,14 @@ def test_changing_a_loaded_weight_leaves_the_stored_bytes_alone(registry):
     assert torch.equal(registry.load_model("m").model.weight, model.weight)
 
 
+def test_a_loaded_model_can_be_saved_with_torch(registry, tmp_path):
+    loaded = reload(registry, pytorch_zoo.Convolutional())  # two dtypes in one file
+    torch.save(loaded.state_dict(), tmp_path / "state.pt")
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert all(torch.equal(state[name], tensor) for name, tensor in loaded.state_dict().items())
+    assert all(tensor.untyped_storage().nbytes() == tensor.nbytes for tensor in state.values())
+
+
 def test_device_moves_the_weights(registry):
     registry.register_model("m", nn.Linear(2, 2), "pytorch")
     loaded = registry.load_model("m", device="meta").model

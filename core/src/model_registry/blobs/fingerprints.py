@@ -5,12 +5,14 @@ Only a memory: losing it costs hashing again, so nothing here is synced, and a d
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from attrs import frozen
 
@@ -41,8 +43,10 @@ class Fingerprint:
 
     @classmethod
     def of(cls, path: Path) -> Fingerprint:
-        """:raises FileNotFoundError: if there is no such file."""
-        stat = os.stat(path)
+        """:raises FileNotFoundError: if there is no such file, or something else has its name, such as a link."""
+        stat = os.lstat(path)
+        if not S_ISREG(stat.st_mode):
+            raise FileNotFoundError(errno.ENOENT, "not a plain file", str(path))
         return cls(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
     def is_settled(self) -> bool:
@@ -67,8 +71,8 @@ class Fingerprints:
                     "SELECT device, inode, size, mtime_ns, ctime_ns FROM verified WHERE sha256 = ?",
                     bytes.fromhex(sha256),
                 )
-                if row is not None:
-                    self._known[sha256] = Fingerprint(*map(int, row))
+                with suppress(TypeError, ValueError):  # no row, or none that we wrote
+                    self._known[sha256] = Fingerprint(*map(int, row or ()))
             return self._known.get(sha256)
 
     def remember(self, sha256: str, fingerprint: Fingerprint) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from model_registry import canonical_json
 from model_registry.blobs.fingerprints import Fingerprint, Fingerprints
-from model_registry.digests import is_sha256, sha256_of_file
+from model_registry.digests import is_sha256, sha256_of_bytes, sha256_of_file
 from model_registry.durable import publish, sync_folder
+from model_registry.errors import StorageError
 
 OCI_LAYOUT = {"imageLayoutVersion": "1.0.0"}
 # An image layout must have an index. The catalog says which versions exist, so this one stays empty.
@@ -63,9 +64,19 @@ class LocalBlobs:
 
     def size(self, sha256: str) -> int | None:
         try:
-            return self._path(sha256).stat().st_size
+            return Fingerprint.of(self._path(sha256)).size
         except FileNotFoundError:
             return None
+
+    def read(self, sha256: str, limit: int) -> bytes | None:
+        path = self._path(sha256)
+        try:
+            if Fingerprint.of(path).size > limit:
+                return None
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        return data if sha256_of_bytes(data) == sha256 else None
 
     def is_intact(self, sha256: str, size: int) -> bool:
         path = self._path(sha256)
@@ -79,6 +90,9 @@ class LocalBlobs:
                 return False
         except FileNotFoundError:
             return False
+        except OSError as error:
+            reason = f"blob {path} cannot be read: {error.strerror}"
+            raise StorageError(reason, hint="check the disk, and who may read the folder", path=str(path)) from error
         if before.is_settled() and Fingerprint.of(path) == before:
             self._fingerprints.remember(sha256, before)
         return True
@@ -87,7 +101,7 @@ class LocalBlobs:
         self._fingerprints.forget(sha256)
 
     def digests(self) -> Iterator[str]:
-        with os.scandir(self._blobs) as entries:
+        with suppress(FileNotFoundError), os.scandir(self._blobs) as entries:
             yield from (entry.name for entry in entries if is_sha256(entry.name))
 
     def delete(self, sha256: str) -> int:

@@ -13,6 +13,9 @@ from attrs import frozen
 
 from model_registry.errors import ConfigurationError
 
+#: Seconds after which a lease that nobody renewed counts as dead, whatever became of its owner.
+LEASE_SECONDS = 3600.0
+
 
 @frozen
 class VersionRow:

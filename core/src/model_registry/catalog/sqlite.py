@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
+import os
 import sqlite3
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from model_registry.catalog import CatalogStats, VersionRow
+from model_registry.catalog import LEASE_SECONDS, CatalogStats, VersionRow
 from model_registry.catalog.connection import Connections
 from model_registry.clock import now
 from model_registry.errors import InvalidNameError, RegistrationLostError, VersionExistsError
-from model_registry.leases import LEASE_SECONDS
 from model_registry.names import name_key
 from model_registry.versions import is_prerelease, next_version, sort_key
 
@@ -35,7 +33,7 @@ class SqliteCatalog:
     # Registering
 
     def begin(self, owner: str) -> str:
-        lease = uuid.uuid4().hex
+        lease = os.urandom(16).hex()
         with self._connections.writing(durable=False) as db:
             db.execute("INSERT INTO leases (id, owner, expires_at) VALUES (?, ?, ?)", (lease, owner, _lease_end()))
         return lease
@@ -82,13 +80,15 @@ class SqliteCatalog:
         return self.latest(name) is not None
 
     def similar_names(self, name: str, limit: int = 3) -> list[str]:
+        from difflib import get_close_matches
+
         query = """
             SELECT key, name FROM models m
             WHERE EXISTS (SELECT 1 FROM versions v WHERE v.model_id = m.id AND v.removed_at IS NULL)
         """
         with self._connections.reading() as db:
             names = dict(db.execute(query))
-        return [names[key] for key in difflib.get_close_matches(name_key(name), names, n=limit)]
+        return [names[key] for key in get_close_matches(name_key(name), names, n=limit)]
 
     def versions(
         self,
@@ -165,6 +165,8 @@ class SqliteCatalog:
         with self._connections.writing(durable=True) as db:
             found = [id for (id,) in db.execute("SELECT id FROM versions WHERE removed_at < ?", (before,))]
             _forget(db, found)
+            # Also what a collection left that was killed after unlinking blobs and before forgetting them.
+            db.execute("DELETE FROM blobs WHERE NOT EXISTS (SELECT 1 FROM version_blobs WHERE blob_id = blobs.id)")
         return len(found)
 
     # Collecting

@@ -1,1 +1,24 @@
-"""What a user can do, one file each. The facade (:mod:`model_registry.registry`) only names them."""
+"""What a user can do, one file each. The facade (:mod:`model_registry.registry`) only names them.
+
+Each is imported when it is first used: listing needs none of what registering needs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from model_registry.operations import export as export
+    from model_registry.operations import load as load
+    from model_registry.operations import register as register
+    from model_registry.operations import remove as remove
+    from model_registry.operations import stats as stats
+    from model_registry.operations import validate as validate
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name.startswith("_"):
+        raise AttributeError(name)
+    return import_module(f"{__name__}.{name}")

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from model_registry.blobs import BlobStore, open_blobs
 from model_registry.catalog import Catalog, open_catalog
 from model_registry.config import Settings
-from model_registry.plugins import Plugins
+
+if TYPE_CHECKING:
+    from model_registry.blobs import BlobStore
+    from model_registry.plugins import Plugins
 
 
-@frozen
 class Context:
-    """The parts of one registry, opened."""
+    """The parts of one registry. The catalog is opened at once, the others when first used: a listing needs neither.
 
-    settings: Settings
-    catalog: Catalog
-    blobs: BlobStore
-    plugins: Plugins
-
-
-def open_context(settings: Settings) -> Context:
-    """Open the registry of these settings, making it if there is none and ``settings.create`` allows.
-
-    :raises RegistryNotFoundError: if there is none and it must not be made.
+    :raises RegistryNotFoundError: if there is no registry and it must not be made.
     """
-    folder = settings.path.absolute()
-    catalog = open_catalog(settings.catalog, folder, create=settings.create)
-    return Context(settings, catalog, open_blobs(settings.blobs, folder), Plugins(settings))
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.folder = settings.path.absolute()
+        self.catalog: Catalog = open_catalog(settings.catalog, self.folder, create=settings.create)
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        from model_registry.blobs import open_blobs
+
+        return open_blobs(self.settings.blobs, self.folder)
+
+    @cached_property
+    def plugins(self) -> Plugins:
+        from model_registry.plugins import Plugins
+
+        return Plugins(self.settings)

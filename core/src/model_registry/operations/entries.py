@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from model_registry import manifest, workers
 from model_registry.catalog import VersionRow
 from model_registry.clock import moment
-from model_registry.digests import sha256_of_bytes, sha256_of_file
-from model_registry.errors import IntegrityError, ModelNotFoundError, VersionNotFoundError
-from model_registry.files import StoredFiles
-from model_registry.manifest import Manifest
+from model_registry.errors import ModelNotFoundError, VersionNotFoundError
 from model_registry.names import check_model_name
 from model_registry.operations import metadata
 from model_registry.operations.context import Context
@@ -61,54 +57,18 @@ def require(context: Context, name: str, version: str = LATEST) -> VersionRow:
     raise ModelNotFoundError(f"there is no model {name!r}", hint=hint, model=name)
 
 
-def read_manifest(context: Context, digest: str, reference: str) -> Manifest:
-    """The verified manifest of a version."""
-    return manifest.read(manifest_bytes(context, digest, reference), what=reference)
-
-
-def manifest_bytes(context: Context, digest: str, reference: str) -> bytes:
-    """:raises IntegrityError: if the manifest is gone or does not have its digest."""
-    try:
-        data = context.blobs.local(digest).read_bytes()
-    except FileNotFoundError:
-        data = b""
-    if sha256_of_bytes(data) != digest:
-        state = "was changed" if data else "is missing"
-        raise IntegrityError(
-            f"{reference}: its manifest {state} on disk (blobs/sha256/{digest})",
-            hint="load another version, or register the same model again",
-            path=f"blobs/sha256/{digest}",
-            expected=digest,
-        )
-    return data
-
-
-def files_of(context: Context, entry: ModelEntry) -> StoredFiles:
-    """The files of a version, for plugins."""
-    return StoredFiles(entry.reference, read_manifest(context, entry.digest, entry.reference).files, context.blobs)
-
-
 class Inspector:
-    """What an entry needs to look at its own bytes."""
+    """How an entry looks at its own bytes. What that needs is imported when it is asked for."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
 
     def files(self, entry: ModelEntry) -> tuple[FileRecord, ...]:
+        from model_registry.operations.stored import read_manifest
+
         return read_manifest(self._context, entry.digest, entry.reference).files
 
     def checksum(self, entry: ModelEntry) -> str:
-        """The digest of the version by the bytes on disk now."""
-        try:
-            data = manifest_bytes(self._context, entry.digest, entry.reference)
-        except IntegrityError:
-            return self._hash(entry.digest)
-        digests = [sha256 for sha256, _ in manifest.read(data, what=entry.reference).blobs()]
-        found = dict(zip(digests, workers.run_all(self._hash, digests), strict=True))
-        return sha256_of_bytes(manifest.with_digests(data, found))
+        from model_registry.operations.stored import checksum
 
-    def _hash(self, sha256: str) -> str:
-        try:
-            return sha256_of_file(self._context.blobs.local(sha256))
-        except FileNotFoundError:
-            return sha256_of_bytes()
+        return checksum(self._context, entry)

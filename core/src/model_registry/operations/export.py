@@ -16,7 +16,8 @@ from model_registry.errors import DestinationExistsError, SourceNotFoundError, U
 from model_registry.files import StoredFiles
 from model_registry.operations import options
 from model_registry.operations.context import Context
-from model_registry.operations.entries import entry_of, files_of, require
+from model_registry.operations.entries import entry_of, require
+from model_registry.operations.stored import files_of
 from model_registry.records import ExportRequest, ModelEntry
 from model_registry.staging import files_below
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import logging
+import time
 from collections.abc import Sequence
 from types import TracebackType
 
 from model_registry import leases
-from model_registry.catalog import VersionRow
+from model_registry.catalog import LEASE_SECONDS, VersionRow
 from model_registry.errors import ModelRegistryError, StorageError
 from model_registry.operations.context import Context
-from model_registry.staging import ParallelStage, StagedFile, place, stage_documents
+from model_registry.staging import ParallelStage, StagedFile, place
 
 logger = logging.getLogger("model_registry")
 
@@ -26,12 +27,14 @@ class Registration:
 
     def __enter__(self) -> Registration:
         self.lease = self._context.catalog.begin(leases.owner())
-        self.stage = ParallelStage(self._context.blobs, self.lease)
+        self._renewed = time.monotonic()
+        self.stage = ParallelStage(self._context.blobs, self.lease, self._keep_alive)
         return self
 
-    def stage_documents(self, documents: Sequence[bytes]) -> list[StagedFile]:
-        """Stage the registry's own records beside the members."""
-        return stage_documents(self._context.blobs, self.lease, documents)
+    def _keep_alive(self) -> None:
+        if time.monotonic() - self._renewed > LEASE_SECONDS / 6:
+            self._renewed = time.monotonic()
+            self._context.catalog.renew(self.lease)
 
     def commit(self, row: VersionRow, staged: Sequence[StagedFile]) -> None:
         """Claim, place, sync, and only then make visible."""

@@ -13,7 +13,8 @@ from attrs import evolve
 
 from model_registry.operations import options, policy
 from model_registry.operations.context import Context
-from model_registry.operations.entries import entry_of, files_of, require
+from model_registry.operations.entries import entry_of, require
+from model_registry.operations.stored import files_of
 from model_registry.records import LoadedModel, LoadRequest
 
 logger = logging.getLogger("model_registry")

@@ -157,7 +157,7 @@ def _prepare(
     digest = sha256_of_bytes(record)
     registered_at = now()
     origin = provenance.write(digest, len(record), moment(registered_at), provenance.of_this_process())
-    documents = registration.stage_documents([document, config, record, origin, provenance.EMPTY_BLOB])
+    documents = registration.stage.write_records([document, config, record, origin, provenance.EMPTY_BLOB])
     staged = [*members, *documents]
     row = VersionRow(
         name=described.name,

@@ -9,7 +9,8 @@ from model_registry.clock import DAY, now
 from model_registry.errors import ModelRegistryError, VersionNotFoundError
 from model_registry.names import check_model_name
 from model_registry.operations.context import Context
-from model_registry.operations.entries import entry_of, find, read_manifest
+from model_registry.operations.entries import entry_of, find
+from model_registry.operations.stored import read_manifest
 from model_registry.records import CollectReport, ModelEntry
 from model_registry.versions import check_version
 

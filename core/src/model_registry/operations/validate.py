@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -10,95 +10,117 @@ from attrs import evolve
 from model_registry import workers
 from model_registry.catalog import VersionRow
 from model_registry.errors import ModelRegistryError, UnsupportedFormatError
-from model_registry.files import StoredFiles, require_intact
+from model_registry.files import REPAIR, StoredFiles, damage
 from model_registry.manifest import Manifest
 from model_registry.operations.context import Context
-from model_registry.operations.entries import entry_of, read_manifest
+from model_registry.operations.entries import entry_of
+from model_registry.operations.stored import read_manifest
 from model_registry.records import FileRecord, Finding
+
+#: Versions looked at together: enough to keep all cores hashing, few enough to hold their manifests.
+_PAGE = 256
 
 
 def validate(context: Context, *, deep: bool) -> dict[str, Any]:
     """See ``ModelRegistry.validate_registry``."""
-    rows = context.catalog.versions()
-    findings = [finding for row in rows for finding in _check(context, row, deep=deep)]
-    damaged = {finding.where.split(", ")[0] for finding in findings if finding.severity == "error"}
-    findings += _strays(context)
+    findings: list[Finding] = []
+    total = valid = 0
+    for rows in _pages(context):
+        for found in _check_page(context, rows, deep=deep):
+            total += 1
+            valid += not any(finding.severity == "error" for finding in found)
+            findings += found
+    findings += _strays(context, {finding.where for finding in findings})
     told = {severity: [str(f) for f in findings if f.severity == severity] for severity in ("error", "warning")}
     return {
-        "total_models": len(rows),
-        "valid_models": len(rows) - len(damaged),
+        "total_models": total,
+        "valid_models": valid,
         "errors": told["error"],
         "warnings": told["warning"],
         "findings": findings,
     }
 
 
-def _check(context: Context, row: VersionRow, *, deep: bool) -> Iterator[Finding]:
-    """One version: manifest, documents, the bytes of every file, and what the format's plugin says of them."""
-    reference = f"{row.name}:{row.version}"
+def _pages(context: Context) -> Iterator[list[VersionRow]]:
+    after = None
+    while rows := context.catalog.versions(after=after, limit=_PAGE):
+        yield rows
+        after = (rows[-1].name, rows[-1].version)
+
+
+def _check_page(context: Context, rows: list[VersionRow], *, deep: bool) -> Iterator[list[Finding]]:
+    """The findings of each version: manifest, documents, every file's bytes, and what the format's plugin says."""
+    manifests = [_manifest(context, row) for row in rows]
+    intact = _verify(context, [found for found in manifests if isinstance(found, Manifest)], deep=deep)
+    for row, found in zip(rows, manifests, strict=True):
+        if isinstance(found, Manifest):
+            damaged = _damaged_files(context, row, found, intact)
+            yield damaged or _structure(context, row, found)
+        else:
+            yield [found]
+
+
+def _manifest(context: Context, row: VersionRow) -> Manifest | Finding:
+    reference = _reference(row)
     try:
-        manifest = read_manifest(context, row.digest, reference)
         entry_of(context, row)
+        return read_manifest(context, row.digest, reference)
     except ModelRegistryError as error:
-        yield _broken(reference, "manifest-damaged", error)
-        return
-    damage = list(_check_bytes(context, manifest, reference, deep=deep))
-    yield from damage
-    if not damage:
-        yield from _check_structure(context, manifest, row.format, reference)
+        return _broken(reference, "manifest-damaged", error)
 
 
-def _check_bytes(context: Context, manifest: Manifest, reference: str, *, deep: bool) -> Iterator[Finding]:
-    documents = [FileRecord(what, size, sha256, "") for what, (sha256, size) in _documents(manifest)]
+def _verify(context: Context, manifests: Iterable[Manifest], *, deep: bool) -> Mapping[str, bool]:
+    """Whether each blob has its bytes; several are read at once, and none twice."""
+    sizes = {sha256: size for manifest in manifests for sha256, size in manifest.blobs()}
 
-    def check(record: FileRecord) -> Finding | None:
+    def is_intact(sha256: str) -> bool:
         if deep:
-            context.blobs.forget(record.sha256)
-        try:
-            require_intact(context.blobs, record, reference)
-        except ModelRegistryError as error:
+            context.blobs.forget(sha256)
+        return context.blobs.is_intact(sha256, sizes[sha256])
+
+    return dict(zip(sizes, workers.run_all(is_intact, sizes), strict=True))
+
+
+def _damaged_files(context: Context, row: VersionRow, manifest: Manifest, intact: Mapping[str, bool]) -> list[Finding]:
+    documents = (("metadata document", manifest.metadata), ("config document", manifest.config))
+    records = [*manifest.files, *(FileRecord(what, size, sha256, "") for what, (sha256, size) in documents)]
+    findings = []
+    for record in records:
+        if not intact[record.sha256]:
             code = "blob-missing" if context.blobs.size(record.sha256) is None else "blob-damaged"
-            return _broken(f"{reference}, {record.path}", code, error)
-        return None
-
-    yield from (finding for finding in workers.run_all(check, [*manifest.files, *documents]) if finding is not None)
-
-
-def _documents(manifest: Manifest) -> Iterable[tuple[str, tuple[str, int]]]:
-    return (("metadata document", manifest.metadata), ("config document", manifest.config))
+            where = f"{_reference(row)}, {record.path}"
+            findings.append(Finding("error", code, where, damage(context.blobs, record), REPAIR))
+    return findings
 
 
-def _check_structure(context: Context, manifest: Manifest, format: str, reference: str) -> Iterator[Finding]:
-    files = StoredFiles(reference, manifest.files, context.blobs)
+def _structure(context: Context, row: VersionRow, manifest: Manifest) -> list[Finding]:
+    reference = _reference(row)
     try:
-        context.plugins.format(format)
-        findings = context.plugins.validate(format, files)
+        context.plugins.format(row.format)
+        findings = context.plugins.validate(row.format, StoredFiles(reference, manifest.files, context.blobs))
     except UnsupportedFormatError as error:
-        yield Finding("warning", "plugin-missing", reference, error.message, error.hint)
+        return [Finding("warning", "plugin-missing", reference, error.message, error.hint)]
     except ModelRegistryError as error:
-        yield _broken(reference, "structure-damaged", error)
-    else:
-        yield from (evolve(f, where=f"{reference}, {f.where}" if f.where else reference) for f in findings)
+        return [_broken(reference, "structure-damaged", error)]
+    return [evolve(found, where=f"{reference}, {found.where}" if found.where else reference) for found in findings]
 
 
-def _strays(context: Context) -> Iterator[Finding]:
-    """Blobs that nothing needs, and blobs of removed versions that are gone."""
+def _strays(context: Context, told: set[str]) -> Iterator[Finding]:
+    """Blobs that nothing needs, and needed ones that are gone without a visible version having said so."""
     needed = dict(context.catalog.references())
     present = set(context.blobs.digests())
     stray = len(present - set(needed))
     if stray:
-        yield Finding(
-            "info", "blobs-unused", "blobs", f"{stray} blobs belong to no version", "«model-registry gc» frees them"
-        )
-    # Missing blobs of visible versions were told above; what is left belongs to removed ones, or to their records.
-    for sha256 in sorted(set(needed) - present):
-        yield Finding(
-            "warning",
-            "blob-absent",
-            f"blobs/sha256/{sha256}",
-            "a blob that some version needs is gone",
-            "see the errors, if any",
-        )
+        advice = "«model-registry gc» frees them, unless a registration is under way"
+        yield Finding("info", "blobs-unused", "blobs", f"{stray} blobs belong to no version", advice)
+    absent = len(set(needed) - present)
+    if absent and not told:
+        message = f"{absent} blobs of removed versions, or of records of their origin, are gone"
+        yield Finding("warning", "blobs-absent", "blobs", message, "these removed versions cannot be restored whole")
+
+
+def _reference(row: VersionRow) -> str:
+    return f"{row.name}:{row.version}"
 
 
 def _broken(where: str, code: str, error: ModelRegistryError) -> Finding:

@@ -35,6 +35,7 @@ def capture_module(module: torch.nn.Module, options: PyTorchOptions) -> tuple[Re
     capture = _Capture(options, table)
     capture.add(module, "")
     capture.encode_attributes()
+    table.require_apart()
     modules = capture.ordered()
     record.check_shape(modules, _too_tangled)
     return Record("module", modules, table.records), table

@@ -56,9 +56,29 @@ class TensorTable:
             number += 1
         return name
 
+    def require_apart(self) -> None:
+        """Raise UnsupportedModelError if a tensor is a view into another one: loaded, they would change apart."""
+        whole, whole_device, stop = "", "", 0
+        for device, start, _, name in sorted(map(_place, self.data.items())):
+            tensor = self.data[name]
+            if device == whole_device and start < stop:
+                raise UnsupportedModelError(
+                    f"the tensor {name!r} is a view into {whole!r}, and files would part them",
+                    hint="store tensor.clone(), or compute the view where it is used",
+                    tensor=name,
+                )
+            if is_dense(tensor.shape, tensor.stride()):
+                whole, whole_device, stop = name, device, start + tensor.nbytes
+
     def entries(self) -> dict[str, Entry]:
         """The tensors that have bytes of their own, as safetensors describes them."""
         return {name: entry_of(tensor) for name, tensor in self.data.items()}
+
+
+def _place(item: tuple[str, torch.Tensor]) -> tuple[str, int, int, str]:
+    """Sorts tensors by where they begin, the larger first."""
+    name, tensor = item
+    return str(tensor.device), tensor.data_ptr(), -tensor.nbytes, name
 
 
 def entry_of(tensor: torch.Tensor) -> Entry:

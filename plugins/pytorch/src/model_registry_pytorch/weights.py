@@ -101,11 +101,12 @@ def _map_file(local: Path, path: str, names: list[str]) -> Iterator[tuple[str, t
 
 
 def _view(storage: torch.UntypedStorage, entry: Entry) -> torch.Tensor:
-    """A tensor over its part of a mapped file."""
+    """A tensor over its part of a mapped file, as a storage of its own: torch.save writes whole storages."""
     import torch
 
     dtype: torch.dtype = getattr(torch, DTYPES[entry.dtype][0])
-    data = torch.empty(0, dtype=torch.uint8).set_(storage, entry.start, (entry.nbytes,), (1,))
+    part = storage[entry.start : entry.start + entry.nbytes]
+    data = torch.empty(0, dtype=torch.uint8).set_(part, 0, (entry.nbytes,), (1,))
     if entry.start % dtype.itemsize:
         data = data.clone()  # a file of another writer, which cannot be viewed in place
     return data.view(dtype).reshape(entry.shape)

@@ -1,0 +1,78 @@
+"""What ``--json`` prints: one document on stdout, in ASCII. Keys are never renamed or taken away, only added.
+
+``register``      a *version*
+``show``          a *version*, with ``files``: a list of ``path``, ``size``, ``sha256``, ``media_type``
+``list``          ``versions``: a list of *version*; ``more``: whether ``--limit`` cut it
+``load-check``    ``name``, ``version``; ``type`` and ``tokenizer_type``: dotted, or null; ``bytes_verified``,
+                  ``seconds``
+``export``        ``name``, ``version``, ``path``
+``remove``        ``removed``: a list of *version*; ``restorable``: whether ``restore`` can bring them back
+``restore``       ``restored``: a list of *version*
+``validate``      ``total_models``, ``valid_models``; ``findings``: a list of ``severity``, ``code``, ``where``,
+                  ``message``, ``advice``; ``errors`` and ``warnings``: those of that severity, a line each
+``gc``            ``versions`` forgotten, ``blobs`` unlinked, ``bytes`` freed
+``plugins``       ``plugins``: a list of ``name``, ``distribution``, ``version``, ``status``, ``formats``, ``problem``
+``config check``  ``settings``: a list of ``key``, ``value``, ``origin``; ``mistakes``: a list of ``source``, ``line``,
+                  ``key``, ``message``; ``unchecked``: why plugins could not be asked, by their names
+
+A *version* has ``name``, ``version``, ``reference``, ``digest`` (64 hex digits), ``size`` (bytes), ``registered_at``
+and ``removed_at`` (ISO 8601 in UTC, or null), and ``metadata``: every field of ``ModelMetadata``, null or empty if
+unknown.
+
+A command that fails prints ``error`` instead, with ``type``, ``message``, ``hint`` and ``exit_code``, as soon as
+``--json`` itself was understood.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence, Set
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+import attrs
+import click
+
+from model_registry.records import ModelEntry
+
+Document = dict[str, Any]
+
+
+def emit(document: Document) -> None:
+    """Print the document."""
+    click.echo(json.dumps(plain(document), indent=2))
+
+
+def version_document(entry: ModelEntry) -> Document:
+    """A *version*."""
+    return {
+        "name": entry.name,
+        "version": entry.version,
+        "reference": entry.reference,
+        "digest": entry.digest,
+        "size": entry.size,
+        "registered_at": entry.registered_at,
+        "removed_at": entry.removed_at,
+        "metadata": entry.metadata,
+    }
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can say it; what JSON has no word for, as text."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return plain(value.value)
+    if attrs.has(type(value)):
+        return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(type(value))}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (Sequence, Set)) and not isinstance(value, (bytes, bytearray)):
+        return [plain(item) for item in value]
+    return str(value)

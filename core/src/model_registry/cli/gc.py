@@ -1,0 +1,28 @@
+"""``model-registry gc``"""
+
+from __future__ import annotations
+
+import click
+
+from model_registry.cli.options import RegistryCommand
+from model_registry.cli.session import Session
+from model_registry.cli.text import plural, size_text
+
+
+@click.command("gc", cls=RegistryCommand)
+@click.option(
+    "--keep-removed-days",
+    type=click.FloatRange(min=0),
+    metavar="D",
+    help="Keep what was removed in the last D days (default: the configuration's; 0 keeps nothing).",
+)
+@click.pass_obj
+def command(session: Session, keep_removed_days: float | None) -> None:
+    """Forget versions removed long enough ago, and free the space that nothing needs."""
+    registry = session.open()
+    with session.working("collecting …"):
+        report = registry.collect_garbage(keep_removed_days)
+    if session.json:
+        return session.emit({"versions": report.versions, "blobs": report.blobs, "bytes": report.bytes})
+    forgotten = plural(report.versions, "removed version")
+    return session.say(f"forgot {forgotten}, unlinked {plural(report.blobs, 'blob')}, freed {size_text(report.bytes)}")

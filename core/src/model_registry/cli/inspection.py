@@ -1,0 +1,113 @@
+"""Looking at the configuration as a whole: the core's settings and the options of every installed plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+
+from model_registry.cli.session import Session
+from model_registry.config import Mistake, Settings
+from model_registry.errors import ConfigurationError
+from model_registry.plugins.discovery import Candidate, candidates
+from model_registry.plugins.settings_check import check_plugin_settings
+
+#: The settings that stand in [plugins], and under which key.
+_IN_PLUGINS = {"plugin_order": "plugins.order", "disabled_plugins": "plugins.disabled"}
+_NO_KEYS = frozenset({"plugin_tables", "origins"})
+
+
+@attrs.frozen
+class Entry:
+    """One key: as ``registry.toml`` calls it, its value, and where that was said."""
+
+    key: str
+    value: Any
+    origin: str
+
+
+@attrs.frozen
+class Inspection:
+    """What was found.
+
+    :param unchecked: Why the options of a plugin could not be checked, by its name.
+    """
+
+    entries: Sequence[Entry] = ()
+    mistakes: Sequence[Mistake] = ()
+    unchecked: Mapping[str, str] = attrs.field(factory=dict)
+
+
+def inspect_configuration(session: Session) -> Inspection:
+    """Read the configuration, and let every installed plugin that is not disabled check its part."""
+    try:
+        settings = session.settings()
+    except ConfigurationError as error:
+        return Inspection(mistakes=_mistakes(error))
+    found = candidates(settings)
+    entries = list(_of_the_core(settings))
+    mistakes: list[Mistake] = []
+    unchecked: dict[str, str] = {}
+    with _collected(mistakes):
+        check_plugin_settings(settings, [candidate.name for candidate in found])
+    for candidate in found:
+        if candidate.problem:
+            unchecked[candidate.name] = candidate.problem
+        elif not candidate.disabled:
+            with _collected(mistakes), _noted(unchecked, candidate.name):
+                entries += _of_a_plugin(settings, candidate)
+    return Inspection(entries, mistakes, unchecked)
+
+
+def _mistakes(error: ConfigurationError) -> list[Mistake]:
+    """Those that the error tells; the error as one if it is of another making, as a plugin's may be."""
+    mistakes = error.facts.get("mistakes")
+    return list(mistakes) if isinstance(mistakes, Sequence) else [Mistake("configuration", None, "", problem=str(error))]
+
+
+@contextmanager
+def _collected(mistakes: list[Mistake]) -> Iterator[None]:
+    try:
+        yield
+    except ConfigurationError as error:
+        mistakes += _mistakes(error)
+
+
+@contextmanager
+def _noted(unchecked: dict[str, str], name: str) -> Iterator[None]:
+    """A plugin may fail in any way when it is imported; that is no mistake of the configuration."""
+    try:
+        yield
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        unchecked[name] = f"{type(error).__name__}: {error}"
+
+
+def _of_the_core(settings: Settings) -> Iterator[Entry]:
+    for field in attrs.fields(Settings):
+        if field.name not in _NO_KEYS:
+            key = _IN_PLUGINS.get(field.name, f"registry.{field.name}")
+            yield Entry(key, getattr(settings, field.name), _origin(settings, field.name))
+
+
+def _of_a_plugin(settings: Settings, candidate: Candidate) -> list[Entry]:
+    """The options of a plugin that has any.
+
+    :raises ConfigurationError: with every mistake in its table.
+    """
+    cls = getattr(candidate.entry_point.load(), "Options", None)
+    if cls is None:
+        return []
+    options, table = settings.plugin_options(candidate.name, cls), f"plugins.{candidate.name}"
+    return [
+        Entry(f"{table}.{field.name}", getattr(options, field.name), _origin(settings, f"{table}.{field.name}"))
+        for field in attrs.fields(cls)
+    ]
+
+
+def _origin(settings: Settings, key: str) -> str:
+    origin = settings.origins.get(key, "default")
+    return "command line" if origin == "keyword" else origin

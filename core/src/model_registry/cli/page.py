@@ -1,0 +1,80 @@
+"""The page of one version: what ``model-registry show`` prints for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from model_registry.cli.screen import Screen
+from model_registry.cli.text import count_text, moment_text, plural, size_text
+from model_registry.records import ModelEntry, ModelMetadata
+
+#: Fields of the metadata that have a place of their own on the page.
+_PLACED = frozenset(
+    {"name", "version", "format", "model_type", "description", "parameters_count", "model_size_mb"}
+    | {"performance_metrics", "extra"}
+)
+_LAYERS = "layers"  # where plugins tell the layers of a model by type, in extra
+_LONGEST = 400  # characters of one value of extra; --json gives them all
+
+
+def show_page(entry: ModelEntry, screen: Screen) -> None:
+    """Print it."""
+    metadata, extra = entry.metadata, dict(entry.metadata.extra)
+    layers = extra.pop(_LAYERS) if _is_counts(extra.get(_LAYERS)) else {}
+    screen.title(entry.reference, metadata.description or "")
+    screen.heading("Version")
+    screen.facts(_header(entry))
+    _section(screen, "Metadata", _described(metadata))
+    _section(screen, "Metrics", {name: f"{value:g}" for name, value in metadata.performance_metrics.items()})
+    _section(screen, "Layers", {name: count_text(count) for name, count in layers.items()})
+    _section(screen, "Extra", {name: _shown(value) for name, value in extra.items()})
+    screen.heading("Files")
+    screen.table(
+        ("path", "size", "sha256"),
+        [(file.path, size_text(file.size), file.sha256) for file in entry.files],
+        numbers=("size",),
+    )
+
+
+def _section(screen: Screen, title: str, facts: Mapping[str, str]) -> None:
+    if facts:
+        screen.heading(title)
+        screen.facts(facts)
+
+
+def _header(entry: ModelEntry) -> dict[str, str]:
+    facts = {
+        "type": str(entry.metadata.model_type),
+        "format": str(entry.metadata.format),
+        "parameters": count_text(entry.metadata.parameters_count),
+        "size": f"{size_text(entry.size)} in {plural(len(entry.files), 'file')}",
+        "registered": moment_text(entry.registered_at),
+        "digest": f"sha256:{entry.digest}",
+    }
+    return {name: text for name, text in facts.items() if text}
+
+
+def _described(metadata: ModelMetadata) -> dict[str, str]:
+    """The fields that somebody filled, under their names in plain words."""
+    values = {field.name: getattr(metadata, field.name) for field in attrs.fields(ModelMetadata)}
+    return {
+        name.replace("_", " "): _shown(value)
+        for name, value in values.items()
+        if name not in _PLACED and value not in (None, (), [], {})
+    }
+
+
+def _is_counts(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(type(count) is int for count in value.values())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        text = ", ".join(value)
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… (all of it with --json)"

@@ -1,0 +1,38 @@
+"""Commands that plugins add. Asked for only when a command is not one of the core's, or for help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import click
+
+from model_registry.cli.session import Session
+
+_KEY = "model_registry.plugin_commands"
+
+
+def plugin_commands(context: click.Context, taken: Iterable[str]) -> Mapping[str, click.Command]:
+    """The commands of all plugins, without those whose names the core has. Asked once per run.
+
+    A plugin that fails, or a broken configuration, is told on stderr, and never in the way of what works.
+    """
+    known: dict[str, click.Command] | None = context.meta.get(_KEY)
+    if known is None:
+        known = context.meta[_KEY] = _ask(context.ensure_object(Session))
+        for name in sorted(known.keys() & set(taken)):
+            del known[name]
+            context.ensure_object(Session).warn(f"a plugin's command {name!r} is left out: the core has one of its own")
+    return known
+
+
+def _ask(session: Session) -> dict[str, click.Command]:
+    group = click.Group()
+    try:
+        plugins = session.plugins()
+        plugins.commands(group)
+        for plugin in plugins.infos():
+            if plugin.status == "failed":
+                session.warn(f"plugin {plugin.name} ({plugin.distribution}) failed: {plugin.problem}")
+    except Exception as error:
+        session.warn(f"commands of plugins may be missing: {error}")
+    return dict(group.commands)

@@ -1,0 +1,50 @@
+"""Which version a command means: ``NAME``, ``NAME VERSION`` or ``NAME:VERSION``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from model_registry.operations.entries import LATEST, entry_of, require
+from model_registry.operations.stored import files_of
+from model_registry.records import ModelEntry
+from model_registry.registry import ModelRegistry
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def reference_arguments(function: Function) -> Function:
+    """The arguments ``NAME[:VERSION]`` and ``[VERSION]``."""
+    function = click.argument("version", required=False)(function)
+    return click.argument("name", metavar="NAME[:VERSION]")(function)
+
+
+def split_reference(name: str, version: str | None) -> tuple[str, str | None]:
+    """The name and the version, None if none was said.
+
+    :raises click.UsageError: if it was said twice.
+    """
+    bare, colon, said = name.partition(":")
+    if not colon:
+        return name, version
+    if version is not None:
+        raise click.UsageError(f"the version is given twice: {said!r} and {version!r}", click.get_current_context())
+    return bare, said
+
+
+def require_entry(registry: ModelRegistry, name: str, version: str | None = None) -> ModelEntry:
+    """The entry of a version, of the latest if none was said.
+
+    :raises ModelNotFoundError: naming what is called nearly so.
+    """
+    return entry_of(registry._context, require(registry._context, name, version or LATEST))
+
+
+def verify(registry: ModelRegistry, entry: ModelEntry) -> None:
+    """Verify every file of a version; those that have not changed since they were last verified are not read again.
+
+    :raises IntegrityError: naming the file.
+    """
+    files_of(registry._context, entry).verify()

@@ -1,0 +1,79 @@
+"""Tables and pages for people. The only module that imports rich; nothing given to it is read as markup."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+from rich import box
+from rich.console import Console, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from model_registry.cli.text import inert
+
+#: Files and pipes have no edge at which to cut a line.
+_ENDLESS = 10_000
+_STYLES = {"error": "bold red", "failed": "bold red", "warning": "yellow", "ready": "green", "disabled": "dim"}
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """The command line has its own way to end quietly."""
+        raise BrokenPipeError
+
+
+class Screen:
+    """Writes to stdout; in colour, and as wide as it is, only if that is a terminal."""
+
+    def __init__(self) -> None:
+        edge = sys.stdout.isatty() or "COLUMNS" in os.environ
+        self._console = _Console(width=None if edge else _ENDLESS, highlight=False, markup=False, emoji=False)
+
+    def title(self, text: str, subtitle: str = "") -> None:
+        """What the page is about."""
+        self._console.print(Text(inert(text), style="bold cyan"), soft_wrap=True)
+        if subtitle:
+            self._console.print(Text(inert(subtitle, lines=True)))
+
+    def heading(self, text: str) -> None:
+        """A part of the page."""
+        self._console.print(Text(f"\n{inert(text)}", style="bold"))
+
+    def facts(self, facts: Mapping[str, str]) -> None:
+        """Name and value, one to a line."""
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(no_wrap=True)
+        grid.add_column(overflow="fold")
+        for name, value in facts.items():
+            grid.add_row(Text(inert(name), style="dim"), Text(inert(value, lines=True)))
+        self._print_indented(grid)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
+        """A table, whose last column gives way first where the terminal is narrow.
+
+        :param numbers: Columns that are set to the right.
+        """
+        table = Table(box=box.SIMPLE_HEAD, header_style="bold", border_style="dim", pad_edge=False, show_edge=False)
+        for column in columns:
+            table.add_column(
+                Text(column), justify="right" if column in numbers else "left", no_wrap=column != columns[-1]
+            )
+        for row in rows:
+            table.add_row(*map(_cell, row))
+        self._print_indented(table)
+
+    def _print_indented(self, what: RenderableType) -> None:
+        self._console.print(Padding(what, (0, 0, 0, 2), expand=False))
+
+
+def spinner(text: str) -> AbstractContextManager[object]:
+    """Something that moves on stderr, while the block lasts."""
+    return Console(stderr=True).status(Text(inert(text)))
+
+
+def _cell(value: str) -> Text:
+    return Text(inert(value), style=_STYLES.get(value, ""), no_wrap=True, overflow="ellipsis")

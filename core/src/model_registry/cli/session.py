@@ -1,0 +1,98 @@
+"""One run of the command line: what the global options said, and how commands open the registry and answer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+import click
+
+from model_registry.cli import documents
+from model_registry.cli.text import inert
+
+if TYPE_CHECKING:
+    from model_registry.cli.screen import Screen
+    from model_registry.config import Settings
+    from model_registry.plugins import Plugins
+    from model_registry.registry import ModelRegistry
+
+
+@attrs.define
+class Session:
+    """What commands get through ``@click.pass_obj``; commands of plugins too.
+
+    :param registry: ``--registry``; None if not given.
+    :param config: ``--config``; None if not given.
+    :param json: The answer is one JSON document on stdout, and nothing else is written there.
+    :param debug: Errors are told with their traceback.
+    :param verbose: What the registry logs is shown.
+    """
+
+    registry: str | None = None
+    config: str | None = None
+    json: bool = False
+    debug: bool = False
+    verbose: bool = False
+
+    def open(self, *, create: bool | None = False) -> ModelRegistry:
+        """The registry.
+
+        :param create: None leaves it to the configuration whether a missing one is made.
+        :raises RegistryNotFoundError: if there is none and none is made.
+        """
+        from model_registry.registry import ModelRegistry
+
+        return ModelRegistry(self.registry, config=self.config, create=create)
+
+    def settings(self) -> Settings:
+        """The configuration, of which no registry has to exist."""
+        from model_registry.config import load_settings
+
+        return load_settings({"path": self.registry, "config": self.config})
+
+    def plugins(self) -> Plugins:
+        """The plugins, of which no registry has to exist."""
+        from model_registry.plugins import Plugins
+
+        return Plugins(self.settings())
+
+    def emit(self, document: documents.Document) -> None:
+        """Answer a program."""
+        documents.emit(document)
+
+    def say(self, text: str) -> None:
+        """Tell a person one line. Nothing in it reaches the terminal as a command."""
+        click.echo(inert(text))
+
+    def complain(self, text: str, *, lines: bool = False) -> None:
+        """Tell a person what failed.
+
+        :param lines: Keep line breaks.
+        """
+        label = "error:" if os.environ.get("NO_COLOR") else click.style("error:", fg="red", bold=True)
+        click.echo(f"{label} {inert(text, lines=lines)}", err=True)
+
+    def warn(self, text: str) -> None:
+        """Tell a person, beside the answer, what should be known."""
+        click.echo(inert(f"warning: {text}"), err=True)
+
+    def screen(self) -> Screen:
+        """Tables and pages for people. The only way to rich, which programs do not wait for."""
+        from model_registry.cli.screen import Screen
+
+        return Screen()
+
+    @contextmanager
+    def working(self, text: str) -> Iterator[None]:
+        """Show that work goes on, to a person in front of a terminal."""
+        if self.json or self.verbose or not sys.stderr.isatty():
+            yield
+            return
+        from model_registry.cli.screen import spinner
+
+        with spinner(text):
+            yield

@@ -1,0 +1,23 @@
+"""``model-registry show``"""
+
+from __future__ import annotations
+
+import click
+
+from model_registry.cli.documents import version_document
+from model_registry.cli.options import RegistryCommand
+from model_registry.cli.references import reference_arguments, require_entry, split_reference
+from model_registry.cli.session import Session
+
+
+@click.command("show", cls=RegistryCommand)
+@reference_arguments
+@click.pass_obj
+def command(session: Session, name: str, version: str | None) -> None:
+    """Show all that is known of a version, the latest if none is named."""
+    entry = require_entry(session.open(), *split_reference(name, version))
+    if session.json:
+        return session.emit({**version_document(entry), "files": entry.files})
+    from model_registry.cli.page import show_page  # not for programs: it needs rich
+
+    return show_page(entry, session.screen())

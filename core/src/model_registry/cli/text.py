@@ -1,0 +1,56 @@
+"""Values as text for people. What comes from files or plugins is made inert: nobody has vouched for it."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime
+
+#: Control, format (which can reverse what is read), surrogate, and line and paragraph separator.
+_ACTIVE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+#: Format characters that scripts and emoji need inside words; they do nothing else.
+_JOINERS = "\u200c\u200d"
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def inert(value: object, *, lines: bool = False) -> str:
+    r"""A text that a terminal only shows: what could move the cursor, colour or reorder it is escaped, as in ``\x1b``.
+
+    :param lines: Keep line breaks; otherwise the text becomes one line.
+    """
+    text = str(value)
+    if text.isprintable():
+        return text
+    if lines:
+        return "\n".join(inert(line) for line in text.splitlines())
+    return "".join(_inert(character) for character in " ".join(text.split("\n")).replace("\t", " "))
+
+
+def _inert(character: str) -> str:
+    if unicodedata.category(character) not in _ACTIVE or character in _JOINERS:
+        return character
+    return character.encode("unicode_escape").decode()
+
+
+def size_text(size: int) -> str:
+    """Bytes in units of powers of 1000: ``1.2 MB``."""
+    amount = float(size)
+    for unit in _UNITS:
+        if amount < 999.95 or unit == _UNITS[-1]:
+            break
+        amount /= 1000
+    return f"{size} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def count_text(count: int | None) -> str:
+    """A whole number with its thousands set apart; empty for None."""
+    return "" if count is None else f"{count:,}"
+
+
+def moment_text(moment: datetime | None) -> str:
+    """A point in time as the clock on the wall shows it; empty for None."""
+    return "" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,56 @@
+"""From an entry to the bytes on disk: its manifest, its files, and the digest that it has now."""
+
+from __future__ import annotations
+
+from model_registry import manifest, workers
+from model_registry.digests import sha256_of_bytes, sha256_of_file
+from model_registry.errors import IntegrityError
+from model_registry.files import REPAIR, StoredFiles
+from model_registry.manifest import Manifest
+from model_registry.operations.context import Context
+from model_registry.records import ModelEntry
+
+#: A manifest lists about 400 bytes a file; this is for a hundred thousand files.
+_MOST_MANIFEST_BYTES = 64 << 20
+
+
+def read_manifest(context: Context, digest: str, reference: str) -> Manifest:
+    """The verified manifest of a version."""
+    return manifest.read(manifest_bytes(context, digest, reference), what=reference)
+
+
+def manifest_bytes(context: Context, digest: str, reference: str) -> bytes:
+    """:raises IntegrityError: if the manifest is gone or does not have its digest."""
+    data = context.blobs.read(digest, _MOST_MANIFEST_BYTES)
+    if data is None:
+        state = "is missing" if context.blobs.size(digest) is None else "was changed"
+        raise IntegrityError(
+            f"{reference}: its manifest {state} on disk (blobs/sha256/{digest})",
+            hint=REPAIR,
+            path=f"blobs/sha256/{digest}",
+            expected=digest,
+        )
+    return data
+
+
+def files_of(context: Context, entry: ModelEntry) -> StoredFiles:
+    """The files of a version, for plugins."""
+    return StoredFiles(entry.reference, read_manifest(context, entry.digest, entry.reference).files, context.blobs)
+
+
+def checksum(context: Context, entry: ModelEntry) -> str:
+    """The digest of a version by the bytes on disk now: that of its manifest, with every blob hashed anew."""
+
+    def rehash(sha256: str) -> str:
+        try:
+            return sha256_of_file(context.blobs.local(sha256))
+        except FileNotFoundError:
+            return sha256_of_bytes()
+
+    try:
+        data = manifest_bytes(context, entry.digest, entry.reference)
+    except IntegrityError:
+        return rehash(entry.digest)
+    digests = [sha256 for sha256, _ in manifest.read(data, what=entry.reference).blobs()]
+    found = dict(zip(digests, workers.run_all(rehash, digests), strict=True))
+    return sha256_of_bytes(manifest.with_digests(data, found))
