@@ -9,9 +9,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests' own modules, which are no package
 
-from fake_plugins import BYTES, Installer, alone, install  # noqa: E402 - only now can they be found
+from fake_plugins import BYTES, Installer, alone, install
 
-from model_registry import ModelRegistry  # noqa: E402 - after the import above
+from model_registry import ModelRegistry
 
 __all__ = ["alone", "install"]
 

@@ -29,9 +29,9 @@ class Plugin:
     @hookimpl
     def formats(self):
         return [
-            FormatSpec("bytes", "Plain bytes", frozenset({"parts", "tokenizer"}), frozenset({"upper"}), suffixes=(".bin",)),
+            FormatSpec("bytes", "Bytes", frozenset({"parts", "tokenizer"}), frozenset({"upper"}), suffixes=(".bin",)),
             FormatSpec("script", "A Python file that makes the model", executes_code=True),
-            FormatSpec("loud", "Upper case", export_options=frozenset({"marks"}), suffixes=(".loud",), storable=False),
+            FormatSpec("loud", "Shouts", export_options=frozenset({"marks"}), suffixes=(".loud",), storable=False),
         ]
 
     @hookimpl
@@ -40,7 +40,7 @@ class Plugin:
 
     @hookimpl
     def detect(self, model):
-        if isinstance(model, bytes) or (isinstance(model, Path) and model.is_file() and model.read_bytes()[:4] == b"BYTE"):
+        if isinstance(model, bytes) or (isinstance(model, Path) and model.is_file() and model.suffix == ".bin"):
             return Detection("bytes", model_type="language_model")
 
     @hookimpl
@@ -121,7 +121,7 @@ class Installer:
         requires: Sequence[str] = (),
         attribute: str = "Plugin",
     ) -> str:
-        """Install a distribution whose module has this source and whose entry point ``name`` is the ``attribute`` there.
+        """Install a distribution: a module with this source, and an entry point ``name`` for its ``attribute``.
 
         :returns: The module's name.
         """

@@ -195,6 +195,28 @@ def do_threads(path: str, threads: int, each: int) -> list[str]:
     return done
 
 
+def do_pools(path: str, threads: int) -> int:
+    """How many pools the threads of a process get that ask at once for the first time."""
+    sys.setswitchinterval(1e-6)
+    barrier, pools, failures = threading.Barrier(threads), [], []
+
+    def work() -> None:
+        barrier.wait()
+        try:
+            pools.append(workers.pool())
+        except Exception as error:
+            failures.append(error)
+
+    asking = [threading.Thread(target=work) for _ in range(threads)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    if failures:
+        raise failures[0]
+    return len(set(map(id, pools)))
+
+
 def do_fork(path: str) -> list[str]:
     """Use a registry object, fork, and use it on both sides at once."""
     registry = open_registry(path)

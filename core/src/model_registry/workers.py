@@ -16,11 +16,15 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 def pool() -> ThreadPoolExecutor:
     """The pool of this process; a forked child gets its own, since threads do not survive a fork."""
     pid = os.getpid()
-    if pid not in _pools:
-        _pools.clear()
+    found = _pools.get(pid)
+    if found is None:
         # Two more than cores: while some wait for the disk, the others keep the cores busy.
-        _pools[pid] = ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="model_registry")
-    return _pools[pid]
+        new = ThreadPoolExecutor((os.cpu_count() or 1) + 2, thread_name_prefix="model_registry")
+        found = _pools.setdefault(pid, new)  # of threads that ask at once, one is first
+    return found
+
+
+os.register_at_fork(after_in_child=_pools.clear)
 
 
 def run_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -202,3 +202,21 @@ def test_a_link_in_a_folder_is_refused(exported, tmp_path, registry):
     (Path(folder) / "secret.txt").symlink_to("/etc/passwd")
     with pytest.raises(ValueError, match=r"link"):
         registry.register_model("bad", Path(folder), "pytorch")
+
+
+def test_a_folder_that_names_a_foreign_function_is_not_even_stored(exported, tmp_path, registry):
+    folder = Path(shutil.copytree(exported, tmp_path / "foreign"))
+    record = json.loads((folder / "module.json").read_text())
+    record["modules"][0]["attributes"]["act"] = {"list": [{"function": "os.system"}]}
+    (folder / "module.json").write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=r"names the function 'os\.system', which records may not name"):
+        registry.register_model("bad", folder, "pytorch")
+    assert registry.list_models() == []
+
+
+def test_an_attribute_may_be_called_function(tmp_path, registry):
+    model = nn.Linear(2, 2)
+    model.function = "os.system"
+    registry.register_model("m", model, "pytorch")
+    entry = registry.register_model("m", Path(registry.export_model("m", "latest", tmp_path / "exported")))
+    assert registry.load_model("m", entry.version).model.function == "os.system"

@@ -80,6 +80,11 @@ class Stateful(nn.Module):
         return {}
 
 
+class Deleting(nn.Module):
+    def __del__(self):
+        pass
+
+
 class Subclassed(torch.Tensor):
     pass
 
@@ -102,6 +107,11 @@ REFUSED = {
         lambda: having(reset_parameters=torch.relu),
         r"attribute '0\.reset_parameters' hides Linear\.reset_parameters",
     ),
+    "too much text": (
+        lambda: having(text="x" * (64 << 20)),
+        "attributes of the model take .* a record holds 67,108,864",
+    ),
+    "del": (Deleting, r"brings its own Deleting\.__del__"),
     "sparse": (lambda: with_buffer(torch.eye(2).to_sparse()), "'buffer' is of layout torch.sparse_coo.*to_dense"),
     "complex128": (lambda: with_buffer(torch.zeros(2, dtype=torch.complex128)), "of dtype torch.complex128"),
     "meta": (lambda: nn.Linear(2, 2, device="meta"), "'weight' is on the meta device"),

@@ -102,6 +102,8 @@ class Fingerprints:
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None or self._pid != os.getpid():
+            if self._connection is not None:
+                self._connection.close()  # inherited by a fork: while it is open, a new one would take no locks
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = OFF")

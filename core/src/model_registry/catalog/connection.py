@@ -65,10 +65,18 @@ class Connections:
 
     def _connection(self) -> sqlite3.Connection:
         if getattr(self._local, "pid", None) != os.getpid():
+            self._close_inherited()
             self._local.connection = _connect(self.path)
             self._local.pid = os.getpid()
         connection: sqlite3.Connection = self._local.connection
         return connection
+
+    def _close_inherited(self) -> None:
+        """SQLite keeps its books of locks per process: with a connection from before the fork still open, a new one
+        takes no lock of its own, and another process may delete the write-ahead log under it."""
+        inherited: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if inherited is not None:
+            inherited.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:

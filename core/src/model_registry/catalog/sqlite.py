@@ -19,6 +19,8 @@ _COLUMNS = """
     m.name, v.version, lower(hex(v.digest)), v.format, v.model_type, v.size, v.metadata, v.registered_at, v.removed_at
 """
 _SELECT = f"SELECT {_COLUMNS} FROM versions v JOIN models m ON m.id = v.model_id"
+#: The same, by name: CROSS JOIN keeps SQLite from starting with all versions, which it would then have to sort.
+_SELECT_BY_NAME = f"SELECT {_COLUMNS} FROM models m CROSS JOIN versions v ON m.id = v.model_id"
 _VISIBLE = "m.key = ? AND v.removed_at IS NULL"
 #: Fewer than SQLite's limit of bound parameters.
 _BATCH = 500
@@ -116,7 +118,8 @@ class SqliteCatalog:
         where = " AND ".join(terms)
         values.append(-1 if limit is None else limit)
         with self._connections.reading() as db:
-            rows = db.execute(f"{_SELECT} WHERE {where} ORDER BY m.key, v.sort_key, v.removed_at LIMIT ?", values)
+            select = _SELECT_BY_NAME if model_type is None and format is None and not removed else _SELECT
+            rows = db.execute(f"{select} WHERE {where} ORDER BY m.key, v.sort_key, v.removed_at LIMIT ?", values)
             return [VersionRow(*row) for row in rows]
 
     def stats(self) -> CatalogStats:

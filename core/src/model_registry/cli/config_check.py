@@ -20,9 +20,10 @@ from model_registry.config import Mistake
 @click.argument("file", required=False)
 @click.pass_context
 def command(context: click.Context, file: str | None) -> None:
-    """Check the configuration, and print each key with its value and where that was said.
+    """Check it, and show what applies.
 
-    FILE goes before --config. Every mistake is told, also in the options of each installed plugin.
+    Prints each key with its value and where that was said, or else every mistake, also in the options of each installed
+    plugin. FILE goes before --config.
     """
     session = context.ensure_object(Session)
     session.config = file or session.config

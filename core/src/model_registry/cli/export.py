@@ -23,7 +23,7 @@ _TAKEN = frozenset({"self", "name", "version", "export_path", "export_format", "
 def command(
     session: Session, name: str, version: str, path: str, export_format: str | None, options: Pairs, overwrite: bool
 ) -> None:
-    """Write a version to the file or folder PATH.
+    """Write a version to a file or folder.
 
     VERSION may be "latest". Without --format, and where PATH's suffix asks for no other, the files are written as they
     were registered.

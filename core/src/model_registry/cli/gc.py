@@ -18,7 +18,10 @@ from model_registry.cli.text import plural, size_text
 )
 @click.pass_obj
 def command(session: Session, keep_removed_days: float | None) -> None:
-    """Forget versions removed long enough ago, and free the space that nothing needs."""
+    """Free the space that nothing needs.
+
+    Versions that were removed long enough ago are forgotten for good. Safe beside any number of other processes.
+    """
     registry = session.open()
     with session.working("collecting …"):
         report = registry.collect_garbage(keep_removed_days)

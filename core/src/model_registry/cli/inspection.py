@@ -64,7 +64,9 @@ def inspect_configuration(session: Session) -> Inspection:
 def _mistakes(error: ConfigurationError) -> list[Mistake]:
     """Those that the error tells; the error as one if it is of another making, as a plugin's may be."""
     mistakes = error.facts.get("mistakes")
-    return list(mistakes) if isinstance(mistakes, Sequence) else [Mistake("configuration", None, "", problem=str(error))]
+    return (
+        list(mistakes) if isinstance(mistakes, Sequence) else [Mistake("configuration", None, "", problem=str(error))]
+    )
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def command(session: Session, /, name: str | None, limit: int | None, **filters:
     if not entries:
         return session.say(_hint(registry, name, filters))
     columns = [*_COLUMNS[:-1], "removed", _COLUMNS[-1]] if filters["removed"] else _COLUMNS
-    session.screen().table(columns, map(_row, entries), numbers=_NUMBERS)
+    session.screen().table(columns, map(_row, entries), numbers=_NUMBERS, cut=True)
     if more:
         session.warn(f"there are more than {limit}; raise --limit to see them")
     return None

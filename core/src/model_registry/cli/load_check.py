@@ -22,7 +22,10 @@ _TAKEN = frozenset({"self", "name", "version", "allow_code"})
 @OPTIONS
 @click.pass_obj
 def command(session: Session, name: str, version: str | None, allow_code: bool, options: Pairs) -> None:
-    """Load a version as a program would, to see that it can be loaded here."""
+    """Load a version, to see that it loads here.
+
+    It is loaded as a program would, and let go of again. Without VERSION it is the latest.
+    """
     given = keywords({"--option": options}, _TAKEN)
     registry = session.open()
     entry = require_entry(registry, *split_reference(name, version))

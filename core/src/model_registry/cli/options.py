@@ -6,7 +6,7 @@ import click
 
 from model_registry.cli.session import Session
 
-_EPILOG = "--registry, --config, --json, --debug and --verbose may stand here as well."
+_EPILOG = "--registry, --config, --json, --verbose and --debug may stand here as well."
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:

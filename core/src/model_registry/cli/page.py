@@ -37,6 +37,7 @@ def show_page(entry: ModelEntry, screen: Screen) -> None:
         ("path", "size", "sha256"),
         [(file.path, size_text(file.size), file.sha256) for file in entry.files],
         numbers=("size",),
+        cut=True,
     )
 
 

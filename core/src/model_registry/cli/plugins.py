@@ -14,7 +14,7 @@ _COLUMNS = ("name", "distribution", "version", "status", "formats", "problem")
 @click.command("plugins", cls=RegistryCommand)
 @click.pass_obj
 def command(session: Session) -> None:
-    """List the installed plugins, and what is wrong with them."""
+    """List the plugins, and what is wrong with them."""
     plugins = session.plugins()
     infos = plugins.infos()
     plugins.formats()  # an error of all plugins together, such as two owners of one format

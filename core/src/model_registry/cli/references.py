@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import click
 
 from model_registry.operations.entries import LATEST, entry_of, require
-from model_registry.operations.stored import files_of
 from model_registry.records import ModelEntry
 from model_registry.registry import ModelRegistry
 
@@ -47,4 +46,6 @@ def verify(registry: ModelRegistry, entry: ModelEntry) -> None:
 
     :raises IntegrityError: naming the file.
     """
+    from model_registry.operations.stored import files_of  # brings the thread pool, which only loading needs
+
     files_of(registry._context, entry).verify()

@@ -44,7 +44,7 @@ def command(
     exist_ok: bool,
     **texts: str | None,
 ) -> None:
-    """Register the file or folder at PATH as a new version."""
+    """Register a file or folder as a version."""
     said: dict[str, Any] = {key: text for key, text in texts.items() if text is not None}
     if tags:
         said["tags"] = list(tags)

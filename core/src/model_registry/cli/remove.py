@@ -18,7 +18,10 @@ from model_registry.records import ModelEntry
 @click.option("--yes", is_flag=True, help="Remove all versions of the model.")
 @click.pass_obj
 def command(session: Session, name: str, version: str | None, yes: bool) -> None:
-    """Remove a version, or, with --yes, all versions of a model."""
+    """Remove a version, or a whole model.
+
+    A model with all its versions is removed only with --yes. Nothing asks.
+    """
     name, version = split_reference(name, version)
     registry = session.open()
     entry = require_entry(registry, name, version)

@@ -14,7 +14,10 @@ from model_registry.cli.session import Session
 @reference_arguments
 @click.pass_obj
 def command(session: Session, name: str, version: str | None) -> None:
-    """Bring a removed version back, or all that was removed of a model."""
+    """Bring a removed version or model back.
+
+    Without VERSION it is all that was removed of the model.
+    """
     entries = session.open().restore_model(*split_reference(name, version))
     if session.json:
         return session.emit({"restored": [version_document(entry) for entry in entries]})

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, OverflowMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -52,10 +52,18 @@ class Screen:
             grid.add_row(Text(inert(name), style="dim"), Text(inert(value, lines=True)))
         self._print_indented(grid)
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Sequence[str] = ()) -> None:
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        *,
+        numbers: Sequence[str] = (),
+        cut: bool = False,
+    ) -> None:
         """A table, whose last column gives way first where the terminal is narrow.
 
         :param numbers: Columns that are set to the right.
+        :param cut: The last column loses its end then, instead of taking more lines.
         """
         table = Table(box=box.SIMPLE_HEAD, header_style="bold", border_style="dim", pad_edge=False, show_edge=False)
         for column in columns:
@@ -63,7 +71,7 @@ class Screen:
                 Text(column), justify="right" if column in numbers else "left", no_wrap=column != columns[-1]
             )
         for row in rows:
-            table.add_row(*map(_cell, row))
+            table.add_row(*(_cell(value, whole=not cut and value is row[-1]) for value in row))
         self._print_indented(table)
 
     def _print_indented(self, what: RenderableType) -> None:
@@ -75,5 +83,7 @@ def spinner(text: str) -> AbstractContextManager[object]:
     return Console(stderr=True).status(Text(inert(text)))
 
 
-def _cell(value: str) -> Text:
-    return Text(inert(value), style=_STYLES.get(value, ""), no_wrap=True, overflow="ellipsis")
+def _cell(value: str, *, whole: bool) -> Text:
+    """:param whole: Break it into lines rather than cut it."""
+    overflow: OverflowMethod = "fold" if whole else "ellipsis"
+    return Text(inert(value), style=_STYLES.get(value, ""), no_wrap=not whole, overflow=overflow)

@@ -14,7 +14,10 @@ from model_registry.cli.session import Session
 @reference_arguments
 @click.pass_obj
 def command(session: Session, name: str, version: str | None) -> None:
-    """Show all that is known of a version, the latest if none is named."""
+    """Show all that is known of a version.
+
+    That is the latest if none is named.
+    """
     entry = require_entry(session.open(), *split_reference(name, version))
     if session.json:
         return session.emit({**version_document(entry), "files": entry.files})

@@ -79,7 +79,7 @@ def _format_of(
         detection = detect(context, source)
         if detection is not None:
             model_format = detection.format
-            given = {"model_type": detection.model_type, **{k: v for k, v in given.items() if v is not None}}
+            given = {**given, "model_type": given.get("model_type") or detection.model_type}
         elif context.settings.default_format is None:
             raise unknown_format(context, source)
     spec = context.plugins.format(str(model_format or context.settings.default_format))

@@ -7,6 +7,7 @@ from typing import Any
 
 from model_registry import SaveRequest, Stage, UnsafeModelError, UnsupportedModelError
 from model_registry_pytorch import record as records
+from model_registry_pytorch.audit import require_known_functions
 from model_registry_pytorch.capture import capture_module, capture_value
 from model_registry_pytorch.layout import RECORD
 from model_registry_pytorch.options import PyTorchOptions
@@ -28,10 +29,20 @@ def save_pytorch(request: SaveRequest, stage: Stage, options: PyTorchOptions) ->
         add_folder(request.model, stage)
         return
     record, table = _capture(request, options)
-    stage.add(RECORD, records.encode(record), kind="config")
+    stage.add(RECORD, _encoded(record), kind="config")
     add_weights(table, stage)
     if request.options.get("keep_program"):
         add_program(request, stage)
+
+
+def _encoded(record: Record) -> bytes:
+    text = records.encode(record)
+    if len(text) > records.MAX_BYTES:
+        raise UnsupportedModelError(
+            f"the attributes of the model take {len(text):,} bytes, and a record holds {records.MAX_BYTES:,}",
+            hint="keep large data in tensors, or in files of their own",
+        )
+    return text
 
 
 def _capture(request: SaveRequest, options: PyTorchOptions) -> tuple[Record, TensorTable]:
@@ -80,4 +91,6 @@ def add_folder(folder: Path, stage: Stage) -> None:
     for name in names:
         if (folder / name).is_symlink():
             raise UnsafeModelError(f"{name} in {folder} is a link", hint="copy the file itself there", path=name)
+    require_known_functions((folder / RECORD).read_bytes())
+    for name in names:
         stage.add(name, folder / name)

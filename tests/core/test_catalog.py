@@ -1,0 +1,397 @@
+"""The catalog: versions, their order, pages, leases, migrations, and queries that use an index."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from packaging.version import InvalidVersion, Version
+
+from model_registry import (
+    ConfigurationError,
+    InvalidNameError,
+    RegistrationLostError,
+    RegistryNotFoundError,
+    StorageError,
+    VersionExistsError,
+)
+from model_registry.catalog import VersionRow, open_catalog
+from model_registry.catalog.schema import MIGRATIONS
+from model_registry.catalog.sqlite import SqliteCatalog
+from model_registry.clock import now
+
+
+def row(name: str = "m", version: str = "1.0", **changes: Any) -> VersionRow:
+    known = {"digest": "a" * 64, "format": "bytes", "model_type": "custom", "size": 10, "metadata": "{}"}
+    return VersionRow(name, version, **{**known, "registered_at": now(), "blobs": (("b" * 64, 7),), **changes})
+
+
+def add(catalog: SqliteCatalog, *rows: VersionRow) -> None:
+    for each in rows:
+        catalog.commit(catalog.begin("me"), each)
+
+
+def listed(catalog: SqliteCatalog, **asked: Any) -> list[tuple[str, str]]:
+    return [(each.name, each.version) for each in catalog.versions(**asked)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "registry" / "catalog.sqlite"
+
+
+@pytest.fixture
+def catalog(path: Path) -> SqliteCatalog:
+    return SqliteCatalog(path, create=True)
+
+
+@pytest.fixture
+def database(catalog: SqliteCatalog, path: Path) -> Iterator[sqlite3.Connection]:
+    """The same database, from outside."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        yield connection
+
+
+class TestOpening:
+    def test_is_chosen_by_url(self, tmp_path: Path) -> None:
+        open_catalog("sqlite:some/where.db", tmp_path, create=True)
+        assert (tmp_path / "some" / "where.db").is_file()
+        with pytest.raises(ConfigurationError, match=r"^catalog = 'mysql:x': no catalog serves 'mysql' — use sqlite:<file>$"):
+            open_catalog("mysql:x", tmp_path, create=True)
+
+    def test_makes_nothing_unless_told(self, path: Path) -> None:
+        with pytest.raises(RegistryNotFoundError, match=f"^no registry at {re.escape(str(path.parent))} — "):
+            SqliteCatalog(path, create=False)
+        assert not path.parent.exists()
+
+    def test_leaves_nothing_beside(self, catalog: SqliteCatalog, path: Path) -> None:
+        assert {each.name for each in path.parent.iterdir()} <= {"catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"}
+
+    def test_is_durable(self, catalog: SqliteCatalog, database: sqlite3.Connection) -> None:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        with catalog._connections.writing(durable=True) as db:
+            assert db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+    def test_finds_what_was_committed(self, catalog: SqliteCatalog, path: Path) -> None:
+        added = row(blobs=())
+        add(catalog, added)
+        assert SqliteCatalog(path, create=False).versions() == [added]
+
+    def test_migrates_from_schema_0(self, path: Path) -> None:
+        path.parent.mkdir()
+        path.touch()  # an empty file is an empty database of schema 0
+        catalog = SqliteCatalog(path, create=False)
+        add(catalog, row())
+        assert listed(catalog) == [("m", "1.0")]
+
+    @pytest.mark.parametrize("start", range(len(MIGRATIONS)))
+    def test_migrates_from_every_schema_to_the_same_tables(
+        self, path: Path, database: sqlite3.Connection, start: int, tmp_path: Path
+    ) -> None:
+        old = tmp_path / "old.sqlite"
+        with closing(sqlite3.connect(old)) as connection:
+            connection.executescript(";".join(MIGRATIONS[:start]))
+            connection.execute(f"PRAGMA user_version = {start}")
+        SqliteCatalog(old, create=False)
+        query = "SELECT name, sql FROM sqlite_master ORDER BY name"
+        with closing(sqlite3.connect(old)) as migrated:
+            assert migrated.execute(query).fetchall() == database.execute(query).fetchall()
+            assert migrated.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+    def test_refuses_a_newer_schema_and_leaves_it_alone(self, path: Path, database: sqlite3.Connection) -> None:
+        database.execute("PRAGMA user_version = 99")
+        message = rf"has schema version 99, this core knows up to {len(MIGRATIONS)} — .*upgrade$"
+        with pytest.raises(StorageError, match=message):
+            SqliteCatalog(path, create=True)
+        assert database.execute("PRAGMA user_version").fetchone() == (99,)
+        database.execute("BEGIN IMMEDIATE")  # nobody holds a lock
+
+    def test_by_many_at_once_makes_one(self, path: Path) -> None:
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda number: SqliteCatalog(path, create=True), range(16)))
+        add(made[0], row())
+        assert all(listed(catalog) == [("m", "1.0")] for catalog in made)
+
+    @pytest.mark.parametrize("data", [b"no database" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+    def test_refuses_a_damaged_file_in_one_line(self, path: Path, data: bytes) -> None:
+        path.parent.mkdir()
+        path.write_bytes(data)
+        with pytest.raises(StorageError, match=r"^catalog .*catalog\.sqlite: .* — the catalog is damaged; restore") as refusal:
+            SqliteCatalog(path, create=True)
+        assert str(refusal.value).isprintable()
+        assert path.read_bytes() == data
+
+    def test_refuses_a_torn_file_when_it_is_read(self, catalog: SqliteCatalog, path: Path) -> None:
+        add(catalog, *(row("m", f"{number}", metadata="x" * 3000) for number in range(10)))
+        with catalog._connections.writing(durable=True) as db:
+            pass
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        data = path.read_bytes()
+        path.write_bytes(data[:8192] + b"\xff" * (len(data) - 8192))
+        with pytest.raises(StorageError, match="the catalog is damaged"):
+            SqliteCatalog(path, create=True).versions()
+
+    @pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to(path)], ids=["folder", "loop"])
+    def test_refuses_what_is_no_file(self, path: Path, make: Any) -> None:
+        path.parent.mkdir()
+        make(path)
+        with pytest.raises(StorageError):
+            SqliteCatalog(path, create=True)
+
+
+class TestOrder:
+    VERSIONS = ("zeta", "alpha", "1.0.dev1", "1.0a2", "1.0a10", "1.0rc1", "1.0", "1.0.post1", "1.2", "1.10", "1!0.1")
+
+    def test_is_that_of_pep_440_with_others_before(self, catalog: SqliteCatalog) -> None:
+        add(catalog, *(row("m", version) for version in reversed(self.VERSIONS)))
+        assert [version for _, version in listed(catalog)] == ["alpha", "zeta", *self.VERSIONS[2:]]
+
+    def test_is_by_name_first_whatever_its_case(self, catalog: SqliteCatalog) -> None:
+        add(catalog, *(row(name) for name in ("b", "C", "a/b", "A", "a-b")))
+        assert [name for name, _ in listed(catalog)] == ["A", "a-b", "a/b", "b", "C"]
+
+    @pytest.mark.parametrize(
+        ("versions", "latest"),
+        [
+            (["1.9", "1.10", "1.2"], "1.10"),
+            (["2.0rc1", "1.0"], "1.0"),
+            (["2.0.dev1", "2.0a1"], "2.0a1"),
+            (["nightly", "2.0a1"], "nightly"),  # a pre-release only if there is nothing else
+            (["nightly", "nightlz"], "nightlz"),
+            (["1.0.post1", "1.0+cuda", "1.0"], "1.0.post1"),
+            (["1!0.1", "9"], "1!0.1"),
+        ],
+    )
+    def test_says_what_is_latest(self, catalog: SqliteCatalog, versions: list[str], latest: str) -> None:
+        add(catalog, *(row("m", version) for version in versions))
+        found = catalog.latest("M")
+        assert found is not None
+        assert found.version == latest
+
+    @settings(max_examples=25, deadline=None)
+    @given(data=st.data())
+    def test_of_any_versions_is_that_of_packaging(self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+        part = st.sampled_from(["1", "2", "10", "a1", "rc2", ".post1", ".dev3", "+local", "1!", ".0"])
+        texts = data.draw(st.lists(st.lists(part, min_size=1, max_size=4).map("".join), max_size=8))
+        versions: dict[Version, str] = {}
+        for text in texts:
+            try:
+                versions.setdefault(Version(text), text)
+            except InvalidVersion:
+                continue
+        catalog = SqliteCatalog(tmp_path_factory.mktemp("c") / "catalog.sqlite", create=True)
+        add(catalog, *(row("m", text) for text in versions.values()))
+        assert [version for _, version in listed(catalog)] == [versions[key] for key in sorted(versions)]
+        if versions:
+            final = [version for version in versions if not version.is_prerelease]
+            assert catalog.latest("m").version == versions[max(final or versions)]  # type: ignore[union-attr]
+
+
+class TestCommitting:
+    @pytest.mark.parametrize("again", ["1.0", "1.0.0", "v1", "1"])
+    def test_a_version_twice_is_refused(self, catalog: SqliteCatalog, again: str) -> None:
+        add(catalog, row())
+        with pytest.raises(VersionExistsError, match=f"^m:{again} is registered already") as refusal:
+            add(catalog, row("m", again))
+        assert (refusal.value.model, refusal.value.version, refusal.value.digest) == ("m", "1.0", "a" * 64)
+        assert ("as 1.0, which PEP 440 calls equal" in str(refusal.value)) == (again != "1.0")
+
+    def test_a_name_that_differs_by_case_is_refused(self, catalog: SqliteCatalog) -> None:
+        add(catalog, row("Model"))
+        with pytest.raises(InvalidNameError, match="^model 'model': a model 'Model' exists.* — use 'Model'$"):
+            add(catalog, row("model", "2.0"))
+        catalog.remove("MODEL", None, keep=False)
+        add(catalog, row("model", "2.0"))
+        assert listed(catalog) == [("model", "2.0")]
+
+    def test_without_a_lease_nothing_becomes_visible(self, catalog: SqliteCatalog) -> None:
+        lease = catalog.begin("me")
+        assert catalog.reap_leases(lambda owner: True) == set()
+        for act in (
+            lambda: catalog.commit(lease, row()),
+            lambda: catalog.claim(lease, ["a" * 64]),
+            lambda: catalog.reserve_next_version(lease, "m"),
+        ):
+            with pytest.raises(RegistrationLostError, match=r"taken for dead — register again$"):
+                act()
+        assert listed(catalog) == []
+
+    def test_numbers_are_given_once(self, catalog: SqliteCatalog) -> None:
+        one, other = catalog.begin("me"), catalog.begin("you")
+        assert [catalog.reserve_next_version(lease, "m") for lease in (one, other)] == ["1.0.0", "1.0.1"]
+        catalog.release(other)
+        assert catalog.reserve_next_version(catalog.begin("them"), "m") == "1.0.1"
+        catalog.commit(one, row("m", "1.0.0"))
+        catalog.remove("m", None, keep=True)
+        assert catalog.reserve_next_version(catalog.begin("me"), "M") == "1.0.2"  # removed and reserved ones count
+
+    def test_a_dead_owners_lease_ends_and_a_living_ones_stays(self, catalog: SqliteCatalog) -> None:
+        dead, alive = catalog.begin("dead"), catalog.begin("alive")
+        assert catalog.reap_leases(lambda owner: owner == "dead") == {alive}
+        catalog.renew(alive)
+        catalog.commit(alive, row())
+        with pytest.raises(RegistrationLostError):
+            catalog.commit(dead, row("n"))
+
+    def test_a_lease_runs_out(self, catalog: SqliteCatalog, monkeypatch: pytest.MonkeyPatch) -> None:
+        old, renewed = catalog.begin("me"), catalog.begin("me")
+        later = now() + 3_500_000_000
+        monkeypatch.setattr("model_registry.catalog.sqlite.now", lambda: later)
+        catalog.renew(renewed)
+        assert catalog.reap_leases(lambda owner: False) == {old, renewed}
+        monkeypatch.setattr("model_registry.catalog.sqlite.now", lambda: later + 200_000_000)
+        assert catalog.reap_leases(lambda owner: False) == {renewed}
+
+
+class TestListing:
+    @pytest.fixture
+    def filled(self, catalog: SqliteCatalog) -> SqliteCatalog:
+        for name in ("a", "B", "c"):
+            for number in ("1.10", "1.9", "nightly"):
+                kind = "audio" if name == "B" else "custom"
+                add(catalog, row(name, number, model_type=kind, format="onnx" if number == "1.9" else "bytes"))
+        return catalog
+
+    def test_narrows_by_each_and_by_all(self, filled: SqliteCatalog) -> None:
+        assert listed(filled, name="b") == [("B", "nightly"), ("B", "1.9"), ("B", "1.10")]
+        assert listed(filled, model_type="audio", format="onnx") == [("B", "1.9")]
+        assert listed(filled, format="onnx") == [("a", "1.9"), ("B", "1.9"), ("c", "1.9")]
+        assert listed(filled, name="a", model_type="audio") == []
+
+    @pytest.mark.parametrize("size", [1, 2, 4, 100])
+    @pytest.mark.parametrize("narrowed", [{}, {"model_type": "custom"}, {"name": "b"}])
+    def test_comes_in_pages(self, filled: SqliteCatalog, size: int, narrowed: dict[str, str]) -> None:
+        pages: list[tuple[str, str]] = []
+        while page := listed(filled, **narrowed, limit=size, after=pages[-1] if pages else None):
+            assert len(page) <= size
+            pages += page
+        assert pages == listed(filled, **narrowed)
+
+    def test_after_a_version_that_is_gone_goes_on(self, filled: SqliteCatalog) -> None:
+        filled.remove("B", "1.9", keep=False)
+        assert listed(filled, after=("b", "1.9"), limit=1) == [("B", "1.10")]
+
+    def test_of_similar_names_is_for_visible_models(self, catalog: SqliteCatalog) -> None:
+        add(catalog, row("Digits"), row("digest"), row("other"))
+        catalog.remove("digest", None, keep=True)
+        assert catalog.similar_names("digitz") == ["Digits"]
+        assert (catalog.has_model("DIGITS"), catalog.has_model("digest")) == (True, False)
+
+    def test_counts(self, filled: SqliteCatalog) -> None:
+        filled.remove("a", "1.9", keep=True)
+        stats = filled.stats()
+        assert (stats.models, stats.versions, stats.removed_versions) == (3, 8, 1)
+        assert (stats.logical_bytes, stats.removed_bytes, stats.stored_bytes) == (80, 10, 7)
+        assert stats.by_format == {"bytes": 6, "onnx": 2}
+        assert stats.by_type == {"audio": 3, "custom": 5}
+
+
+class TestRemoving:
+    def test_hides_and_restoring_shows_again(self, catalog: SqliteCatalog) -> None:
+        add(catalog, row("m", "1.0"), row("m", "2.0"))
+        (removed,) = catalog.remove("M", "1.0.0", keep=True)
+        assert (removed.version, listed(catalog), catalog.get("m", "1.0")) == ("1.0", [("m", "2.0")], None)
+        (hidden,) = catalog.versions(removed=True)
+        assert hidden.removed_at is not None
+        (restored,) = catalog.restore("m", "1")
+        assert restored.removed_at is None
+        assert listed(catalog) == [("m", "1.0"), ("m", "2.0")]
+
+    def test_without_keeping_forgets(self, catalog: SqliteCatalog) -> None:
+        add(catalog, row("m", "1.0"), row("m", "2.0"))
+        assert len(catalog.remove("m", None, keep=False)) == 2
+        assert (catalog.restore("m", None), catalog.versions(removed=True), catalog.remove("m", None, keep=True)) == ([], [], [])
+
+    def test_twice_restores_the_newest(self, catalog: SqliteCatalog) -> None:
+        for digest in ("1" * 64, "2" * 64):
+            add(catalog, row(digest=digest))
+            catalog.remove("m", None, keep=True)
+        assert [each.digest for each in catalog.restore("m", None)] == ["2" * 64]
+        with pytest.raises(VersionExistsError, match="registered again since; remove that one first"):
+            catalog.restore("m", "1.0")
+
+    def test_restoring_is_all_or_nothing(self, catalog: SqliteCatalog) -> None:
+        add(catalog, row("m", "1.0"), row("m", "2.0"))
+        catalog.remove("m", None, keep=True)
+        add(catalog, row("m", "2.0"))
+        with pytest.raises(VersionExistsError):
+            catalog.restore("m", None)
+        assert listed(catalog) == [("m", "2.0")]
+
+    def test_purging_forgets_what_was_removed_before(self, catalog: SqliteCatalog) -> None:
+        add(catalog, row("m", "1.0"), row("m", "2.0"))
+        catalog.remove("m", "1.0", keep=True)
+        assert (catalog.purge(0), catalog.purge(now() + 1), listed(catalog)) == (0, 1, [("m", "2.0")])
+
+
+class TestCollecting:
+    def test_frees_what_nothing_needs(self, catalog: SqliteCatalog) -> None:
+        digests = [digit * 64 for digit in "1234"]
+        add(catalog, row("m", "1.0", blobs=((digests[0], 5),)), row("m", "2.0", blobs=((digests[1], 6),)))
+        catalog.remove("m", "2.0", keep=True)  # still restorable
+        catalog.claim(catalog.begin("me"), [digests[2]])
+        deleted: list[str] = []
+        assert catalog.collect(digests, lambda sha256: deleted.append(sha256) or 9) == (1, 9)
+        assert deleted == [digests[3]]
+        assert sorted(catalog.references()) == [(digests[0], 5), (digests[1], 6)]
+
+    def test_frees_a_shared_blob_with_its_last_version(self, catalog: SqliteCatalog) -> None:
+        add(catalog, row("m", "1.0"), row("n", "1.0"))
+        for name, freed in (("m", 0), ("n", 1)):
+            catalog.remove(name, None, keep=False)
+            assert catalog.collect(["b" * 64], lambda sha256: 7) == (freed, 7 * freed)
+        assert catalog.stats().stored_bytes == 0
+
+    def test_takes_any_number(self, catalog: SqliteCatalog) -> None:
+        assert catalog.collect([f"{number:064x}" for number in range(1201)], lambda sha256: 1) == (1201, 1201)
+
+
+class TestQueries:
+    """Every listing walks an index in order: no table is scanned, nothing is sorted."""
+
+    @pytest.mark.parametrize(
+        "ask",
+        [
+            lambda catalog: catalog.get("m", "1.0"),
+            lambda catalog: catalog.latest("m"),
+            lambda catalog: catalog.versions(limit=10),
+            lambda catalog: catalog.versions(name="m"),
+            lambda catalog: catalog.versions(name="m", after=("m", "1.0"), limit=10),
+            lambda catalog: catalog.versions(after=("m", "1.0"), limit=10),
+            lambda catalog: catalog.purge(0),
+        ],
+        ids=["get", "latest", "all", "by name", "page by name", "page", "purge"],
+    )
+    def test_use_an_index(self, catalog: SqliteCatalog, database: sqlite3.Connection, ask: Any) -> None:
+        add(catalog, *(row(f"m{number}", "1.0", blobs=()) for number in range(50)))
+        asked: list[str] = []
+        with catalog._connections.reading() as connection:
+            connection.set_trace_callback(asked.append)
+            ask(catalog)
+            connection.set_trace_callback(None)
+        selects = [query for query in asked if query.strip().startswith("SELECT")]
+        assert selects
+        plan = [step[3] for query in selects for step in database.execute(f"EXPLAIN QUERY PLAN {query}")]
+        assert not [step for step in plan if "TEMP B-TREE" in step], plan
+        assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step], plan
+
+    @pytest.mark.parametrize("narrowed", [{"model_type": "audio"}, {"format": "onnx"}])
+    def test_narrowed_to_a_kind_look_at_that_kind_only(
+        self, catalog: SqliteCatalog, database: sqlite3.Connection, narrowed: dict[str, str]
+    ) -> None:
+        asked: list[str] = []
+        with catalog._connections.reading() as connection:
+            connection.set_trace_callback(asked.append)
+            catalog.versions(**narrowed)
+            connection.set_trace_callback(None)
+        (plan,) = [[step[3] for step in database.execute(f"EXPLAIN QUERY PLAN {query}")] for query in asked]
+        column = "model_type" if "model_type" in narrowed else "format"
+        assert any(f"({column}=?" in step and "INDEX versions_by_" in step for step in plan), plan
