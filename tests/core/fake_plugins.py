@@ -1,4 +1,4 @@
-"""Installed plugins that are not: a folder on ``sys.path`` with a module and a ``.dist-info``, as an installer leaves it.
+"""Plugins that look installed: a folder on ``sys.path`` with a module and a ``.dist-info``, as installers leave it.
 
 ``BYTES`` is a whole plugin for the tests of the core. It stores ``bytes`` objects, files and folders in the format
 ``bytes``, runs Python files in the format ``script`` (which says that it executes code), and exports ``loud``.

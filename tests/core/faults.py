@@ -16,9 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve, field, frozen
+from tests.core.faults_child import (
+    CALLS,
+    CALLS_OF_EACH_KIND,
+    STRIKES_AT,
+    SYSTEM_CALLS,
+    FolderLoader,
+    Parts,
+    data,
+    open_registry,
+    parts,
+)
 
 from model_registry import ModelRegistry
-from tests.core.faults_child import CALLS, CALLS_OF_EACH_KIND, STRIKES_AT, SYSTEM_CALLS, FolderLoader, Parts, data, open_registry, parts
 
 __all__ = ["CALLS", "CALLS_OF_EACH_KIND", "SYSTEM_CALLS", "FolderLoader", "Parts", "data", "open_registry", "parts"]
 
@@ -55,7 +65,12 @@ class Job:
 
     def as_json(self) -> dict[str, Any]:
         fault = self.fault and self.fault.as_json()
-        return {"do": self.what, "args": [str(a) if isinstance(a, Path) else a for a in self.args], "fault": fault, "record": self.record}
+        return {
+            "do": self.what,
+            "args": [str(value) if isinstance(value, Path) else value for value in self.args],
+            "fault": fault,
+            "record": self.record,
+        }
 
 
 @frozen

@@ -27,11 +27,23 @@ from typing import Any
 
 from model_registry import ModelFormat, ModelLoader, ModelRegistry, hookimpl, workers
 from model_registry.catalog.sqlite import SqliteCatalog
-from model_registry.errors import ModelRegistryError, VersionExistsError, VersionNotFoundError
+from model_registry.errors import ModelRegistryError, StorageError, VersionExistsError, VersionNotFoundError
 from model_registry.operations import lease as registration
 
 #: The functions of ``os`` that change a disk.
-CALLS = ("write", "writev", "fsync", "fdatasync", "rename", "replace", "link", "unlink", "remove", "rmdir", "mkdir", "chmod")
+CALLS = (
+    "write",
+    "writev",
+    "fsync",
+    "rename",
+    "replace",
+    "link",
+    "unlink",
+    "remove",
+    "rmdir",
+    "mkdir",
+    "chmod",
+)
 #: Those that registering, removing and collecting make.
 CALLS_OF_EACH_KIND = ("writev", "fsync", "rename", "unlink", "rmdir", "mkdir", "chmod")
 #: The system calls that they and SQLite make in the main thread.
@@ -109,6 +121,21 @@ def do_create(path: str) -> None:
 
 def do_register(path: str, name: str, version: str | None, label: str, written_by: str = "memory") -> str:
     return register(open_registry(path, written_by=written_by), name, version, label)
+
+
+def do_register_when_full(path: str, filler: str, written_by: str) -> dict[str, Any]:
+    """Register on a full disk, make room, and register again; returns what the failure told and left."""
+    registry = open_registry(path, written_by=written_by)
+    try:
+        register(registry, "new", "1.0.0", "new")
+        return {}
+    except StorageError as error:
+        left = {"message": error.message, "hint": error.hint, "visible": registry.get_model_info("new") is not None}
+    for folder in ("blobs/sha256", "staging"):
+        left[folder] = os.listdir(Path(path, folder))
+    Path(filler).unlink(missing_ok=True)
+    register(registry, "new", "1.0.0", "new")
+    return left
 
 
 def do_register_many(path: str, name: str, count: int, label: str) -> list[str]:
@@ -231,9 +258,13 @@ def do_fork(path: str) -> list[str]:
     return done
 
 
-def do_outlive(path: str) -> list[str]:
-    """Fork as a daemon does: the parent is gone when the child begins, and strangers come and go meanwhile."""
+def do_outlive(path: str, others: bool) -> list[str]:
+    """Fork as a daemon does: the parent is gone when the child begins, and strangers come and go meanwhile.
+
+    :param others: Another registry object, and one that another thread used, are open in the parent too.
+    """
     registry = open_registry(path)
+    inherited = _used_elsewhere(path, registry) if others else []
     register(registry, "daemon", None, "before")
     parent = os.getpid()
     if os.fork():
@@ -247,7 +278,17 @@ def do_outlive(path: str) -> list[str]:
         if not stranger:
             os.execv(sys.executable, [sys.executable, "-c", _STRANGER, path])
         assert os.waitpid(stranger, 0)[1] == 0
+    inherited.clear()  # until here they were open
     return done
+
+
+def _used_elsewhere(path: str, registry: ModelRegistry) -> list[Any]:
+    other, end = open_registry(path), threading.Event()
+    used = threading.Event()
+    thread = threading.Thread(target=lambda: (registry.list_models(), used.set(), end.wait()), daemon=True)
+    thread.start()
+    used.wait()
+    return [other, thread, end]
 
 
 _STRANGER = "import sys; from model_registry import ModelRegistry; ModelRegistry(sys.argv[1]).list_models()"
@@ -323,7 +364,7 @@ def _fail(code: int) -> Callable[..., None]:
 
 
 def _burn(call: str, times: int) -> None:
-    """Make ``times`` calls that do nothing, so that strace's fault, which strikes at a fixed one, strikes later ones."""
+    """Make ``times`` calls that do nothing, so that strace's fault, which strikes at a fixed one, comes later."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     folder = os.open("/", os.O_RDONLY)
     missing = "/nonexistent/file"
@@ -347,7 +388,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, ...]] = []
-        for name in ("fsync", "fdatasync", "rename", "link", "mkdir"):
+        for name in ("fsync", "rename", "link", "mkdir"):
             setattr(os, name, self._wrapped(name, getattr(os, name)))
         commit = SqliteCatalog.commit
 
@@ -359,7 +400,7 @@ class Recorder:
 
     def _wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(first: Any, *args: Any, **kwargs: Any) -> Any:
-            paths = [os.readlink(f"/proc/self/fd/{first}")] if "sync" in name else [first, *args][: name != "mkdir" and 2 or 1]
+            paths = [os.readlink(f"/proc/self/fd/{first}")] if name == "fsync" else [first, *args]
             result = real(first, *args, **kwargs)
             self.events.append((name, *map(str, paths)))
             return result

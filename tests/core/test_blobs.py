@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from model_registry import ConfigurationError, StorageError
-from model_registry.blobs import open_blobs
 from model_registry.blobs import local as local_module
+from model_registry.blobs import open_blobs
 from model_registry.blobs.fingerprints import Fingerprint, Fingerprints
 from model_registry.blobs.local import LocalBlobs
 from model_registry.digests import sha256_of_bytes, sha256_of_file
@@ -133,7 +133,9 @@ class TestIntegrity:
         assert blobs.is_intact(SHA256, len(DATA))
         assert len(hashed) == 2
 
-    @pytest.mark.parametrize("data", [b"", DATA[:-1], DATA + b"x", DATA[:-1] + b"X"], ids=["empty", "cut", "long", "changed"])
+    @pytest.mark.parametrize(
+        "data", [b"", DATA[:-1], DATA + b"x", DATA[:-1] + b"X"], ids=["empty", "cut", "long", "changed"]
+    )
     def test_is_lost_with_other_bytes(self, blobs: LocalBlobs, blob: Path, data: bytes) -> None:
         assert blobs.is_intact(SHA256, len(DATA))
         replace(blob, data)
@@ -153,7 +155,9 @@ class TestIntegrity:
         replace(blob, DATA)
         assert blobs.is_intact(SHA256, len(DATA))
 
-    def test_is_not_remembered_of_a_file_that_may_be_changing(self, blobs: LocalBlobs, blob: Path, hashed: list[Path]) -> None:
+    def test_is_not_remembered_of_a_file_that_may_be_changing(
+        self, blobs: LocalBlobs, blob: Path, hashed: list[Path]
+    ) -> None:
         blob.chmod(0o440)  # changes it now
         assert blobs.is_intact(SHA256, len(DATA))
         assert Fingerprints(blobs.root / "fingerprints.sqlite").get(SHA256) is None
@@ -183,7 +187,9 @@ class TestIntegrity:
         ids=["link to a device", "link", "link to itself", "folder", "fifo"],
     )
     @pytest.mark.parametrize("size", ["right", "zero", "of the folder"])
-    def test_is_of_plain_files_only(self, blobs: LocalBlobs, blob: Path, put: Callable[[Path], None], size: str) -> None:
+    def test_is_of_plain_files_only(
+        self, blobs: LocalBlobs, blob: Path, put: Callable[[Path], None], size: str
+    ) -> None:
         blob.unlink()
         put(blob)
         expected = {"right": len(DATA), "zero": 0, "of the folder": os.lstat(blob).st_size}[size]
@@ -197,7 +203,9 @@ class TestIntegrity:
             raise OSError(errno.EIO, "Input/output error", str(path))
 
         monkeypatch.setattr(local_module, "sha256_of_file", fail)
-        with pytest.raises(StorageError, match=f"blobs/sha256/{SHA256} cannot be read: Input/output error — check the disk"):
+        with pytest.raises(
+            StorageError, match=f"blobs/sha256/{SHA256} cannot be read: Input/output error — check the disk"
+        ):
             blobs.is_intact(SHA256, len(DATA))
 
 
@@ -228,6 +236,7 @@ class TestFingerprints:
         self, blobs: LocalBlobs, blob: Path, path: Path, damage: Callable[[Path], object], hashed: list[Path]
     ) -> None:
         blobs.is_intact(SHA256, len(DATA))
+        blobs._fingerprints._connection.close()  # type: ignore[union-attr]
         for side in (f"{path}-wal", f"{path}-shm"):
             Path(side).unlink(missing_ok=True)
         damage(path)
@@ -241,7 +250,8 @@ class TestFingerprints:
         [
             "CREATE TABLE verified (x)",
             "CREATE TABLE verified (sha256, device, inode, size, mtime_ns, ctime_ns)",
-            "CREATE VIEW verified AS SELECT NULL AS sha256, 1 AS device, 1 AS inode, 1 AS size, 1 AS mtime_ns, 1 AS ctime_ns",
+            "CREATE VIEW verified AS"
+            " SELECT NULL AS sha256, 1 AS device, 1 AS inode, 1 AS size, 1 AS mtime_ns, 1 AS ctime_ns",
         ],
     )
     @pytest.mark.parametrize("value", [None, "text", b"\xff", 1.5, "9" * 5000])

@@ -61,7 +61,7 @@ def nested(depth: int) -> list[Any]:
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "\ud800", b"bytes", {1, 2}, object, nested(100_000)])
 def test_what_json_cannot_hold_is_refused(value: Any) -> None:
-    with pytest.raises(InvalidMetadataError, match="^not representable as JSON: "):
+    with pytest.raises(InvalidMetadataError, match=r"^not representable as JSON: "):
         dump({"key": value})
 
 
@@ -83,7 +83,7 @@ def test_what_json_cannot_hold_is_refused(value: Any) -> None:
     ],
 )
 def test_what_should_not_be_read_is_refused_with_its_name(data: bytes, problem: str) -> None:
-    with pytest.raises(UnsafeModelError, match="^the thing is not the JSON it should be: ") as refusal:
+    with pytest.raises(UnsafeModelError, match=r"^the thing is not the JSON it should be: ") as refusal:
         load(data, what="the thing")
     assert problem in str(refusal.value)
     assert "\n" not in str(refusal.value)

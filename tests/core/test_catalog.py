@@ -64,7 +64,9 @@ class TestOpening:
     def test_is_chosen_by_url(self, tmp_path: Path) -> None:
         open_catalog("sqlite:some/where.db", tmp_path, create=True)
         assert (tmp_path / "some" / "where.db").is_file()
-        with pytest.raises(ConfigurationError, match=r"^catalog = 'mysql:x': no catalog serves 'mysql' — use sqlite:<file>$"):
+        with pytest.raises(
+            ConfigurationError, match=r"^catalog = 'mysql:x': no catalog serves 'mysql' — use sqlite:<file>$"
+        ):
             open_catalog("mysql:x", tmp_path, create=True)
 
     def test_makes_nothing_unless_told(self, path: Path) -> None:
@@ -73,7 +75,11 @@ class TestOpening:
         assert not path.parent.exists()
 
     def test_leaves_nothing_beside(self, catalog: SqliteCatalog, path: Path) -> None:
-        assert {each.name for each in path.parent.iterdir()} <= {"catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm"}
+        assert {each.name for each in path.parent.iterdir()} <= {
+            "catalog.sqlite",
+            "catalog.sqlite-wal",
+            "catalog.sqlite-shm",
+        }
 
     def test_is_durable(self, catalog: SqliteCatalog, database: sqlite3.Connection) -> None:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
@@ -124,7 +130,9 @@ class TestOpening:
     def test_refuses_a_damaged_file_in_one_line(self, path: Path, data: bytes) -> None:
         path.parent.mkdir()
         path.write_bytes(data)
-        with pytest.raises(StorageError, match=r"^catalog .*catalog\.sqlite: .* — the catalog is damaged; restore") as refusal:
+        with pytest.raises(
+            StorageError, match=r"^catalog .*catalog\.sqlite: .* — the catalog is damaged; restore"
+        ) as refusal:
             SqliteCatalog(path, create=True)
         assert str(refusal.value).isprintable()
         assert path.read_bytes() == data
@@ -178,7 +186,9 @@ class TestOrder:
 
     @settings(max_examples=25, deadline=None)
     @given(data=st.data())
-    def test_of_any_versions_is_that_of_packaging(self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    def test_of_any_versions_is_that_of_packaging(
+        self, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+    ) -> None:
         part = st.sampled_from(["1", "2", "10", "a1", "rc2", ".post1", ".dev3", "+local", "1!", ".0"])
         texts = data.draw(st.lists(st.lists(part, min_size=1, max_size=4).map("".join), max_size=8))
         versions: dict[Version, str] = {}
@@ -206,7 +216,7 @@ class TestCommitting:
 
     def test_a_name_that_differs_by_case_is_refused(self, catalog: SqliteCatalog) -> None:
         add(catalog, row("Model"))
-        with pytest.raises(InvalidNameError, match="^model 'model': a model 'Model' exists.* — use 'Model'$"):
+        with pytest.raises(InvalidNameError, match=r"^model 'model': a model 'Model' exists.* — use 'Model'$"):
             add(catalog, row("model", "2.0"))
         catalog.remove("MODEL", None, keep=False)
         add(catalog, row("model", "2.0"))
@@ -308,7 +318,11 @@ class TestRemoving:
     def test_without_keeping_forgets(self, catalog: SqliteCatalog) -> None:
         add(catalog, row("m", "1.0"), row("m", "2.0"))
         assert len(catalog.remove("m", None, keep=False)) == 2
-        assert (catalog.restore("m", None), catalog.versions(removed=True), catalog.remove("m", None, keep=True)) == ([], [], [])
+        assert (catalog.restore("m", None), catalog.versions(removed=True), catalog.remove("m", None, keep=True)) == (
+            [],
+            [],
+            [],
+        )
 
     def test_twice_restores_the_newest(self, catalog: SqliteCatalog) -> None:
         for digest in ("1" * 64, "2" * 64):

@@ -11,9 +11,19 @@ from pathlib import Path
 from signal import SIGKILL
 
 import pytest
-
 from tests.core import faults
-from tests.core.faults import CALLS, CALLS_OF_EACH_KIND, SYSTEM_CALLS, Children, Fault, Job, Outcome, open_registry, parts, tracing
+from tests.core.faults import (
+    CALLS,
+    CALLS_OF_EACH_KIND,
+    SYSTEM_CALLS,
+    Children,
+    Fault,
+    Job,
+    Outcome,
+    open_registry,
+    parts,
+    tracing,
+)
 
 KEPT = {"kept:1.0.0", "kept:2.0.0"}
 DOOMED = "doomed:1.0.0"
@@ -27,7 +37,7 @@ def children() -> Iterator[Children]:
 
 @pytest.fixture(scope="module")
 def memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder in memory where there is one: a kill spares what the kernel holds, so hundreds need not wait for a disk."""
+    """A folder in memory where there is one: a kill spares what the kernel holds, so no case need wait for a disk."""
     within = Path("/dev/shm")
     if os.access(within, os.W_OK):
         with tempfile.TemporaryDirectory(dir=within) as folder:
@@ -84,7 +94,7 @@ def test_killed_at_any_call(children: Children, base: Path, operation: str) -> N
     assert strikes(children, base, operation, CALLS) > 5
 
 
-# SQLite writes without Python's knowledge, so strace kills where it may trace; elsewhere each kind of call gets a sweep.
+# SQLite writes without Python's knowledge, so strace kills where it may; elsewhere each kind of call gets a sweep.
 @pytest.mark.parametrize("call", SYSTEM_CALLS if faults.strace_works() else CALLS_OF_EACH_KIND)
 def test_killed_at_any_call_of_one_kind(base: Path, call: str) -> None:
     by = "strace" if faults.strace_works() else "python"
@@ -124,7 +134,7 @@ def test_what_is_acknowledged_was_synced_before(children: Children, base: Path, 
     assert placed
     for n, (_, source, target) in placed:
         assert ["fsync", source] in events[:n], f"{source} was not synced before it became a blob"
-        assert ["fsync", str(Path(target).parent)] in events[n:], f"the folder of {target} was not synced before the commit"
+        assert ["fsync", str(Path(target).parent)] in events[n:], f"the entry of {target} was not synced"
 
 
 def test_a_new_registry_is_synced_up_to_the_folder_that_holds_it(children: Children, tmp_path: Path) -> None:
@@ -133,4 +143,5 @@ def test_a_new_registry_is_synced_up_to_the_folder_that_holds_it(children: Child
     assert outcome.acknowledged, outcome
     for n, event in enumerate(outcome.events):
         if event[0] in {"link", "mkdir"}:
-            assert ["fsync", str(Path(event[-1]).parent)] in outcome.events[n:], f"the entry of {event[-1]} was not synced"
+            new = Path(event[2 if event[0] == "link" else 1])
+            assert ["fsync", str(new.parent)] in outcome.events[n:], f"the entry of {new} was not synced"

@@ -68,7 +68,7 @@ def test_a_failing_sync_is_told_and_not_tried_again(tmp_path: Path, monkeypatch:
 
 def test_no_descriptor_is_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = len(os.listdir("/proc/self/fd"))
-    publish(tmp_path / "file", b"x")
+    publish(tmp_path / "file", b"x", tmp_path / "temporary")
     sync_file(tmp_path / "file")
     with pytest.raises(NotADirectoryError):
         sync_folder(tmp_path / "file")
@@ -80,7 +80,7 @@ def test_no_descriptor_is_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_publishing_keeps_what_is_there_and_leaves_nothing_beside(tmp_path: Path) -> None:
     file = tmp_path / "file"
-    publish(file, b"first")
-    publish(file, b"second")
+    publish(file, b"first", tmp_path / "temporary")
+    publish(file, b"second", tmp_path / "temporary")
     assert file.read_bytes() == b"first"
     assert os.listdir(tmp_path) == ["file"]

@@ -32,7 +32,10 @@ def test_a_record_is_an_oci_artifact_without_content_about_its_subject() -> None
             "digest": "sha256:" + "a" * 64,
             "size": 7,
         },
-        "annotations": {"org.opencontainers.image.created": "2024-02-29T12:00:00.123456Z", "io.model-registry.host": "here"},
+        "annotations": {
+            "org.opencontainers.image.created": "2024-02-29T12:00:00.123456Z",
+            "io.model-registry.host": "here",
+        },
     }
 
 
@@ -56,7 +59,9 @@ def test_every_version_has_one_that_is_kept_as_a_blob(registry: ModelRegistry) -
     documents = [path.read_bytes() for path in Path("models/blobs/sha256").iterdir()]
     (record,) = [json.loads(data) for data in documents if b"provenance.v1+json" in data]
     assert record["subject"]["digest"] == f"sha256:{entry.digest}"
-    assert record["annotations"]["org.opencontainers.image.created"] == entry.registered_at.isoformat().replace("+00:00", "Z")
+    assert record["annotations"]["org.opencontainers.image.created"] == entry.registered_at.isoformat().replace(
+        "+00:00", "Z"
+    )
     for descriptor in (record["config"], *record["layers"], record["subject"]):
         assert any(f"sha256:{hashlib.sha256(data).hexdigest()}" == descriptor["digest"] for data in documents)
     registry.collect_garbage()

@@ -17,7 +17,8 @@ HEAVY = ("attrs", "attr", "cattrs", "pluggy", "sqlite3", "click", "rich", "tomli
 
 def modules_after(statement: str) -> set[str]:
     """The top-level modules that a fresh interpreter holds after a statement, beside those it starts with."""
-    code = f"import json, sys; before = set(sys.modules)\n{statement}\nprint(json.dumps(sorted(set(sys.modules) - before)))"
+    code = f"import json, sys; before = set(sys.modules)\n{statement}\n"
+    code += "print(json.dumps(sorted(set(sys.modules) - before)))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     return {name.partition(".")[0] for name in json.loads(printed)}
 
@@ -46,7 +47,7 @@ def test_people_see_the_names_when_they_ask() -> None:
 
 
 def test_a_name_that_is_none_is_told() -> None:
-    with pytest.raises(AttributeError, match="^module 'model_registry' has no attribute 'ModelRegistri'$"):
+    with pytest.raises(AttributeError, match=r"^module 'model_registry' has no attribute 'ModelRegistri'$"):
         _ = model_registry.ModelRegistri
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from signal import SIGKILL
 
 import pytest
-
 from tests.core import faults
 from tests.core.faults import Children, Job, open_registry
 
@@ -76,8 +75,11 @@ def test_a_registry_goes_on_in_a_forked_child(children: Children, tmp_path: Path
     faults.assert_sound(tmp_path)
 
 
-def test_a_daemon_keeps_what_it_registers_after_its_parent_is_gone(children: Children, tmp_path: Path) -> None:
-    outcome = children.run(Job("outlive", (tmp_path,)))
+@pytest.mark.parametrize("others", [False, True], ids=["one object", "several objects and threads"])
+def test_a_daemon_keeps_what_it_registers_after_its_parent_is_gone(
+    children: Children, tmp_path: Path, others: bool
+) -> None:
+    outcome = children.run(Job("outlive", (tmp_path, others)))
     assert outcome.acknowledged, outcome
     faults.assert_sound(tmp_path, {f"daemon:{version}" for version in outcome.result})
     assert len(outcome.result) == 5

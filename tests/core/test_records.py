@@ -95,10 +95,14 @@ def test_a_finding_is_one_line(advice: str, line: str) -> None:
 
 class TestPermission:
     def test_is_refused_as_the_core_says(self) -> None:
-        request = LoadRequest("a", {}, METADATA, refuse=lambda action: PermissionRequiredError(f"{action} needs a word"))
-        with pytest.raises(PermissionRequiredError, match="^jumping needs a word$"):
+        request = LoadRequest(
+            "a", {}, METADATA, refuse=lambda action: PermissionRequiredError(f"{action} needs a word")
+        )
+        with pytest.raises(PermissionRequiredError, match=r"^jumping needs a word$"):
             request.require_code_permission("jumping")
 
     def test_that_was_given_is_not_asked_for_again(self) -> None:
-        request = LoadRequest("a", {}, METADATA, code_allowed=True, refuse=lambda action: PermissionRequiredError(action))
+        request = LoadRequest(
+            "a", {}, METADATA, code_allowed=True, refuse=lambda action: PermissionRequiredError(action)
+        )
         request.require_code_permission("jumping")

@@ -28,7 +28,9 @@ def test_the_known_members_are_told_in_order(vocabulary: type[OpenVocabulary]) -
 
 
 def test_the_constants_of_the_specification_exist() -> None:
-    assert {ModelFormat.PYTORCH, ModelFormat.ONNX, ModelFormat.HUGGINGFACE, ModelFormat.CUSTOM} <= {*ModelFormat.known()}
+    assert {ModelFormat.PYTORCH, ModelFormat.ONNX, ModelFormat.HUGGINGFACE, ModelFormat.CUSTOM} <= {
+        *ModelFormat.known()
+    }
     assert {ModelType.CUSTOM, ModelType.LANGUAGE_MODEL, ModelType.CLASSIFICATION} <= {*ModelType.known()}
     assert CompressionType.QUANTIZATION_INT8 in CompressionType.known()
 

@@ -58,9 +58,20 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def publish(path: Path, data: bytes) -> None:
-    """Write a small file atomically and durably, unless it exists already."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents where they are missing, and force their entries to the disk."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    path.mkdir(exist_ok=True)
+    sync_folder(path.parent)
+
+
+def publish(path: Path, data: bytes, temporary: Path) -> None:
+    """Write a small file atomically and durably, unless it exists already.
+
+    :param temporary: A path of the same filesystem to write it at first.
+    """
     try:
         write_new(temporary, [data])
         os.link(temporary, path)

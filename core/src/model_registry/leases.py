@@ -23,7 +23,8 @@ def is_dead(lease_owner: str) -> bool:
     pid, _, started = process.partition("|")
     if machine != _machine() or not pid.isdigit():
         return False
-    return _started(int(pid)) != started
+    found = _started(int(pid))
+    return not found or (found != started and "?" not in (found, started))
 
 
 @lru_cache(maxsize=1)
@@ -50,16 +51,15 @@ def _started(pid: int) -> str:
     """A process's start time in clock ticks since boot; "" if there is no such process, "?" where none can tell."""
     try:
         # The command name may hold spaces and parentheses; the fields after the last ")" are regular.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except FileNotFoundError:
-        return _started_elsewhere(pid)
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return "?"
+        return _started_unseen(pid)
+    # A zombie has ended; its parent has not asked yet. With other threads (field 17 counts them), only its first has.
+    return "" if fields[0] in "ZX" and int(fields[17]) <= 1 else fields[19]
 
 
-def _started_elsewhere(pid: int) -> str:
-    if Path("/proc/self/stat").exists():
-        return ""
+def _started_unseen(pid: int) -> str:
+    """Without ``/proc``, or where it hides the processes of other users."""
     try:
         os.kill(pid, 0)  # sends nothing; only asks whether the process exists
     except ProcessLookupError:

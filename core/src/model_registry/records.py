@@ -98,6 +98,13 @@ class ModelEntry:
         files: tuple[FileRecord, ...] = self._inspector.files(self)
         return files
 
+    def verify(self) -> None:
+        """Raise IntegrityError, naming the file, unless every file is as it was registered.
+
+        What was verified before and has not changed since is not read again; ``verify_integrity`` reads everything.
+        """
+        self._inspector.verify(self)
+
     def verify_integrity(self) -> bool:
         """Hash every file of this version again; True if all bytes match the manifest."""
         return self.calculate_checksum() == self.digest

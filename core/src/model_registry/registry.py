@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from model_registry import operations
 from model_registry.config import Settings, load_settings
 from model_registry.operations.context import Context
-from model_registry.operations.entries import LATEST, entry_of, find
+from model_registry.operations.entries import LATEST, entry_of, find, require
 from model_registry.records import CollectReport, FormatSpec, LoadedModel, ModelEntry, PluginInfo
 
 if TYPE_CHECKING:
@@ -143,6 +143,14 @@ class ModelRegistry:
         """The entry of a version, None if there is none."""
         row = find(self._context, name, version)
         return None if row is None else entry_of(self._context, row)
+
+    def resolve(self, name: str, version: str = LATEST) -> ModelEntry:
+        """The entry of a version, which must exist.
+
+        :raises ModelNotFoundError: naming models that are called nearly so.
+        :raises VersionNotFoundError: naming the versions there are.
+        """
+        return entry_of(self._context, require(self._context, name, version))
 
     def remove_model(self, name: str, version: str | None = None) -> bool:
         """Remove a version, or all of a model. While ``backup_enabled``, ``restore_model`` brings it back for

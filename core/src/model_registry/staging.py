@@ -161,7 +161,7 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
 
     :raises UnsafeModelError: for a link or anything else that is no plain file: it would bring in another file's bytes.
     """
-    for root, folders, names in os.walk(folder):
+    for root, folders, names in os.walk(folder, onerror=_raise):
         folders.sort()
         for name in sorted([*names, *folders]):
             file = Path(root, name)
@@ -171,6 +171,10 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
                 )
             if file.is_file():
                 yield file.relative_to(folder).as_posix(), file
+
+
+def _raise(error: OSError) -> None:
+    raise error  # a folder that cannot be read must not count as empty
 
 
 def _buffers(source: Any) -> list[Buffer]:

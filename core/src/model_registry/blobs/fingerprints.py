@@ -16,6 +16,8 @@ from stat import S_ISREG
 
 from attrs import frozen
 
+from model_registry.forks import Connection
+
 #: A file changed within this many nanoseconds may change again without its time stamps telling (kernel ticks).
 _SETTLING_NS = 50_000_000
 
@@ -61,7 +63,7 @@ class Fingerprints:
         self._path = path
         self._lock = threading.Lock()
         self._known: dict[str, Fingerprint] = {}
-        self._connection: sqlite3.Connection | None = None
+        self._connection: Connection | None = None
         self._pid = -1
 
     def get(self, sha256: str) -> Fingerprint | None:
@@ -91,7 +93,9 @@ class Fingerprints:
     def _execute(self, statement: str, *values: object) -> tuple[str | int, ...] | None:
         """Run one statement; a failure only means that nothing is remembered."""
         try:
-            row: tuple[str | int, ...] | None = self._connect().execute(statement, values).fetchone()
+            connection = self._connect()
+            with connection.using:
+                row: tuple[str | int, ...] | None = connection.execute(statement, values).fetchone()
             return row
         except sqlite3.DatabaseError as error:
             self._connection = None
@@ -100,11 +104,9 @@ class Fingerprints:
                     self._path.unlink()
             return None
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> Connection:
         if self._connection is None or self._pid != os.getpid():
-            if self._connection is not None:
-                self._connection.close()  # inherited by a fork: while it is open, a new one would take no locks
-            connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, timeout=5)
+            connection = Connection(self._path, isolation_level=None, check_same_thread=False, timeout=5)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = OFF")
             connection.execute(_TABLE)

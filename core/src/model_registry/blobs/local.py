@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,9 +33,15 @@ class LocalBlobs:
     def _create(self) -> None:
         self._blobs.mkdir(parents=True, exist_ok=True)
         self._staging.mkdir(exist_ok=True)
-        publish(self.root / "index.json", canonical_json.dump(EMPTY_INDEX))
-        publish(self.root / "oci-layout", canonical_json.dump(OCI_LAYOUT))
         sync_folder(self.root / "blobs")
+        self._publish("index.json", EMPTY_INDEX)
+        self._publish("oci-layout", OCI_LAYOUT)  # last: whoever sees it takes the store for complete
+
+    def _publish(self, name: str, document: Mapping[str, object]) -> None:
+        """Write a file of the layout by way of the staging folder, where a collection finds what a crash leaves."""
+        while not (self.root / name).exists():
+            with suppress(FileNotFoundError):  # a collection took ours for a leftover: once more
+                publish(self.root / name, canonical_json.dump(document), self._staging / os.urandom(8).hex())
 
     def staging(self, lease: str) -> Path:
         folder = self._staging / lease
@@ -49,7 +55,11 @@ class LocalBlobs:
             return []
 
     def discard_staging(self, lease: str) -> None:
-        shutil.rmtree(self._staging / lease, ignore_errors=True)
+        staged = self._staging / lease
+        if staged.is_dir():
+            shutil.rmtree(staged, ignore_errors=True)
+        else:
+            staged.unlink(missing_ok=True)
 
     def place(self, staged: Path, sha256: str) -> None:
         # Read-only for everybody who could read it: a blob never changes.

@@ -25,7 +25,7 @@ class VersionRow:
     :param digest: SHA-256 of the manifest.
     :param size: Bytes of the version's files.
     :param metadata: The metadata document, JSON.
-    :param blobs: (sha256, size) of every blob that the version needs. Empty in rows that were read: the manifest tells.
+    :param blobs: (sha256, size) of every blob that the version needs. Empty in rows that were read, but for ``remove``.
     :param registered_at: Microseconds since 1970 in UTC; likewise ``removed_at``, None while the version is visible.
     """
 
@@ -64,7 +64,10 @@ class Catalog(Protocol):
         """Open a lease for a registration of this owner; returns its id."""
 
     def renew(self, lease: str) -> None:
-        """Say that the registration is alive."""
+        """Say that the registration is alive.
+
+        :raises RegistrationLostError: if the lease is gone.
+        """
 
     def reserve_next_version(self, lease: str, name: str) -> str:
         """The next free version number of a model; nobody else gets it while the lease lasts."""
@@ -83,8 +86,8 @@ class Catalog(Protocol):
         :raises InvalidNameError: if the model exists under a name that differs by case.
         """
 
-    def release(self, lease: str) -> None:
-        """End a lease without committing."""
+    def release(self, lease: str, digests: Sequence[str] = (), delete: Callable[[str], int] = lambda sha256: 0) -> None:
+        """End a lease without committing, and collect those of the blobs that nobody else needs."""
 
     # Looking
 
@@ -122,7 +125,10 @@ class Catalog(Protocol):
     # Removing
 
     def remove(self, name: str, version: str | None, *, keep: bool) -> list[VersionRow]:
-        """Hide one version, or all of a model; ``keep`` leaves them restorable. Returns what was removed."""
+        """Hide one version, or all of a model; ``keep`` leaves them restorable.
+
+        :returns: What was removed; what is not kept, with its blobs.
+        """
 
     def restore(self, name: str, version: str | None) -> list[VersionRow]:
         """Show removed versions again: the one named, or all of the model. Of several removals the newest returns.

@@ -10,8 +10,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from model_registry.catalog.schema import MIGRATIONS
-from model_registry.durable import sync_file, sync_folder
+from model_registry.durable import make_folder, sync_file, sync_folder
 from model_registry.errors import RegistryNotFoundError, StorageError
+from model_registry.forks import Connection
+from model_registry.names import shown
 
 #: Seconds to wait for another process's transaction. They last milliseconds; this is for a stopped machine.
 _BUSY_SECONDS = 120.0
@@ -23,14 +25,17 @@ class Connections:
     def __init__(self, path: Path, *, create: bool) -> None:
         self.path = path
         self._local = threading.local()
-        if not path.exists():
+        if not _exists(path):
             if not create:
                 raise RegistryNotFoundError(
                     f"no registry at {path.parent}",
                     hint="check the path; registering a model makes one",
                     path=str(path.parent),
                 )
-            _create(path)
+            try:
+                _create(path)
+            except OSError as error:
+                raise _place_error(error, path) from error
         with self.reading() as connection:
             _migrate(connection, path)
 
@@ -38,7 +43,8 @@ class Connections:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The thread's connection, for single SELECTs."""
         try:
-            yield self._connection()
+            with self._connection().using:
+                yield self._connection()
         except sqlite3.DatabaseError as error:
             raise _storage_error(error, self.path) from error
 
@@ -51,45 +57,53 @@ class Connections:
         """
         try:
             connection = self._connection()
-            connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
+            with connection.using:
+                connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                    connection.execute("COMMIT")
+                except BaseException:
+                    with suppress(sqlite3.Error):
+                        connection.execute("ROLLBACK")
+                    raise
         except sqlite3.DatabaseError as error:
             raise _storage_error(error, self.path) from error
 
-    def _connection(self) -> sqlite3.Connection:
+    def _connection(self) -> Connection:
         if getattr(self._local, "pid", None) != os.getpid():
-            self._close_inherited()
             self._local.connection = _connect(self.path)
             self._local.pid = os.getpid()
-        connection: sqlite3.Connection = self._local.connection
+        connection: Connection = self._local.connection
         return connection
 
-    def _close_inherited(self) -> None:
-        """SQLite keeps its books of locks per process: with a connection from before the fork still open, a new one
-        takes no lock of its own, and another process may delete the write-ahead log under it."""
-        inherited: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if inherited is not None:
-            inherited.close()
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise _place_error(error, path) from error
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _place_error(error: OSError, path: Path) -> StorageError:
+    if isinstance(error, StorageError):
+        return error
+    reason = f"there can be no registry at {shown(str(path.parent))}: {error.strerror}"
+    return StorageError(reason, hint="choose another folder", path=str(path.parent))
+
+
+def _connect(path: Path) -> Connection:
     # mode=rw: never make an empty database where the registry's was taken away.
     uri = f"{path.absolute().as_uri()}?mode=rw"
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
+    connection = Connection(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")  # the file may be somebody else's
     return connection
 
 
 def _create(path: Path) -> None:
     """Make the database under another name and link it into place, so that nobody ever sees half a schema."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     try:
         connection = sqlite3.connect(temporary, isolation_level=None)

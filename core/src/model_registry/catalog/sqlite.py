@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
+
 from model_registry.catalog import LEASE_SECONDS, CatalogStats, VersionRow
 from model_registry.catalog.connection import Connections
 from model_registry.clock import now
@@ -42,7 +44,7 @@ class SqliteCatalog:
 
     def renew(self, lease: str) -> None:
         with self._connections.writing(durable=False) as db:
-            db.execute("UPDATE leases SET expires_at = ? WHERE id = ?", (_lease_end(), lease))
+            _require_lease(db.execute("UPDATE leases SET expires_at = ? WHERE id = ?", (_lease_end(), lease)).rowcount)
 
     def reserve_next_version(self, lease: str, name: str) -> str:
         key = name_key(name)
@@ -64,10 +66,11 @@ class SqliteCatalog:
             version_id = _insert_version(db, _model_id(db, row.name), row)
             _insert_blobs(db, version_id, row.blobs)
 
-    def release(self, lease: str) -> None:
+    def release(self, lease: str, digests: Sequence[str] = (), delete: Callable[[str], int] = lambda sha256: 0) -> None:
         # Durable although it need not be: it overwrites what a failed commit may have left in the write-ahead log.
         with self._connections.writing(durable=True) as db:
             db.execute("DELETE FROM leases WHERE id = ?", (lease,))
+            _collect(db, digests, delete)  # within: on a full disk, only the room that this makes lets it commit
 
     # Looking
 
@@ -144,6 +147,7 @@ class SqliteCatalog:
     def remove(self, name: str, version: str | None, *, keep: bool) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
             found = _matching(db, f"{_VISIBLE}", name, version)
+            blobs = [() if keep else _blobs_of(db, row[0]) for row in found]
             removed_at = now()
             if keep:
                 db.executemany(
@@ -151,7 +155,7 @@ class SqliteCatalog:
                 )
             else:
                 _forget(db, [row[0] for row in found])
-        return [VersionRow(*row[1:]) for row in found]
+        return [evolve(VersionRow(*row[1:]), blobs=needed) for row, needed in zip(found, blobs, strict=True)]
 
     def restore(self, name: str, version: str | None) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
@@ -188,9 +192,7 @@ class SqliteCatalog:
             # The blobs are unlinked inside the write transaction: a registration's claim, itself one, comes before it
             # (and protects the blob) or after it (and finds the blob gone).
             with self._connections.writing(durable=False) as db:
-                garbage = [sha256 for sha256 in batch if not _is_needed(db, bytes.fromhex(sha256))]
-                db.executemany("DELETE FROM blobs WHERE sha256 = ?", [(bytes.fromhex(sha256),) for sha256 in garbage])
-                freed += [delete(sha256) for sha256 in garbage]
+                freed += _collect(db, batch, delete)
         return len(freed), sum(freed)
 
     def references(self) -> Iterator[tuple[str, int]]:
@@ -296,6 +298,14 @@ def _insert_blobs(db: sqlite3.Connection, version_id: int, blobs: Iterable[tuple
     )
 
 
+def _blobs_of(db: sqlite3.Connection, version_id: int) -> tuple[tuple[str, int], ...]:
+    query = """
+        SELECT lower(hex(b.sha256)), b.size FROM version_blobs vb JOIN blobs b ON b.id = vb.blob_id
+        WHERE vb.version_id = ? ORDER BY b.sha256
+    """
+    return tuple(db.execute(query, (version_id,)))
+
+
 def _matching(db: sqlite3.Connection, where: str, name: str, version: str | None) -> list[Any]:
     values = [name_key(name)]
     if version is not None:
@@ -307,6 +317,13 @@ def _matching(db: sqlite3.Connection, where: str, name: str, version: str | None
 
 def _forget(db: sqlite3.Connection, version_ids: list[int]) -> None:
     db.executemany("DELETE FROM versions WHERE id = ?", [(id,) for id in version_ids])
+
+
+def _collect(db: sqlite3.Connection, digests: Iterable[str], delete: Callable[[str], int]) -> list[int]:
+    """Delete the blobs that nothing needs; the bytes of each."""
+    garbage = [sha256 for sha256 in digests if not _is_needed(db, bytes.fromhex(sha256))]
+    db.executemany("DELETE FROM blobs WHERE sha256 = ?", [(bytes.fromhex(sha256),) for sha256 in garbage])
+    return [delete(sha256) for sha256 in garbage]
 
 
 def _is_needed(db: sqlite3.Connection, sha256: bytes) -> bool:

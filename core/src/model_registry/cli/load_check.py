@@ -9,7 +9,7 @@ import click
 
 from model_registry.cli.assignments import OPTIONS, Pairs, keywords
 from model_registry.cli.options import RegistryCommand
-from model_registry.cli.references import reference_arguments, require_entry, split_reference, verify
+from model_registry.cli.references import reference_arguments, require_entry, split_reference
 from model_registry.cli.session import Session
 from model_registry.cli.text import size_text
 
@@ -30,7 +30,7 @@ def command(session: Session, name: str, version: str | None, allow_code: bool, 
     registry = session.open()
     entry = require_entry(registry, *split_reference(name, version))
     with session.working(f"loading {entry.reference} …"):
-        verify(registry, entry)
+        entry.verify()
         begun = perf_counter()
         with registry.temporary_model(entry.name, entry.version, allow_code=allow_code, **given) as (model, tokenizer):
             seconds = perf_counter() - begun

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import click
 
-from model_registry.operations.entries import LATEST, entry_of, require
 from model_registry.records import ModelEntry
 from model_registry.registry import ModelRegistry
 
@@ -38,14 +37,4 @@ def require_entry(registry: ModelRegistry, name: str, version: str | None = None
 
     :raises ModelNotFoundError: naming what is called nearly so.
     """
-    return entry_of(registry._context, require(registry._context, name, version or LATEST))
-
-
-def verify(registry: ModelRegistry, entry: ModelEntry) -> None:
-    """Verify every file of a version; those that have not changed since they were last verified are not read again.
-
-    :raises IntegrityError: naming the file.
-    """
-    from model_registry.operations.stored import files_of  # brings the thread pool, which only loading needs
-
-    files_of(registry._context, entry).verify()
+    return registry.resolve(name, *(() if version is None else (version,)))

@@ -70,8 +70,8 @@ class Screen:
             table.add_column(
                 Text(column), justify="right" if column in numbers else "left", no_wrap=column != columns[-1]
             )
-        for row in rows:
-            table.add_row(*(_cell(value, whole=not cut and value is row[-1]) for value in row))
+        for *cells, last in rows:
+            table.add_row(*map(_cell, cells), _cell(last, whole=not cut))
         self._print_indented(table)
 
     def _print_indented(self, what: RenderableType) -> None:
@@ -83,7 +83,7 @@ def spinner(text: str) -> AbstractContextManager[object]:
     return Console(stderr=True).status(Text(inert(text)))
 
 
-def _cell(value: str, *, whole: bool) -> Text:
+def _cell(value: str, *, whole: bool = False) -> Text:
     """:param whole: Break it into lines rather than cut it."""
     overflow: OverflowMethod = "fold" if whole else "ellipsis"
     return Text(inert(value), style=_STYLES.get(value, ""), no_wrap=not whole, overflow=overflow)

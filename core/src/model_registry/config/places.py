@@ -83,6 +83,10 @@ class Origins(Mapping[str, str]):
     def __repr__(self) -> str:
         return f"Origins({dict(self)!r})"
 
+    def place(self, key: str, *path: str | int) -> Place:
+        """Where a setting, or an item inside it, was written."""
+        return self._places[key].below(*path)
+
     def plugin(self, name: str, *path: str | int) -> Place:
         """Where the option ``path`` of a plugin was written, or else where it would have to be."""
         written = self._places.get(f"plugins.{name}.{path[0]}") if path else None

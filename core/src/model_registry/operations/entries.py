@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from model_registry.catalog import VersionRow
 from model_registry.clock import moment
-from model_registry.errors import ModelNotFoundError, VersionNotFoundError
-from model_registry.names import check_model_name
+from model_registry.digests import is_sha256
+from model_registry.errors import ModelNotFoundError, ModelRegistryError, UnsafeModelError, VersionNotFoundError
+from model_registry.names import check_model_name, shown
 from model_registry.operations import metadata
 from model_registry.operations.context import Context
 from model_registry.records import FileRecord, ModelEntry
@@ -15,15 +16,32 @@ LATEST = "latest"
 
 
 def entry_of(context: Context, row: VersionRow) -> ModelEntry:
-    """A row as users see it."""
-    return ModelEntry(
-        metadata=metadata.read(row.metadata, what=f"{row.name}:{row.version}"),
-        digest=row.digest,
-        size=row.size,
-        registered_at=moment(row.registered_at),
-        removed_at=None if row.removed_at is None else moment(row.removed_at),
-        inspector=Inspector(context),
-    )
+    """A row as users see it.
+
+    :raises UnsafeModelError: if the row contradicts itself. The catalog may be somebody else's, and what the user
+        trusts by name must not turn out to be another model.
+    """
+    reference = shown(f"{row.name}:{row.version}")[1:-1]
+    try:
+        described = metadata.read(row.metadata, what=reference)
+        if (described.name, described.version, described.format) != (row.name, row.version, row.format):
+            raise ValueError(f"it describes {described.name}:{described.version} ({described.format})")
+        if not is_sha256(row.digest):
+            raise ValueError(f"{row.digest!r} is no SHA-256 digest")
+        return ModelEntry(
+            metadata=described,
+            digest=row.digest,
+            size=int(row.size),
+            registered_at=moment(row.registered_at),
+            removed_at=None if row.removed_at is None else moment(row.removed_at),
+            inspector=Inspector(context),
+        )
+    except ModelRegistryError:
+        raise
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UnsafeModelError(
+            f"the catalog's entry of {reference} is wrong: {error!s:.200}", path=reference
+        ) from error
 
 
 def find(context: Context, name: str, version: str = LATEST) -> VersionRow | None:
@@ -48,9 +66,9 @@ def require(context: Context, name: str, version: str = LATEST) -> VersionRow:
         return row
     known = [other.version for other in context.catalog.versions(name=name)]
     if known:
-        shown = ", ".join([*(["…"] if len(known) > 5 else []), *known[-5:]])
+        highest = ", ".join([*(["…"] if len(known) > 5 else []), *known[-5:]])
         raise VersionNotFoundError(
-            f"model {name!r} has no version {version!r}", hint=f"it has {shown}", model=name, version=version
+            f"model {name!r} has no version {version!r}", hint=f"it has {highest}", model=name, version=version
         )
     near = context.catalog.similar_names(name)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "«model-registry list» shows all models"
@@ -67,6 +85,11 @@ class Inspector:
         from model_registry.operations.stored import read_manifest
 
         return read_manifest(self._context, entry.digest, entry.reference).files
+
+    def verify(self, entry: ModelEntry) -> None:
+        from model_registry.operations.stored import files_of
+
+        files_of(self._context, entry).verify()
 
     def checksum(self, entry: ModelEntry) -> str:
         from model_registry.operations.stored import checksum

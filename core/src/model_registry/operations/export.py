@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from model_registry.durable import sync_file, sync_folder
-from model_registry.errors import DestinationExistsError, SourceNotFoundError, UnsupportedFormatError
+from model_registry.errors import (
+    DestinationExistsError,
+    ModelRegistryError,
+    SourceNotFoundError,
+    StorageError,
+    UnsupportedFormatError,
+)
 from model_registry.files import StoredFiles
+from model_registry.names import shown
 from model_registry.operations import options
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of, require
@@ -39,7 +47,7 @@ def export(
     destination = Path(export_path)
     target = str(export_format or _format_by_suffix(context, entry, destination.suffix))
     files = files_of(context, entry)
-    with _published(destination, overwrite=overwrite) as temporary:
+    with _told(destination), _published(destination, overwrite=overwrite) as temporary:
         if target == entry.metadata.format:
             options.require_known(given, (), context.plugins.format(target), "exporting as it is in")
             _copy(files, temporary, as_file=_is_single_file(files, destination))
@@ -90,6 +98,20 @@ def _copy(files: StoredFiles, destination: Path, *, as_file: bool) -> None:
 
 
 @contextmanager
+def _told(destination: Path) -> Iterator[None]:
+    """Say of what the disk refuses that it was the export."""
+    try:
+        if "\0" in str(destination):
+            raise OSError(errno.EINVAL, "a path holds no NUL")
+        yield
+    except OSError as error:
+        if isinstance(error, ModelRegistryError):
+            raise
+        reason = f"cannot export to {shown(str(destination))}: {error.strerror or error}"
+        raise StorageError(reason, hint="nothing was left there; choose another path", path=str(destination)) from error
+
+
+@contextmanager
 def _published(destination: Path, *, overwrite: bool) -> Iterator[Path]:
     """A path to write to, beside the destination; moved there when all went well."""
     if not destination.parent.is_dir():
@@ -111,7 +133,8 @@ def _published(destination: Path, *, overwrite: bool) -> Iterator[Path]:
         os.replace(temporary, destination)
         sync_folder(destination.parent)
     finally:
-        _remove(temporary)
+        with suppress(OSError):
+            _remove(temporary)
 
 
 def _sync(path: Path) -> None:

@@ -6,11 +6,12 @@ import errno
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 
 from model_registry import leases
 from model_registry.catalog import LEASE_SECONDS, VersionRow
-from model_registry.errors import ModelRegistryError, StorageError
+from model_registry.errors import ModelRegistryError, RegistrationLostError, StorageError
 from model_registry.operations.context import Context
 from model_registry.staging import ParallelStage, StagedFile, place
 
@@ -23,6 +24,7 @@ class Registration:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._claimed: list[str] = []
+        self._committing = False
         self._committed = False
 
     def __enter__(self) -> Registration:
@@ -36,29 +38,51 @@ class Registration:
             self._renewed = time.monotonic()
             self._context.catalog.renew(self.lease)
 
-    def commit(self, row: VersionRow, staged: Sequence[StagedFile]) -> None:
-        """Claim, place, sync, and only then make visible."""
+    def secure(self, staged: Sequence[StagedFile]) -> None:
+        """Claim the files' digests, and make the files blobs that survive a power cut."""
         self._claimed = [file.record.sha256 for file in staged]
         self._context.catalog.claim(self.lease, self._claimed)
         place(self._context.blobs, staged)
+
+    def commit(self, row: VersionRow, staged: Sequence[StagedFile]) -> None:
+        """Secure the files, and only then make the version visible."""
+        self.secure(staged)
+        self._committing = True
         self._context.catalog.commit(self.lease, row)
         self._committed = True
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.stage.abandon()
+        failure = self._failure(error)
+        self._context.blobs.discard_staging(self.lease)  # first: on a full disk the catalog needs the room
         if not self._committed:
             self._give_up()
-        self._context.blobs.discard_staging(self.lease)
-        if isinstance(error, OSError) and not isinstance(error, ModelRegistryError):
-            raise _storage_error(error) from error
+        if failure is not None:
+            raise failure from error
+
+    def _failure(self, error: BaseException | None) -> ModelRegistryError | None:
+        """What to raise instead of an error of the system."""
+        if not isinstance(error, OSError) or isinstance(error, ModelRegistryError):
+            return None
+        if isinstance(error, FileNotFoundError):
+            try:
+                self._context.catalog.renew(self.lease)
+            except RegistrationLostError as lost:  # whoever ended the lease discarded what was staged
+                return lost
+        return _storage_error(error)
 
     def _give_up(self) -> None:
         """Take back what can be; whatever cannot be now, garbage collection will."""
+        catalog, delete = self._context.catalog, self._context.blobs.delete
         try:
-            self.stage.abandon()
-            self._context.catalog.release(self.lease)
-            self._context.catalog.collect(self._claimed, self._context.blobs.delete)
+            if self._committing:
+                # A commit that failed may still lie in the database's log, for a crash to bring back: what overwrites
+                # it comes before its blobs go. If there is no room for that, making room comes first.
+                with suppress(StorageError):
+                    catalog.release(self.lease)
+            catalog.release(self.lease, self._claimed, delete)
         except (OSError, RuntimeError):
             logger.warning("could not clear up after a failed registration; «model-registry gc» will", exc_info=True)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import evolve
 
+from model_registry.errors import IntegrityError
 from model_registry.operations import options, policy
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of, require
@@ -39,7 +40,11 @@ def load(
     if spec.executes_code and not allowed:
         raise refuse(f"loading format {str(spec.id)!r}")
     request = LoadRequest(spec.id, given, entry.metadata, allowed, refuse=refuse)
-    loaded = context.plugins.load(request, files_of(context, entry))
+    try:
+        loaded = context.plugins.load(request, files_of(context, entry))
+    except IntegrityError:
+        require(context, entry.name, entry.version)  # removed and collected meanwhile? then that is what to say
+        raise
     logger.info("loaded %s", entry.reference)
     context.plugins.notify("loaded", entry=entry, model=loaded.model)
     return evolve(loaded, entry=entry)

@@ -10,7 +10,9 @@ import attrs
 
 from model_registry import canonical_json
 from model_registry.errors import InvalidMetadataError, UnsafeModelError
+from model_registry.names import check_model_name
 from model_registry.records import MEGABYTE, ModelMetadata
+from model_registry.versions import check_version
 from model_registry.vocabulary import CompressionType, ModelFormat, ModelType
 
 SCHEMA_VERSION = 1
@@ -24,10 +26,8 @@ def build(name: str, version: str, format: str, given: Mapping[str, Any]) -> Mod
     :raises InvalidMetadataError: naming the first field of the wrong type.
     """
     values = {key: _CHECKS[key](key, value) for key, value in given.items() if key in _CHECKS and value is not None}
-    extra = dict(given.get("extra") or {})
-    extra |= {key: value for key, value in given.items() if key not in _CHECKS and key != "extra"}
-    for key, value in extra.items():
-        _require_json(value, f"extra {key!r}")
+    more = {key: value for key, value in given.items() if key not in _CHECKS and key != "extra"}
+    extra = {**_extra(given.get("extra") or {}), **_extra(more)}
     return ModelMetadata(name=name, version=version, format=ModelFormat(format), extra=extra, **values)
 
 
@@ -37,7 +37,7 @@ def complete(metadata: ModelMetadata, told: Mapping[str, Any], size: int) -> Mod
     fields = {
         key: _CHECKS[key](key, value)
         for key, value in found.items()
-        if key in _CHECKS and value is not None and getattr(metadata, key) in _UNSAID
+        if key in _CHECKS and value is not None and _is_unsaid(metadata, key)
     }
     more = {key: value for key, value in found.items() if key not in _CHECKS}
     for key, value in more.items():
@@ -67,12 +67,10 @@ def read(document: str | bytes, *, what: str) -> ModelMetadata:
         if content["schemaVersion"] != SCHEMA_VERSION:
             raise ValueError(f"schema version {content['schemaVersion']}; upgrade model-registry-core")
         fields = dict(content["metadata"])
-        for name, vocabulary in _VOCABULARIES.items():
-            if name in fields:
-                fields[name] = vocabulary(fields[name])
-        return ModelMetadata(**fields)
+        return ModelMetadata(**{key: _STORED_CHECKS[key](key, value) for key, value in fields.items()})
     except (KeyError, TypeError, ValueError) as error:
-        raise UnsafeModelError(f"metadata of {what} cannot be read: {error}", path=what) from error
+        reason = f"{error} is missing, or unknown" if isinstance(error, KeyError) else f"{error}"
+        raise UnsafeModelError(f"metadata of {what} cannot be read: {reason:.200}", path=what) from error
 
 
 def _text(field: str, value: Any) -> str:
@@ -101,7 +99,7 @@ def _number(field: str, value: Any) -> float:
         return value
     try:
         number = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:  # the last is what torch raises
         raise _wrong(field, "a number", value) from error
     if not math.isfinite(number):
         raise InvalidMetadataError(f"{field} is {number}, which JSON cannot hold", hint="leave it out", field=field)
@@ -122,15 +120,18 @@ def _shape(field: str, value: Any) -> list[Any]:
     return shape
 
 
+def _extra(values: Any) -> dict[str, Any]:
+    if not isinstance(values, Mapping) or not all(isinstance(key, str) for key in values):
+        raise _wrong("extra", "a mapping of names to values", values)
+    for key, value in values.items():
+        _require_json(value, f"extra {key!r}")
+    return dict(values)
+
+
 def _one_of(vocabulary: Callable[[str], str]) -> Callable[[str, Any], str]:
     return lambda field, value: vocabulary(_text(field, value))
 
 
-_VOCABULARIES: Mapping[str, Callable[[str], Any]] = {
-    "format": ModelFormat,
-    "model_type": ModelType,
-    "compression_type": CompressionType,
-}
 _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "model_type": _one_of(ModelType),
     "description": _text,
@@ -155,8 +156,20 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "paper_url": _text,
 }
 _EMPTY: tuple[Any, ...] = (None, (), [], {})
-#: What counts as «the caller did not say»: a plugin may then tell.
-_UNSAID: tuple[Any, ...] = (*_EMPTY, ModelType.CUSTOM)
+#: A document is checked again when it is read: whoever wrote the registry may have written anything.
+_STORED_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    **_CHECKS,
+    "name": lambda field, value: check_model_name(value),
+    "version": lambda field, value: check_version(value),
+    "format": _one_of(ModelFormat),
+    "extra": lambda field, value: _extra(value),
+}
+
+
+def _is_unsaid(metadata: ModelMetadata, field: str) -> bool:
+    """Whether the caller did not say it: a plugin may then tell."""
+    value = getattr(metadata, field)
+    return value in _EMPTY or (field == "model_type" and value == ModelType.CUSTOM)
 
 
 def _is_sequence(value: Any) -> bool:
@@ -165,7 +178,7 @@ def _is_sequence(value: Any) -> bool:
 
 def _wrong(field: str, expected: str, value: Any) -> InvalidMetadataError:
     return InvalidMetadataError(
-        f"{field} is {value!r:.80}, a {type(value).__name__}", hint=f"give {expected}", field=field
+        f"{field} is {_shown(value)}, a {type(value).__name__}", hint=f"give {expected}", field=field
     )
 
 
@@ -185,7 +198,12 @@ def _require_json(value: Any, what: str, depth: int = 0) -> None:
             _require_json(item, what, depth + 1)
     else:
         raise InvalidMetadataError(
-            f"{what} holds {value!r:.80} ({type(value).__name__}), which JSON would not give back as it is",
+            f"{what} holds {_shown(value)} ({type(value).__name__}), which JSON would not give back as it is",
             hint="use None, bool, int, finite float, str, list or a dict with text keys",
             field=what,
         )
+
+
+def _shown(value: Any) -> str:
+    """The start of a value's ``repr``, in one line: arrays and tensors print several."""
+    return "".join(character if character.isprintable() else " " for character in repr(value)[:80])

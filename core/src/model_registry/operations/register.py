@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import attrs
@@ -129,15 +128,19 @@ def _commit(
 ) -> ModelEntry:
     number = version or context.catalog.reserve_next_version(registration.lease, described.name)
     prepared = _prepare(context, registration, attrs.evolve(described, version=number), members)
-    same = partial(_existing, context, prepared.row) if exist_ok else lambda: None
-    if (existing := same()) is not None:
+    existing = _existing(context, prepared.row) if exist_ok else None
+    if existing is not None:
+        registration.secure(members)  # puts back what was damaged or lost since
         return existing
     try:
         registration.commit(prepared.row, prepared.staged)
     except VersionExistsError:
-        if (existing := same()) is not None:  # another process was faster, with the same bytes
-            return existing
-        raise
+        if version is None:  # somebody asked for our number by name: take the next
+            return _commit(context, registration, described, members, version, exist_ok)
+        existing = _existing(context, prepared.row) if exist_ok else None
+        if existing is None:
+            raise
+        return existing  # another process was faster, with the same bytes
     entry = entry_of(context, prepared.row)
     logger.info(
         "registered %s (%s, %d bytes) as sha256:%s", entry.reference, entry.metadata.format, entry.size, entry.digest

@@ -6,11 +6,10 @@ import logging
 
 from model_registry import leases
 from model_registry.clock import DAY, now
-from model_registry.errors import ModelRegistryError, VersionNotFoundError
+from model_registry.errors import VersionNotFoundError
 from model_registry.names import check_model_name
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of, find
-from model_registry.operations.stored import read_manifest
 from model_registry.records import CollectReport, ModelEntry
 from model_registry.versions import check_version
 
@@ -26,9 +25,11 @@ def remove(context: Context, name: str, version: str | None) -> list[ModelEntry]
             return []
         version = row.version
     keep = context.settings.backup_enabled
-    entries = [entry_of(context, row) for row in context.catalog.remove(name, version, keep=keep)]
+    rows = context.catalog.remove(name, version, keep=keep)
     if not keep:
-        _free(context, entries)
+        # These alone, without looking at all the others.
+        context.catalog.collect(sorted({sha256 for row in rows for sha256, _ in row.blobs}), context.blobs.delete)
+    entries = [entry_of(context, row) for row in rows]
     for entry in entries:
         logger.info("removed %s", entry.reference)
         context.plugins.notify("removed", entry=entry)
@@ -70,15 +71,3 @@ def collect(context: Context, keep_removed_days: float | None = None) -> Collect
     blobs, size = context.catalog.collect(list(context.blobs.digests()), context.blobs.delete)
     logger.info("collected %d versions, %d blobs, %d bytes", versions, blobs, size)
     return CollectReport(versions, blobs, size)
-
-
-def _free(context: Context, entries: list[ModelEntry]) -> None:
-    """Collect the blobs of versions just forgotten, without looking at all the others."""
-    digests: set[str] = set()
-    for entry in entries:
-        digests.add(entry.digest)
-        try:
-            digests.update(sha256 for sha256, _ in read_manifest(context, entry.digest, entry.reference).blobs())
-        except ModelRegistryError:
-            continue  # damaged: the next full collection finds what it named
-    context.catalog.collect(sorted(digests), context.blobs.delete)

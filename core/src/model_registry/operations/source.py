@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from model_registry.errors import PluginError, SourceNotFoundError, UnsupportedModelError
+from model_registry.names import shown
 from model_registry.operations.context import Context
 from model_registry.records import Detection
 
@@ -19,11 +20,20 @@ def source_of(model: Any) -> Any:
     if not isinstance(model, (str, os.PathLike)):
         return model
     path = Path(model)
-    if not path.exists():
-        raise SourceNotFoundError(f"there is no file or folder {str(path)!r}", hint="check the path", path=str(path))
+    if not _exists(path):
+        raise SourceNotFoundError(
+            f"there is no file or folder {shown(str(path))}", hint="check the path", path=str(path)
+        )
     if not (path.is_file() or path.is_dir()):
         raise UnsupportedModelError(f"{str(path)!r} is neither a file nor a folder", path=str(path))
     return path
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name too long to be one: perhaps the model itself, given as a text
+        return False
 
 
 def detect(context: Context, source: Any) -> Detection | None:

@@ -12,6 +12,7 @@ from model_registry.records import ModelEntry
 
 #: A manifest lists about 400 bytes a file; this is for a hundred thousand files.
 _MOST_MANIFEST_BYTES = 64 << 20
+_MISSING = "0" * 64
 
 
 def read_manifest(context: Context, digest: str, reference: str) -> Manifest:
@@ -42,10 +43,8 @@ def checksum(context: Context, entry: ModelEntry) -> str:
     """The digest of a version by the bytes on disk now: that of its manifest, with every blob hashed anew."""
 
     def rehash(sha256: str) -> str:
-        try:
-            return sha256_of_file(context.blobs.local(sha256))
-        except FileNotFoundError:
-            return sha256_of_bytes()
+        # What is missing has no digest; that of no bytes would pass for an empty file's.
+        return _MISSING if context.blobs.size(sha256) is None else sha256_of_file(context.blobs.local(sha256))
 
     try:
         data = manifest_bytes(context, entry.digest, entry.reference)

@@ -43,8 +43,12 @@ def validate(context: Context, *, deep: bool) -> dict[str, Any]:
 
 def _pages(context: Context) -> Iterator[list[VersionRow]]:
     after = None
-    while rows := context.catalog.versions(after=after, limit=_PAGE):
+    seen: set[object] = (
+        set()
+    )  # a forged row may be sorted elsewhere than its version says, and send us round in circles
+    while after not in seen and (rows := context.catalog.versions(after=after, limit=_PAGE)):
         yield rows
+        seen.add(after)
         after = (rows[-1].name, rows[-1].version)
 
 
@@ -120,7 +124,7 @@ def _strays(context: Context, told: set[str]) -> Iterator[Finding]:
 
 
 def _reference(row: VersionRow) -> str:
-    return f"{row.name}:{row.version}"
+    return repr(f"{row.name}:{row.version}")[1:-1]  # as it is, unless somebody forged it
 
 
 def _broken(where: str, code: str, error: ModelRegistryError) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,8 @@ from model_registry.config import Settings
 from model_registry.hookspecs import GROUP
 
 CORE_DISTRIBUTION = "model-registry-core"
+
+_SEPARATORS = re.compile(r"[-_.]+")
 
 
 @frozen
@@ -60,19 +63,23 @@ def _candidate(entry_point: Any, by_name: Mapping[str, list[Any]], settings: Set
 def _needs_newer_core(distribution: Any) -> str:
     """Whether the distribution asks for another core than this one (installers check that, ``--no-deps`` does not)."""
     asked = [
-        text for text in distribution.requires or () if text.replace("_", "-").lower().startswith(CORE_DISTRIBUTION)
+        text for text in distribution.requires or () if _SEPARATORS.sub("-", text).lower().startswith(CORE_DISTRIBUTION)
     ]
     if not asked:
         return ""
     from importlib_metadata import version
     from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.utils import canonicalize_name
 
     installed = version(CORE_DISTRIBUTION)
     for text in asked:
         try:
-            specifier = Requirement(text).specifier
+            requirement = Requirement(text)
         except InvalidRequirement:
             return f"its requirement {text!r} cannot be read"
+        specifier, marker = requirement.specifier, requirement.marker
+        if canonicalize_name(requirement.name) != CORE_DISTRIBUTION or (marker and not marker.evaluate({"extra": ""})):
+            continue  # another distribution, or not asked for here
         if not specifier.contains(installed, prereleases=True):
             return f"it needs {CORE_DISTRIBUTION} {specifier}, installed is {installed}; upgrade one of them"
     return ""

@@ -6,15 +6,23 @@ import difflib
 import logging
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, cast
 
 import pluggy
 from attrs import frozen
 
 from model_registry import hookspecs
-from model_registry.config import Settings
-from model_registry.errors import ModelRegistryError, PluginError, PluginLoadError, StorageError, UnsupportedFormatError
+from model_registry.config import Mistake, Settings
+from model_registry.config.mistakes import configuration_error
+from model_registry.errors import (
+    ConfigurationError,
+    ModelRegistryError,
+    PluginError,
+    PluginLoadError,
+    StorageError,
+    UnsupportedFormatError,
+)
 from model_registry.hookspecs import PROJECT, Stage, VersionFiles
 from model_registry.loaders import LoaderPlugin, Loaders
 from model_registry.plugins.discovery import Candidate, candidates
@@ -57,6 +65,7 @@ class Plugins:
         self._owned: dict[str, _Owned] = {}
         self._replaced: dict[str, _Owned | None] = {}
         self._conflicts: list[str] = []
+        self._misconfigured: list[ConfigurationError] = []
         self._candidates: list[Candidate] | None = None
         self.loaders = Loaders(self._add_loader, self._drop_loader)
 
@@ -64,8 +73,11 @@ class Plugins:
 
     def infos(self) -> list[PluginInfo]:
         """Every installed plugin and how it is. Failures are told here, not raised."""
-        with suppress(PluginError):  # two owners of a format: the rows say which plugin owns what
+        try:
             self._load_all()
+        except ModelRegistryError:
+            if self._candidates is None:
+                raise  # the configuration names plugins that are not there
         return [self._info(candidate) for candidate in self._candidates or ()]
 
     def formats(self) -> dict[str, FormatSpec]:
@@ -92,6 +104,7 @@ class Plugins:
 
     def unsupported(self, format: str, did: str = "handles") -> UnsupportedFormatError:
         """The final «None»: what is known, what is loaded, what failed and why, and what to install."""
+        format = str(format)
         known = ", ".join(sorted(self._owned)) or "none"
         failures = "".join(f"; plugin {c.name} ({c.distribution}) failed: {why}" for c, why in self._failed.values())
         distribution = f"model-registry-{format.replace('_', '-')}"
@@ -169,7 +182,7 @@ class Plugins:
     def _load_all(self) -> None:
         with self._lock:
             if self._candidates is not None:
-                self._require_one_owner_each()
+                self._require_sound()
                 return
             found = candidates(self._settings)
             check_plugin_settings(self._settings, [candidate.name for candidate in found])
@@ -179,7 +192,7 @@ class Plugins:
                 if not candidate.disabled:
                     self._load(candidate)
             self._ready = dict(reversed(self._ready.items()))
-            self._require_one_owner_each()
+            self._require_sound()
 
     def _load(self, candidate: Candidate) -> None:
         """Load one plugin; whatever goes wrong is remembered for the moment when it is needed or listed."""
@@ -189,8 +202,9 @@ class Plugins:
         try:
             plugin = self._make(candidate)
             self._register(plugin, candidate)
-        except ModelRegistryError:
-            raise  # the user's configuration of this plugin
+        except ConfigurationError as error:
+            self._misconfigured.append(error)
+            self._failed[candidate.name, candidate.distribution] = (candidate, error.message)
         except Exception as error:  # a plugin may fail in any way, and must not take the registry with it
             self._failed[candidate.name, candidate.distribution] = (candidate, f"{type(error).__name__}: {error}")
 
@@ -206,6 +220,9 @@ class Plugins:
             self._manager.register(plugin, name=candidate.name)
             self._refuse_unknown_hooks(plugin)
             specs = list(plugin.formats()) if hasattr(plugin, "formats") else []
+            for spec in specs:
+                if not isinstance(spec, FormatSpec):
+                    raise TypeError(f"formats gave a {type(spec).__name__}, not a FormatSpec")
         except Exception:
             if self._manager.has_plugin(candidate.name):
                 self._manager.unregister(name=candidate.name)
@@ -231,7 +248,11 @@ class Plugins:
                 self._conflicts.append(problem)
             self._owned[spec.id] = _Owned(spec, plugin, distribution, version)
 
-    def _require_one_owner_each(self) -> None:
+    def _require_sound(self) -> None:
+        """Raise what the user has to put right: options, and formats with two owners."""
+        if self._misconfigured:
+            told = [mistake for error in self._misconfigured for mistake in cast("list[Mistake]", error.mistakes)]
+            raise configuration_error(told)
         if self._conflicts:
             raise PluginError(
                 "; ".join(self._conflicts), hint="disable one of the plugins in registry.toml, or uninstall it"

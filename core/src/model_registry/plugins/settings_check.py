@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from model_registry.config import Settings
+from model_registry.config import Place, Settings
 from model_registry.config.mistakes import configuration_error, nearest
 
 
 def check_plugin_settings(settings: Settings, installed: Sequence[str]) -> None:
     """:raises ConfigurationError: with every name that no installed plugin has: a typing error in ``disabled`` would
     leave enabled what the user wants off."""
-    named = {*settings.plugin_order, *settings.disabled_plugins, *settings.plugin_tables}
     have = ", ".join(sorted(set(installed))) or "none"
     mistakes = [
-        settings.origins.plugin(name).mistake(
-            f"no installed plugin is called {name!r}; installed: {have}", suggestion=nearest(name, installed)
-        )
-        for name in sorted(named - set(installed))
+        place.mistake(f"no installed plugin is called {name!r}; installed: {have}", suggestion=nearest(name, installed))
+        for name, place in _named(settings)
+        if name not in installed
     ]
     if mistakes:
         raise configuration_error(mistakes)
+
+
+def _named(settings: Settings) -> Iterator[tuple[str, Place]]:
+    """Every plugin that the configuration names, with the place where it does."""
+    for setting in ("plugin_order", "disabled_plugins"):
+        for position, name in enumerate(getattr(settings, setting)):
+            yield name, settings.origins.place(setting, position)
+    for name in settings.plugin_tables:
+        yield name, settings.origins.plugin(name)

@@ -1,0 +1,109 @@
+"""``plugins`` lists them all, and those that fail with the reason; and the commands that plugins add."""
+
+from __future__ import annotations
+
+import pytest
+from command_line import run
+from fake_plugins import Installer
+
+from model_registry import ModelRegistry
+
+GREETER = """
+import click
+
+from model_registry import hookimpl
+
+
+@click.command("greet")
+@click.pass_obj
+def greet(session):
+    "Say hello."
+    session.say(f"hello from {session.open().settings.path}")
+
+
+@click.command("list")
+def another_list():
+    raise AssertionError
+
+
+class Plugin:
+    @hookimpl
+    def commands(self, group):
+        group.add_command(greet)
+        group.add_command(another_list)
+"""
+FAILING = "import a_module_that_is_not_there"
+FAILING_LATE = """
+from model_registry import hookimpl
+
+
+class Plugin:
+    @hookimpl
+    def commands(self, group):
+        raise RuntimeError("no commands today")
+"""
+
+
+def statuses() -> dict[str, str]:
+    return {plugin["name"]: plugin["status"] for plugin in run("plugins", "--json").document["plugins"]}
+
+
+def test_lists_every_plugin_without_a_registry(install: Installer, monkeypatch: pytest.MonkeyPatch) -> None:
+    install("broken", FAILING)
+    install("off", FAILING)
+    monkeypatch.setenv("MODEL_REGISTRY_DISABLED_PLUGINS", "off")
+    assert statuses().items() >= {"bytes": "ready", "broken": "failed", "off": "disabled"}.items()
+    lines = {line.split()[0]: line for line in run("plugins").out.splitlines()[2:]}
+    assert lines["bytes"].split() == ["bytes", "fake-bytes", "1.0", "ready", "bytes,", "loud,", "script"]
+    assert "No module named 'a_module_that_is_not_there'" in lines["broken"]
+
+
+def test_two_owners_of_a_format_are_an_error(install: Installer) -> None:
+    source = 'class Plugin:\n    def formats(self):\n        return [FormatSpec("bytes", "again")]\n'
+    head = "from model_registry import FormatSpec, hookimpl\n"
+    install("again", head + source.replace("    def", "    @hookimpl\n    def"))
+    done = run("plugins")
+    assert done.code == 7
+    assert "claim the format 'bytes'" in done.err
+
+
+def test_a_plugin_adds_commands(install: Installer) -> None:
+    install("greeter", GREETER)
+    ModelRegistry("models")
+    done = run("--registry", "models", "greet")
+    assert (done.code, done.out) == (0, "hello from models\n")
+    assert "  greet       Say hello.\n" in run("--help").out
+
+
+def test_a_plugin_takes_no_command_from_the_core(install: Installer) -> None:
+    install("greeter", GREETER)
+    ModelRegistry("models")
+    assert run("list").code == 0
+    assert "a plugin's command 'list' is left out" in run("--help").err
+
+
+@pytest.mark.parametrize(
+    ("source", "told"), [(FAILING, "plugin broken (fake-broken) failed"), (FAILING_LATE, "no commands today")]
+)
+def test_help_survives_a_failing_plugin(install: Installer, source: str, told: str) -> None:
+    install("broken", source)
+    done = run("--help")
+    assert done.code == 0
+    assert "load-check" in done.out
+    assert told in done.err
+
+
+def test_help_survives_a_broken_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_REGISTRY_CONFIG", "nowhere.toml")
+    done = run("--help")
+    assert done.code == 0
+    assert "register" in done.out
+    assert "there is no file 'nowhere.toml'" in done.err
+
+
+def test_an_unknown_command_names_the_nearest_and_the_plugins_that_failed(install: Installer) -> None:
+    install("broken", FAILING)
+    done = run("lisst")
+    assert done.code == 2
+    assert "error: there is no command 'lisst'; did you mean 'list'?\n" in done.err
+    assert "plugin broken (fake-broken) failed" in done.err

@@ -1,0 +1,71 @@
+"""``show``: one version, the latest if none is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command_line import Done, run
+
+from model_registry import ModelRegistry
+
+
+def test_the_page_tells_everything(digits: Done) -> None:
+    entry = ModelRegistry("models").register_model(
+        "digits", b"abc", model_type="audio", description="about", training_epochs=3, tokenizer="t",
+        performance_metrics={"f1": 0.5}, layers={"Linear": 2000}, note=["a", "b"], deep={"x": [1]},
+    )  # fmt: skip
+    page = run("show", "digits").out
+    assert page.startswith("digits:1.0.2\nabout\n")
+    for line in (
+        "type audio", "format bytes", "parameters 4", "size 4 B in 2 files", f"digest sha256:{entry.digest}",
+        "training epochs 3", "framework bytes", "f1 0.5", "Linear 2,000", "note a, b", 'deep {"x": [1]}',
+        *(f"{file.path} {file.size} B {file.sha256}" for file in entry.files),
+    ):  # fmt: skip
+        assert line in [" ".join(line.split()) for line in page.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("words", "version"),
+    [
+        (["digits"], "1.0.1"),
+        (["digits:latest"], "1.0.1"),
+        (["digits", "1.0.0"], "1.0.0"),
+        (["digits:1.0.0"], "1.0.0"),
+        (["DIGITS:1.0"], "1.0.0"),
+    ],
+)
+def test_ways_to_name_a_version(digits: Done, words: list[str], version: str) -> None:
+    assert run("show", *words, "--json").document["version"] == version
+
+
+def test_json_has_the_files_and_every_field(digits: Done) -> None:
+    document = run("show", "digits", "--json").document
+    assert document["files"][0]["path"] == "weights.bin"
+    assert document["files"][0]["size"] == document["size"] == 16
+    assert document["metadata"]["performance_metrics"] == {"accuracy": 0.97}
+    assert document["metadata"]["paper_url"] is None
+    assert document["removed_at"] is None
+    assert document["registered_at"].endswith("+00:00")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["digit"], 3, "error: there is no model 'digit'\nhint: did you mean 'digits'?\n"),
+        (["digits", "9"], 3, "error: model 'digits' has no version '9'\nhint: it has 1.0.0, 1.0.1\n"),
+        (["digits:1.0.0", "1.0.1"], 2, "error: the version is given twice: '1.0.0' and '1.0.1'\n"),
+        (["a b"], 2, "error: model name 'a b': ' '"),
+        (["digits:"], 2, "error: the version is empty"),
+    ],
+)
+def test_what_cannot_be_shown(digits: Done, words: list[str], code: int, message: str) -> None:
+    done = run("show", *words)
+    assert (done.code, done.out) == (code, "")
+    assert done.err.startswith(message)
+
+
+def test_a_long_value_is_cut_for_people_and_whole_for_programs(weights: Path) -> None:
+    ModelRegistry("models").register_model("m", weights, note="x" * 10_000)
+    assert len(run("show", "m").out) < 3_000
+    assert run("show", "m", "--json").document["metadata"]["extra"]["note"] == "x" * 10_000

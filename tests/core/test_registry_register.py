@@ -1,0 +1,120 @@
+"""Registering: versions, formats, and what a failure leaves behind: nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_registry import (
+    InvalidNameError,
+    ModelRegistry,
+    UnsafeModelError,
+    UnsupportedFormatError,
+    UnsupportedModelError,
+    VersionExistsError,
+)
+
+
+def blobs() -> set[str]:
+    return {path.name for path in Path("models").glob("blobs/sha256/*")}
+
+
+def test_versions_are_counted_up_unless_given(registry: ModelRegistry) -> None:
+    given = [None, None, "2.0", None, "nightly", None]
+    versions = [registry.register_model("m", b"x", version=version).version for version in given]
+    assert versions == ["1.0.0", "1.0.1", "2.0", "2.0.1", "nightly", "2.0.2"]
+
+
+@pytest.mark.parametrize("again", ["1.0", "1.0.0"])
+def test_a_version_is_immutable(registry: ModelRegistry, again: str) -> None:
+    entry = registry.register_model("m", b"x", version="1.0")
+    before = blobs()
+    with pytest.raises(VersionExistsError, match=r"^m:1\.0 is registered already") as refusal:
+        registry.register_model("m", b"y", version=again)
+    assert (refusal.value.model, refusal.value.version, refusal.value.digest) == ("m", "1.0", entry.digest)
+    assert blobs() == before
+
+
+def test_the_same_version_again_is_fine_when_said_so_and_only_then(registry: ModelRegistry) -> None:
+    entry = registry.register_model("m", b"x", version="1.0")
+    before = blobs()
+    assert registry.register_model("m", b"x", version="1.0", exist_ok=True) == entry
+    for changed in ({"model": b"y"}, {"model": b"x", "description": "d"}):
+        with pytest.raises(VersionExistsError, match="with another digest: model or metadata differ"):
+            registry.register_model("m", version="1.0", exist_ok=True, **changed)  # type: ignore[arg-type]
+    assert blobs() == before
+
+
+def test_equal_bytes_are_stored_once(registry: ModelRegistry) -> None:
+    one = registry.register_model("m", b"abcdef", parts=2)
+    other = registry.register_model("n", b"a_c_e_", parts=2)
+    assert one.files[0].sha256 == other.files[0].sha256
+    stats = registry.get_detailed_stats()
+    assert (stats["logical_bytes"], one.size) == (12, 6)
+
+
+def test_a_file_and_a_folder_are_kept_byte_for_byte(registry: ModelRegistry) -> None:
+    Path("folder/sub").mkdir(parents=True)
+    Path("folder/sub/a.bin").write_bytes(b"1")
+    Path("folder/b.bin").write_bytes(b"2")
+    assert [file.path for file in registry.register_model("m", "folder", "bytes").files] == ["b.bin", "sub/a.bin"]
+    assert registry.register_model("n", Path("folder/b.bin")).metadata.format == "bytes"
+    assert Path("folder/b.bin").read_bytes() == b"2"
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "line"),
+    [
+        (
+            {"model": 3},
+            UnsupportedModelError,
+            "no installed plugin recognises a int; formats known: bytes, loud, script — say",
+        ),
+        ({"model": 3, "model_format": "bytes"}, UnsupportedModelError, "a int is not bytes — give bytes"),
+        ({"model_format": "loud"}, UnsupportedModelError, "'loud' is a format to export to, not to register in"),
+        ({"model_format": "onnx"}, UnsupportedFormatError, "no plugin handles the format 'onnx'; formats known: bytes"),
+        (
+            {"model": b"ROTTEN"},
+            UnsafeModelError,
+            "refused: part-0.bin: the bytes say that they are rotten — use fresh ones",
+        ),
+        ({"parts": 0}, UnsupportedModelError, "there is nothing to store: the model has no files"),
+    ],
+)
+def test_what_cannot_be_stored_leaves_nothing(
+    registry: ModelRegistry, said: dict[str, Any], error: type[Exception], line: str
+) -> None:
+    with pytest.raises(error) as refusal:
+        registry.register_model(**{"name": "m", "model": b"x", **said})
+    assert line in str(refusal.value)
+    assert (registry.list_models(), blobs(), list(Path("models").glob("staging/*"))) == ([], set(), [])
+    assert registry.register_model("m", b"x").version == "1.0.0"  # no number was used up
+
+
+def test_validation_may_be_turned_off(registry: ModelRegistry) -> None:
+    entry = ModelRegistry("models", auto_validate=False).register_model("m", b"ROTTEN")
+    (line,) = registry.validate_registry()["errors"]
+    assert line == f"{entry.reference}, part-0.bin: the bytes say that they are rotten — use fresh ones"
+
+
+def test_names_that_differ_by_case_are_one_name(registry: ModelRegistry) -> None:
+    registry.register_model("Model", b"x")
+    with pytest.raises(InvalidNameError, match="use 'Model'"):
+        registry.register_model("model", b"y")
+    assert registry.load_model("MODEL").model == b"x"
+
+
+def test_a_default_format_is_used_where_none_is_seen(registry: ModelRegistry) -> None:
+    Path("data.xyz").write_bytes(b"x")
+    assert ModelRegistry("models", default_format="bytes").register_model("m", "data.xyz").metadata.format == "bytes"
+
+
+def test_registering_again_puts_damaged_bytes_back(registry: ModelRegistry) -> None:
+    path = Path("models/blobs/sha256", registry.register_model("m", b"abc").files[0].sha256)
+    path.chmod(0o644)
+    path.write_bytes(b"abX")
+    registry.register_model("n", b"abc")
+    assert path.read_bytes() == b"abc"
+    assert registry.load_model("m").model == b"abc"
