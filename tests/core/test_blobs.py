@@ -66,9 +66,9 @@ def test_the_url_chooses_the_store(tmp_path: Path) -> None:
 
 
 def test_a_new_store_is_an_image_layout_and_opening_it_again_changes_nothing(tmp_path: Path) -> None:
-    LocalBlobs(tmp_path)
+    LocalBlobs(tmp_path).staging("lease")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    LocalBlobs(tmp_path)
+    LocalBlobs(tmp_path).staging("lease")
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
     assert sorted(os.listdir(tmp_path)) == ["blobs", "index.json", "oci-layout", "staging"]
 

@@ -91,14 +91,14 @@ class TestOpening:
         add(catalog, added)
         assert SqliteCatalog(path, create=False).versions() == [added]
 
-    def test_migrates_from_schema_0(self, path: Path) -> None:
+    def test_an_emptied_file_is_no_catalog_and_stays_as_it_is(self, path: Path) -> None:
         path.parent.mkdir()
-        path.touch()  # an empty file is an empty database of schema 0
-        catalog = SqliteCatalog(path, create=False)
-        add(catalog, row())
-        assert listed(catalog) == [("m", "1.0")]
+        path.touch()  # to SQLite, an empty database; to us, all versions would be gone and all blobs garbage
+        with pytest.raises(StorageError, match=r"is no catalog: it is empty.*put back a copy"):
+            SqliteCatalog(path, create=True)
+        assert path.stat().st_size == 0
 
-    @pytest.mark.parametrize("start", range(len(MIGRATIONS)))
+    @pytest.mark.parametrize("start", range(1, len(MIGRATIONS) + 1))
     def test_migrates_from_every_schema_to_the_same_tables(
         self, path: Path, database: sqlite3.Connection, start: int, tmp_path: Path
     ) -> None:

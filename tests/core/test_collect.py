@@ -18,6 +18,7 @@ from model_registry import (
     IntegrityError,
     ModelRegistry,
     RegistrationLostError,
+    StorageError,
     VersionExistsError,
     VersionNotFoundError,
     leases,
@@ -277,3 +278,18 @@ def test_collecting_leaves_strangers_in_the_folder_alone(registry: ModelRegistry
         stranger.write_text("not a blob")
     registry.collect_garbage(0)
     assert all(stranger.exists() for stranger in strangers)
+
+
+@pytest.mark.parametrize("lost", ["deleted", "emptied"])
+def test_a_lost_catalog_never_makes_garbage_of_the_blobs(registry: ModelRegistry, lost: str) -> None:
+    registry.register_model("m", parts("precious"), "custom")
+    folder = registry.settings.path
+    for file in folder.glob("catalog.sqlite*"):
+        file.unlink()
+    if lost == "emptied":
+        (folder / "catalog.sqlite").touch()
+    blobs = sorted(folder.glob("blobs/sha256/*"))
+    assert blobs
+    with pytest.raises(StorageError, match=r"put back a copy of the"):
+        ModelRegistry(folder)
+    assert sorted(folder.glob("blobs/sha256/*")) == blobs

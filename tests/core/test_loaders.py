@@ -63,7 +63,7 @@ def test_a_loader_stores_and_loads(texts: ModelRegistry) -> None:
 
 def test_a_loader_may_write_a_folder_and_has_options_of_its_own(texts: ModelRegistry) -> None:
     entry = texts.register_model("m", 7, "custom", folder=True)
-    assert [file.path for file in entry.files] == ["model/text.txt"]
+    assert [file.path for file in entry.files] == ["saved-by-loader/text.txt"]
     assert texts.load_model("m", upper=True).model == "TEXT.TXT=7"
 
 
@@ -93,7 +93,7 @@ def test_a_folder_is_kept_as_it_is(texts: ModelRegistry) -> None:
 
 def test_another_registry_does_not_know_it(texts: ModelRegistry) -> None:
     texts.register_model("m", 1, "custom")
-    hint = r"install its plugin, such as model-registry-custom, or set registry.loaders\['custom'\]$"
+    hint = r"install the plugin that its authors name, or set registry.loaders\['custom'\]$"
     with pytest.raises(UnsupportedFormatError, match=hint):
         ModelRegistry("models").load_model("m")
 

@@ -315,8 +315,8 @@ class TestMisbehaving:
         with pytest.raises(error) as refusal:
             empty.register_model("m", b"x", "bad")
         assert line in str(refusal.value)
-        assert (empty.list_models(), list(Path("models/staging").iterdir())) == ([], [])
-        assert list(Path("models/blobs/sha256").iterdir()) == []
+        assert (empty.list_models(), list(Path("models").glob("staging/*"))) == ([], [])
+        assert list(Path("models").glob("blobs/sha256/*")) == []
 
     @pytest.mark.parametrize(
         ("statement", "line"),
@@ -400,8 +400,17 @@ class TestEvents:
         install("grumpy", self.SOURCE.replace("self.seen.append(", "print(1 / 0, "))
         with caplog.at_level(logging.ERROR, "model_registry"):
             self.live(empty)
-        assert [record.message for record in caplog.records] == [f"a plugin failed in {name}" for name in self.NAMES]
+        assert [record.message for record in caplog.records] == [
+            f"plugin grumpy failed in {name}" for name in self.NAMES
+        ]
         assert empty.load_model("m").model == b"x"
+
+    def test_reach_the_others_when_one_fails(self, install: Installer, empty: ModelRegistry) -> None:
+        install("bytes", BYTES)
+        install("grumpy", self.SOURCE.replace("self.seen.append(", "print(1 / 0, "))
+        module = install("watch", self.SOURCE)
+        self.live(empty)
+        assert sys.modules[module].Plugin.seen == [(name, "m:1.0.0") for name in self.NAMES]
 
     def test_reach_nobody_when_nothing_happened(self, install: Installer, empty: ModelRegistry) -> None:
         install("bytes", BYTES)

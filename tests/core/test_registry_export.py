@@ -82,3 +82,14 @@ def test_what_cannot_be_leaves_nothing(
         filled.export_model("m", "1.0.0", path, format, **options)
     assert line in str(refusal.value)
     assert sorted(os.listdir()) == before
+
+
+def test_overwriting_replaces_an_export_and_never_anything_else(filled: ModelRegistry, tmp_path: Path) -> None:
+    target = tmp_path / "home"
+    filled.export_model("parts", "latest", target)
+    filled.export_model("parts", "latest", target, overwrite=True)
+    (target / "diary.txt").write_text("mine")
+    with pytest.raises(DestinationExistsError, match=r"holds 'diary\.txt', which is not of this export"):
+        filled.export_model("parts", "latest", target, overwrite=True)
+    assert (target / "diary.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir() if "home" in path.name] == ["home"]

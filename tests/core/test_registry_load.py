@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import pickle
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from model_registry import (
     IntegrityError,
     InvalidOptionError,
+    ModelLoader,
     ModelNotFoundError,
     ModelRegistry,
     UnsupportedFormatError,
     VersionNotFoundError,
 )
+from model_registry.files import StoredFiles
 
 
 def test_a_model_comes_back_as_a_pair(registry: ModelRegistry) -> None:
@@ -56,7 +59,7 @@ def test_a_name_nearly_right_is_told(registry: ModelRegistry) -> None:
 def test_without_its_plugin_a_model_says_what_to_install(registry: ModelRegistry) -> None:
     registry.register_model("m", b"x")
     with pytest.raises(
-        UnsupportedFormatError, match=r"no plugin handles the format 'bytes'.*such as model-registry-bytes"
+        UnsupportedFormatError, match=r"no plugin handles the format 'bytes'.*install the plugin that its authors name"
     ):
         ModelRegistry("models", disabled_plugins=["bytes"]).load_model("m")
 
@@ -80,3 +83,82 @@ def test_a_temporary_model_is_let_go(registry: ModelRegistry) -> None:
         assert loaded.model == b"X"
     with pytest.raises(RuntimeError, match="mine"), registry.temporary_model("m"):
         raise RuntimeError("mine")
+
+
+class _Folder(ModelLoader):
+    """Keeps a folder, and gives an object that goes on reading from it."""
+
+    class Model:
+        def __init__(self, path: str) -> None:
+            self.path = Path(path)
+
+    def save(self, model: list[str], model_path: str, **kwargs: object) -> None:
+        Path(model_path).mkdir()
+        Path(model_path, "text").write_text(model[0])
+
+    def load(self, model_path: str, **kwargs: object) -> Model:
+        return self.Model(model_path)
+
+
+def test_the_folder_of_a_loaded_model_lives_as_long_as_the_model(registry: ModelRegistry) -> None:
+    registry.loaders["folder"] = _Folder()
+    registry.register_model("m", ["words"], "folder")
+    model, _ = registry.load_model("m")
+    gc.collect()
+    assert (model.path / "text").read_text() == "words"
+    path = model.path
+    del model
+    gc.collect()
+    assert not path.exists()
+
+
+def test_a_folder_of_the_users_that_holds_one_called_model_is_loaded_whole(registry: ModelRegistry) -> None:
+    registry.loaders["folder"] = _Folder()
+    Path("mine/model").mkdir(parents=True)
+    Path("mine/model/weights").write_text("w")
+    Path("mine/config").write_text("c")
+    registry.register_model("m", "mine", "folder")
+    model, _ = registry.load_model("m")
+    assert sorted(path.name for path in model.path.iterdir()) == ["config", "model"]
+
+
+def test_what_was_removed_and_collected_while_it_loads_is_told_as_removed(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.register_model("m", b"x", version="1")
+    registry.register_model("m", b"y", version="2")
+    other = ModelRegistry("models", backup_enabled=False)
+    whole = StoredFiles.local
+
+    def late(self: StoredFiles, path: str) -> Path:
+        other.remove_model("m", "1")
+        return whole(self, path)
+
+    monkeypatch.setattr(StoredFiles, "local", late)
+    with pytest.raises(VersionNotFoundError, match=r"model 'm' has no version '1' — it has 2$"):
+        registry.load_model("m", "1")
+
+
+def test_resolve_gives_the_entry_or_says_what_there_is(registry: ModelRegistry) -> None:
+    entry = registry.register_model("m", b"x")
+    assert registry.resolve("m") == registry.resolve("M", "1.0") == entry
+    with pytest.raises(VersionNotFoundError, match=r"it has 1\.0\.0$"):
+        registry.resolve("m", "2")
+
+
+def test_an_entry_travels_to_another_process_and_still_knows_its_files(registry: ModelRegistry) -> None:
+    entry = registry.register_model("m", b"x")
+    arrived = pickle.loads(pickle.dumps(entry))
+    assert arrived == entry
+    assert arrived.files == entry.files
+    assert arrived.verify_integrity()
+
+
+def test_verifying_an_entry_names_the_file_that_changed(registry: ModelRegistry) -> None:
+    entry = registry.register_model("m", b"x")
+    entry.verify()
+    blob = Path("models/blobs/sha256", entry.files[0].sha256)
+    blob.chmod(0o600)
+    blob.write_bytes(b"y")
+    with pytest.raises(IntegrityError, match=rf"m:1\.0\.0: file '{entry.files[0].path}' was changed"):
+        entry.verify()

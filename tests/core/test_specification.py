@@ -141,7 +141,7 @@ def test_monitoring(custom: ModelRegistry, caplog: pytest.LogCaptureFixture) -> 
 
 def test_removing_and_exporting(custom: ModelRegistry) -> None:
     custom.register_model("m", Model(), ModelFormat.CUSTOM)
-    assert Path(custom.export_model("m", "1.0.0", "./out")).joinpath("model").read_text() == "weights"
+    assert Path(custom.export_model("m", "1.0.0", "./out")).joinpath("saved-by-loader").read_text() == "weights"
     assert (custom.remove_model("m"), custom.remove_model("m")) == (True, False)
     assert [entry.reference for entry in custom.restore_model("m")] == ["m:1.0.0"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 import threading
@@ -53,13 +54,22 @@ class _Files:
             if self._directory is None:
                 self.verify()
                 self._directory = Path(tempfile.mkdtemp(prefix="model_registry-"))
-                weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
+                self._removal = weakref.finalize(self, shutil.rmtree, self._directory, ignore_errors=True)
                 for path in self:
                     link = self._directory / path
                     link.parent.mkdir(parents=True, exist_ok=True)
                     # Not a hard link: that would change the blob's fingerprint and have it hashed again.
                     link.symlink_to(self.local(path).absolute())
             return self._directory
+
+    def keep_for(self, model: object) -> None:
+        """Let the folder of ``directory`` live as long as the model, which may go on reading from it."""
+        if self._directory is None or not self._removal.detach():
+            return
+        try:
+            weakref.finalize(model, shutil.rmtree, self._directory, ignore_errors=True)
+        except TypeError:  # such as a list, of whose end nobody is told: until the process ends
+            atexit.register(shutil.rmtree, self._directory, ignore_errors=True)
 
 
 class StoredFiles(_Files):

@@ -19,7 +19,7 @@ from model_registry.records import FormatSpec, LoadedModel, LoadRequest, SaveReq
 from model_registry.staging import files_below
 
 #: The member under which a loader's own file or folder is kept.
-_MODEL = "model"
+_MODEL = "saved-by-loader"
 
 
 class ModelLoader(ABC):
@@ -130,7 +130,7 @@ def add_as_is(source: Path, stage: Stage) -> None:
 def model_path(files: VersionFiles) -> Path:
     """The path a loader is given: what it wrote, the single file that was registered, or the folder."""
     paths = list(files)
-    if any(path == _MODEL or path.startswith(f"{_MODEL}/") for path in paths):
+    if any(path.split("/")[0] == _MODEL for path in paths):
         return files.directory() / _MODEL
     return files.directory() / paths[0] if len(paths) == 1 else files.directory()
 

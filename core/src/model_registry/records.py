@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import field, frozen
 
+from model_registry.errors import PermissionRequiredError
 from model_registry.vocabulary import CompressionType, ModelFormat, ModelType
 
 MEGABYTE = 1_000_000
@@ -241,8 +242,10 @@ class LoadRequest:
 
     def require_code_permission(self, action: str) -> None:
         """Raise PermissionRequiredError unless the user allowed that ``action`` runs code from the artifact."""
-        if not self.code_allowed and self._refuse is not None:
-            raise self._refuse(action)
+        if not self.code_allowed:
+            raise (
+                PermissionRequiredError(f"{action} can execute code") if self._refuse is None else self._refuse(action)
+            )
 
 
 @frozen

@@ -17,7 +17,7 @@ from model_registry import workers
 from model_registry.blobs import BlobStore
 from model_registry.digests import CHUNK, sha256_of_buffers, sha256_of_file
 from model_registry.durable import Buffer, sync_file, write_all, write_new
-from model_registry.errors import InvalidNameError, UnsafeModelError
+from model_registry.errors import InvalidNameError, StorageError, UnsafeModelError
 from model_registry.hookspecs import Source
 from model_registry.manifest import media_type
 from model_registry.names import check_member_path, check_member_paths
@@ -122,7 +122,7 @@ class ParallelStage:
         target = self._next()
         state, size = sha256(), 0
         buffer = memoryview(bytearray(CHUNK))
-        reading = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        reading = _open_source(source)
         writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
             while count := os.readv(reading, [buffer]):
@@ -171,6 +171,15 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
                 )
             if file.is_file():
                 yield file.relative_to(folder).as_posix(), file
+
+
+def _open_source(source: Path) -> int:
+    try:
+        return os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StorageError(
+            f"{source} cannot be read: {error.strerror}", hint="check its permissions", path=str(source)
+        ) from error
 
 
 def _raise(error: OSError) -> None:

@@ -10,8 +10,11 @@ from fake_plugins import Installer
 
 
 @pytest.fixture(autouse=True)
-def site(bytes_plugin: str, install: Installer) -> Path:
+def site(bytes_plugin: str, install: Installer, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the plugin of the format «bytes» is installed; the current folder has no registry yet."""
+    monkeypatch.delenv(
+        "COLUMNS", raising=False
+    )  # a runner of tests may set it; output that is no terminal has no width
     return install.site
 
 

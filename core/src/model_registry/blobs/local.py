@@ -27,8 +27,6 @@ class LocalBlobs:
         self._blobs = root / "blobs" / "sha256"
         self._staging = root / "staging"
         self._fingerprints = Fingerprints(root / "fingerprints.sqlite")
-        if not (root / "oci-layout").exists():
-            self._create()
 
     def _create(self) -> None:
         self._blobs.mkdir(parents=True, exist_ok=True)
@@ -44,6 +42,8 @@ class LocalBlobs:
                 publish(self.root / name, canonical_json.dump(document), self._staging / os.urandom(8).hex())
 
     def staging(self, lease: str) -> Path:
+        if not (self.root / "oci-layout").exists():
+            self._create()
         folder = self._staging / lease
         folder.mkdir(parents=True, exist_ok=True)
         return folder
@@ -111,7 +111,7 @@ class LocalBlobs:
         self._fingerprints.forget(sha256)
 
     def digests(self) -> Iterator[str]:
-        with suppress(FileNotFoundError), os.scandir(self._blobs) as entries:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._blobs) as entries:
             yield from (entry.name for entry in entries if is_sha256(entry.name))
 
     def delete(self, sha256: str) -> int:

@@ -37,6 +37,12 @@ class Connections:
             except OSError as error:
                 raise _place_error(error, path) from error
         with self.reading() as connection:
+            if _schema_version(connection) == 0:  # ours are never seen without their schema
+                raise StorageError(
+                    f"{path} is no catalog: it is empty, or another program's",
+                    hint="put back a copy of the registry's catalog; nothing was changed",
+                    path=str(path),
+                )
             _migrate(connection, path)
 
     @contextmanager

@@ -29,10 +29,11 @@ def _ask(session: Session) -> dict[str, click.Command]:
     group = click.Group()
     try:
         plugins = session.plugins()
-        plugins.commands(group)
-        for plugin in plugins.infos():
-            if plugin.status == "failed":
-                session.warn(f"plugin {plugin.name} ({plugin.distribution}) failed: {plugin.problem}")
+        for plugin, problem in plugins.commands(group).items():
+            session.warn(f"plugin {plugin} could not add its commands: {problem}")
+        for info in plugins.infos():
+            if info.status == "failed":
+                session.warn(f"plugin {info.name} ({info.distribution}) failed: {info.problem}")
     except Exception as error:
         session.warn(f"commands of plugins may be missing: {error}")
     return dict(group.commands)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from model_registry.catalog import Catalog, open_catalog
 from model_registry.config import Settings
+from model_registry.errors import RegistryNotFoundError, StorageError
 
 if TYPE_CHECKING:
     from model_registry.blobs import BlobStore
@@ -17,12 +18,28 @@ class Context:
     """The parts of one registry. The catalog is opened at once, the others when first used: a listing needs neither.
 
     :raises RegistryNotFoundError: if there is no registry and it must not be made.
+    :raises StorageError: if its catalog is gone or damaged.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.folder = settings.path.absolute()
-        self.catalog: Catalog = open_catalog(settings.catalog, self.folder, create=settings.create)
+        self.catalog = self._open_catalog()
+
+    def _open_catalog(self) -> Catalog:
+        try:
+            return open_catalog(self.settings.catalog, self.folder, create=False)
+        except RegistryNotFoundError:
+            if not self.settings.create:
+                raise
+        if any(True for _ in self.blobs.digests()):
+            # A new, empty catalog would make garbage of all of them.
+            raise StorageError(
+                f"the registry at {self.folder} has blobs, but its catalog is gone",
+                hint="put back a copy of the catalog; nothing was changed",
+                path=str(self.folder),
+            )
+        return open_catalog(self.settings.catalog, self.folder, create=True)
 
     @cached_property
     def blobs(self) -> BlobStore:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from model_registry.catalog import VersionRow
 from model_registry.clock import moment
+from model_registry.config import Settings
 from model_registry.digests import is_sha256
 from model_registry.errors import ModelNotFoundError, ModelRegistryError, UnsafeModelError, VersionNotFoundError
 from model_registry.names import check_model_name, shown
@@ -81,6 +84,10 @@ class Inspector:
     def __init__(self, context: Context) -> None:
         self._context = context
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process gets an entry that opens the registry for itself."""
+        return _reopen, (evolve(self._context.settings, path=self._context.folder),)
+
     def files(self, entry: ModelEntry) -> tuple[FileRecord, ...]:
         from model_registry.operations.stored import read_manifest
 
@@ -95,3 +102,7 @@ class Inspector:
         from model_registry.operations.stored import checksum
 
         return checksum(self._context, entry)
+
+
+def _reopen(settings: Settings) -> Inspector:
+    return Inspector(Context(settings))

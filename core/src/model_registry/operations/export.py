@@ -129,12 +129,30 @@ def _published(destination: Path, *, overwrite: bool) -> Iterator[Path]:
         yield temporary
         _sync(temporary)
         if destination.is_dir():
+            _require_replaceable(destination, temporary)
             shutil.rmtree(destination)
         os.replace(temporary, destination)
         sync_folder(destination.parent)
     finally:
         with suppress(OSError):
             _remove(temporary)
+
+
+def _require_replaceable(folder: Path, new: Path) -> None:
+    """Only an earlier export is overwritten: a folder that holds anything else is somebody's work.
+
+    :raises DestinationExistsError: naming a file that the new export does not have.
+    """
+    ours = {path for path, _ in files_below(new)} if new.is_dir() else set()
+    for root, _, names in os.walk(folder):
+        for name in names:
+            path = Path(root, name).relative_to(folder).as_posix()
+            if path not in ours:
+                raise DestinationExistsError(
+                    f"the folder {str(folder)!r} holds {path!r}, which is not of this export",
+                    hint="choose another path, or remove the folder yourself",
+                    path=str(folder),
+                )
 
 
 def _sync(path: Path) -> None:

@@ -17,6 +17,8 @@ from model_registry.staging import ParallelStage, StagedFile, place
 
 logger = logging.getLogger("model_registry")
 
+_OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
+
 
 class Registration:
     """Holds a lease from entering to leaving. Leaving without :meth:`commit` leaves nothing behind."""
@@ -64,7 +66,7 @@ class Registration:
 
     def _failure(self, error: BaseException | None) -> ModelRegistryError | None:
         """What to raise instead of an error of the system."""
-        if not isinstance(error, OSError) or isinstance(error, ModelRegistryError):
+        if not isinstance(error, OSError) or isinstance(error, ModelRegistryError) or not self._is_ours(error):
             return None
         if isinstance(error, FileNotFoundError):
             try:
@@ -72,6 +74,11 @@ class Registration:
             except RegistrationLostError as lost:  # whoever ended the lease discarded what was staged
                 return lost
         return _storage_error(error)
+
+    def _is_ours(self, error: OSError) -> bool:
+        """Whether the disk failed, or something in the registry's folder; other errors are a custom loader's own."""
+        about = str(error.filename or "")
+        return error.errno in _OF_THE_DISK or about.startswith(str(self._context.folder))
 
     def _give_up(self) -> None:
         """Take back what can be; whatever cannot be now, garbage collection will."""

@@ -40,11 +40,13 @@ def load(
     if spec.executes_code and not allowed:
         raise refuse(f"loading format {str(spec.id)!r}")
     request = LoadRequest(spec.id, given, entry.metadata, allowed, refuse=refuse)
+    files = files_of(context, entry)
     try:
-        loaded = context.plugins.load(request, files_of(context, entry))
+        loaded = context.plugins.load(request, files)
     except IntegrityError:
         require(context, entry.name, entry.version)  # removed and collected meanwhile? then that is what to say
         raise
+    files.keep_for(loaded.model)
     logger.info("loaded %s", entry.reference)
     context.plugins.notify("loaded", entry=entry, model=loaded.model)
     return evolve(loaded, entry=entry)

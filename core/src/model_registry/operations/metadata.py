@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -86,9 +87,9 @@ def _texts(field: str, value: Any) -> list[str]:
 
 
 def _count(field: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < 0:
         raise _wrong(field, "a whole number, 0 or more", value)
-    return int(value)
+    return operator.index(value)
 
 
 def _number(field: str, value: Any) -> float:

@@ -38,8 +38,12 @@ from model_registry.records import (
     PluginInfo,
     SaveRequest,
 )
+from model_registry.vocabulary import ModelFormat
 
 logger = logging.getLogger("model_registry")
+
+#: Formats whose plugin is the distribution ``model-registry-<format>``.
+_NAMED_AFTER_ITS_FORMAT = (ModelFormat.PYTORCH, ModelFormat.ONNX, ModelFormat.HUGGINGFACE)
 
 
 @frozen
@@ -107,12 +111,14 @@ class Plugins:
         format = str(format)
         known = ", ".join(sorted(self._owned)) or "none"
         failures = "".join(f"; plugin {c.name} ({c.distribution}) failed: {why}" for c, why in self._failed.values())
-        distribution = f"model-registry-{format.replace('_', '-')}"
+        # Of formats nobody knows, the name comes from the version: no advice to install whatever it says.
+        distribution = f"model-registry-{format.replace('_', '-')}" if format in _NAMED_AFTER_ITS_FORMAT else None
+        advice = f"its plugin, {distribution}" if distribution else "the plugin that its authors name"
         disabled = [candidate.name for candidate in self._candidates or () if candidate.disabled]
         return UnsupportedFormatError(
             f"no plugin {did} the format {format!r}; formats known: {known}; plugins loaded: "
             f"{', '.join(self._ready) or 'none'}{'; disabled: ' + ', '.join(disabled) if disabled else ''}{failures}",
-            hint=f"install its plugin, such as {distribution}, or set registry.loaders[{format!r}]",
+            hint=f"install {advice}, or set registry.loaders[{format!r}]",
             format=format,
             distribution=distribution,
         )
@@ -161,16 +167,23 @@ class Plugins:
     def notify(self, event: str, **facts: Any) -> None:
         """Tell every plugin of something that has happened already; ``event`` is a lifecycle hook's name.
 
-        A plugin that fails here is logged: what has happened is not undone by raising.
+        A plugin that fails here is logged, and the others are told: what has happened is not undone by raising.
         """
-        try:
-            getattr(self._hook, event)(**facts)
-        except Exception:
-            logger.exception("a plugin failed in %s", event)
+        for plugin, error in self._each(event, facts):
+            logger.error("plugin %s failed in %s", plugin, event, exc_info=error)
 
-    def commands(self, group: Any) -> None:
-        with self._guarded("commands"):
-            self._hook.commands(group=group)
+    def commands(self, group: Any) -> dict[str, str]:
+        """Let every plugin add its commands to the command line; why it failed, for each that did."""
+        failed = self._each("commands", {"group": group})
+        return {plugin: f"{type(error).__name__}: {error}" for plugin, error in failed}
+
+    def _each(self, hook: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, Exception]]:
+        """Call a hook of every plugin by itself, so that one that fails stops no other; the failures."""
+        for implementation in reversed(getattr(self._hook, hook).get_hookimpls()):
+            try:
+                implementation.function(*(facts[name] for name in implementation.argnames))
+            except Exception as error:
+                yield implementation.plugin_name, error
 
     # Loading
 
