@@ -118,7 +118,7 @@ class LocalBlobs:
         path = self._path(sha256)
         with suppress(FileNotFoundError):
             size = path.stat().st_size
-            path.unlink()
+            os.unlink(path)
             return size
         return 0
 

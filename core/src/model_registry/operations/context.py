@@ -29,16 +29,16 @@ class Context:
     def _open_catalog(self) -> Catalog:
         try:
             return open_catalog(self.settings.catalog, self.folder, create=False)
-        except RegistryNotFoundError:
+        except RegistryNotFoundError as missing:
+            if any(True for _ in self.blobs.digests()):
+                # A new, empty catalog would make garbage of all of them.
+                raise StorageError(
+                    f"the registry at {self.folder} has blobs, but its catalog is gone",
+                    hint="put back a copy of the catalog; nothing was changed",
+                    path=str(self.folder),
+                ) from missing
             if not self.settings.create:
                 raise
-        if any(True for _ in self.blobs.digests()):
-            # A new, empty catalog would make garbage of all of them.
-            raise StorageError(
-                f"the registry at {self.folder} has blobs, but its catalog is gone",
-                hint="put back a copy of the catalog; nothing was changed",
-                path=str(self.folder),
-            )
         return open_catalog(self.settings.catalog, self.folder, create=True)
 
     @cached_property
