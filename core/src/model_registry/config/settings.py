@@ -35,10 +35,10 @@ class Settings:
         starts at ``path``.
     :param default_format: Format of models registered without one; None to detect it.
     :param auto_validate: Validate models when they are registered.
-    :param compression_threshold: Models of this many megabytes or more are worth compressing.
+    :param compression_threshold: Models of this many megabytes or more are listed as worth compressing.
     :param backup_enabled: Removed versions can be restored for a while.
     :param keep_removed_days: For how many days.
-    :param cache_size: Megabytes that caches may take.
+    :param cache_size: Megabytes that caches of plugins and remote stores may take; a local folder needs none.
     :param trusted_models: ``fnmatch`` patterns of the names of models whose artifacts may execute code.
     :param create: Make the registry if there is none at ``path``.
     :param plugin_order: Plugins that are asked first, in this order.
