@@ -56,7 +56,7 @@ format: $(VENV)/.installed
 	@$(RUN) -m ruff format --quiet .
 
 bench: $(VENV)/.installed
-	@$(RUN) benchmarks/run.py
+	@$(RUN) benchmarks/run.py --write docs/benchmarks.md
 
 picture: $(VENV)/.installed
 	@$(RUN) demo/main.py --svg docs/images/demo.svg

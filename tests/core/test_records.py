@@ -68,7 +68,7 @@ def test_metadata_has_every_field_of_the_specification() -> None:
 def test_what_nobody_said_is_empty() -> None:
     assert METADATA.model_type == ModelType.CUSTOM
     assert (METADATA.description, METADATA.parameters_count, METADATA.input_shape) == (None, None, None)
-    assert (METADATA.tags, METADATA.performance_metrics, METADATA.extra) == ((), {}, {})
+    assert (METADATA.tags, METADATA.performance_metrics, METADATA.extra) == ([], {}, {})
 
 
 def test_two_records_share_no_default() -> None:

@@ -32,7 +32,7 @@ class ModelMetadata:
     description: str | None = None
     author: str | None = None
     license: str | None = None
-    tags: Sequence[str] = ()
+    tags: Sequence[str] = field(factory=list)
     framework: str | None = None
     training_framework: str | None = None
     training_dataset: str | None = None
@@ -45,7 +45,7 @@ class ModelMetadata:
     compression_type: CompressionType | None = None
     compression_ratio: float | None = None  # compressed size / original size
     original_size_mb: float | None = None  # megabytes of 1,000,000 bytes
-    dependencies: Sequence[str] = ()
+    dependencies: Sequence[str] = field(factory=list)
     python_version: str | None = None
     repository_url: str | None = None
     paper_url: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,7 @@ class ModelRegistry:
         version: str | None = None,
         exist_ok: bool = False,
         weights_only: bool | None = None,
+        options: Mapping[str, Any] | None = None,
         **metadata_and_options: Any,
     ) -> ModelEntry:
         """Store a model as a new immutable version. When this returns, the version survives a power cut.
@@ -71,8 +72,10 @@ class ModelRegistry:
         :param version: Any PEP 440 version, or another string; left out: 1.0.0, then the next patch.
         :param exist_ok: Return the existing version if it has the same digest, instead of failing.
         :param weights_only: False reads files that execute code; it needs ``trusted_models`` in the configuration too.
+        :param options: Options of the format's plugin, each of which it must know.
         :param metadata_and_options: Fields of :class:`ModelMetadata`, options of the format's plugin (such as
             ``tokenizer=``), and anything else of a JSON type, which is kept under ``extra``.
+        :raises InvalidOptionError: for one of ``options`` that the plugin does not know.
         :raises VersionExistsError: if the version is taken.
         :raises SourceNotFoundError: for a path where there is nothing.
         :raises UnsafeModelError: for a file that asks for more than data; nothing of it was executed.
@@ -87,6 +90,7 @@ class ModelRegistry:
             version=version,
             exist_ok=exist_ok,
             weights_only=weights_only,
+            chosen=options or {},
             given=metadata_and_options,
         )
 

@@ -155,7 +155,11 @@ class SqliteCatalog:
                 )
             else:
                 _forget(db, [row[0] for row in found])
-        return [evolve(VersionRow(*row[1:]), blobs=needed) for row, needed in zip(found, blobs, strict=True)]
+        when = removed_at if keep else None
+        return [
+            evolve(VersionRow(*row[1:]), removed_at=when, blobs=needed)
+            for row, needed in zip(found, blobs, strict=True)
+        ]
 
     def restore(self, name: str, version: str | None) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:

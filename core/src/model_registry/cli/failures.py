@@ -32,6 +32,9 @@ def tell(error: BaseException, session: Session) -> ExitCode:
     if code is ExitCode.BROKEN_PIPE:
         _abandon_stdout()
         return code
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return code
     message, hint = _said(error)
     if session.debug:
         click.echo(inert("".join(traceback.format_exception(error)), lines=True), err=True)

@@ -12,7 +12,7 @@ from model_registry.cli.options import RegistryCommand
 from model_registry.cli.session import Session
 from model_registry.cli.text import plural, size_text
 
-_TAKEN = frozenset({"self", "name", "model", "model_format", "version", "exist_ok"})
+_TAKEN = frozenset({"self", "name", "model", "model_format", "version", "exist_ok", "options"})
 
 
 @click.command("register", cls=RegistryCommand)
@@ -50,10 +50,13 @@ def command(
         said["tags"] = list(tags)
     if measured := keywords({"--metric": metrics}, ()):
         said["performance_metrics"] = measured
-    given = keywords({"the command line": said.items(), "--set": fields, "--option": options}, _TAKEN)
+    given = keywords({"the command line": said.items(), "--set": fields}, _TAKEN)
+    chosen = keywords({"--option": options}, _TAKEN)
     registry = session.open(create=None)
     with session.working(f"registering {name} …"):
-        entry = registry.register_model(name, path, model_format, version=version, exist_ok=exist_ok, **given)
+        entry = registry.register_model(
+            name, path, model_format, version=version, exist_ok=exist_ok, options=chosen, **given
+        )
     if session.json:
         return session.emit(version_document(entry))
     size = f"{size_text(entry.size)} in {plural(len(entry.files), 'file')}"

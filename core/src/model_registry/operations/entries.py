@@ -67,6 +67,11 @@ def require(context: Context, name: str, version: str = LATEST) -> VersionRow:
     row = find(context, name, version)
     if row is not None:
         return row
+    if any(version in (LATEST, gone.version) for gone in context.catalog.versions(name=name, removed=True)):
+        what = name if version == LATEST else f"{name} {version}"
+        raise VersionNotFoundError(
+            f"{what} was removed", hint=f"«model-registry restore {what}» brings it back", model=name, version=version
+        )
     known = [other.version for other in context.catalog.versions(name=name)]
     if known:
         highest = ", ".join([*(["…"] if len(known) > 5 else []), *known[-5:]])

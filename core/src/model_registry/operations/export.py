@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -30,6 +31,9 @@ from model_registry.records import ExportRequest, ModelEntry
 from model_registry.staging import files_below
 
 logger = logging.getLogger("model_registry")
+
+#: What looks like a file's suffix, unlike the end of «model-1.0.0».
+_FILE_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]{0,11}")
 
 
 def export(
@@ -63,8 +67,18 @@ def _format_by_suffix(context: Context, entry: ModelEntry, suffix: str) -> str:
     targets = [
         conversion.target for conversion in context.plugins.conversions() if conversion.source == entry.metadata.format
     ]
-    asked = [target for target in targets if target in specs and suffix and suffix in specs[target].suffixes]
-    return asked[0] if asked else entry.metadata.format
+    endings = {ending: target for target in targets if target in specs for ending in specs[target].suffixes}
+    if suffix.lower() in endings:
+        return endings[suffix.lower()]
+    own = {Path(file.path).suffix for file in entry.files} if len(entry.files) == 1 else set()
+    if _FILE_SUFFIX.fullmatch(suffix) and suffix not in own:
+        known = ", ".join(sorted({*endings, *own})) or "none"
+        raise UnsupportedFormatError(
+            f"no export of {entry.reference} ({entry.metadata.format}) ends in {suffix!r}",
+            hint=f"it can end in: {known}; for a folder of its files, name one without a suffix",
+            format=suffix,
+        )
+    return entry.metadata.format
 
 
 def _convert(
@@ -131,6 +145,12 @@ def _published(destination: Path, *, overwrite: bool) -> Iterator[Path]:
         if destination.is_dir():
             _require_replaceable(destination, temporary)
             shutil.rmtree(destination)
+        elif destination.exists() and temporary.is_dir():
+            raise DestinationExistsError(
+                f"{str(destination)!r} is a file, and this export is a folder",
+                hint="choose another path",
+                path=str(destination),
+            )
         os.replace(temporary, destination)
         sync_folder(destination.parent)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import operator
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from model_registry.records import MEGABYTE, ModelMetadata
 from model_registry.versions import check_version
 from model_registry.vocabulary import CompressionType, ModelFormat, ModelType
 
+logger = logging.getLogger("model_registry")
+
 SCHEMA_VERSION = 1
 #: JSON values of deeper nesting than this are refused: they would not come back on every parser.
 _DEEPEST = 64
@@ -29,6 +32,7 @@ def build(name: str, version: str, format: str, given: Mapping[str, Any]) -> Mod
     values = {key: _CHECKS[key](key, value) for key, value in given.items() if key in _CHECKS and value is not None}
     more = {key: value for key, value in given.items() if key not in _CHECKS and key != "extra"}
     extra = {**_extra(given.get("extra") or {}), **_extra(more)}
+    _warn_of_typing_errors(more)
     return ModelMetadata(name=name, version=version, format=ModelFormat(format), extra=extra, **values)
 
 
@@ -127,6 +131,18 @@ def _extra(values: Any) -> dict[str, Any]:
     for key, value in values.items():
         _require_json(value, f"extra {key!r}")
     return dict(values)
+
+
+def _warn_of_typing_errors(more: Mapping[str, Any]) -> None:
+    """Anything may be metadata, so what looks like a field is kept, and told."""
+    if not more:
+        return
+    from difflib import get_close_matches
+
+    for key in more:
+        near = get_close_matches(key, _CHECKS, n=1, cutoff=0.85)
+        if near:
+            logger.warning("%r is kept under extra; did you mean the field %r?", key, near[0])
 
 
 def _one_of(vocabulary: Callable[[str], str]) -> Callable[[str, Any], str]:

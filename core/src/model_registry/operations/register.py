@@ -44,6 +44,7 @@ def register(
     version: str | None,
     exist_ok: bool,
     weights_only: bool | None,
+    chosen: Mapping[str, Any],
     given: Mapping[str, Any],
 ) -> ModelEntry:
     """See ``ModelRegistry.register_model``."""
@@ -52,7 +53,8 @@ def register(
         _require_free(context, name, check_version(version), exist_ok)
     source = source_of(model)
     spec, described = _format_of(context, source, model_format, given)
-    request = _request(context, name, source, spec, described, weights_only)
+    options.require_known(chosen, spec.save_options, spec, "registering in")
+    request = _request(context, name, source, spec, {**described, **chosen}, weights_only)
     with Registration(context) as registration:
         context.plugins.save(request, registration.stage)
         members = registration.stage.finish()
@@ -74,14 +76,15 @@ def _format_of(
     context: Context, source: Any, model_format: str | None, given: Mapping[str, Any]
 ) -> tuple[FormatSpec, Mapping[str, Any]]:
     """The format said or seen, and the metadata said or seen."""
+    model_format = model_format or context.settings.default_format
     if model_format is None:
         detection = detect(context, source)
-        if detection is not None:
-            model_format = detection.format
-            given = {**given, "model_type": given.get("model_type") or detection.model_type}
-        elif context.settings.default_format is None:
+        if detection is None:
             raise unknown_format(context, source)
-    spec = context.plugins.format(str(model_format or context.settings.default_format))
+        model_format = detection.format
+        if given.get("model_type") is None:
+            given = {**given, "model_type": detection.model_type}
+    spec = context.plugins.format(str(model_format))
     if not spec.storable:
         raise UnsupportedModelError(
             f"{spec.id!r} is a format to export to, not to register in", hint="leave model_format out", format=spec.id

@@ -23,6 +23,7 @@ _PAGE = 256
 
 def validate(context: Context, *, deep: bool) -> dict[str, Any]:
     """See ``ModelRegistry.validate_registry``."""
+    context.plugins.formats()  # a mistake in the configuration is no damage of the registry: it is raised here
     findings: list[Finding] = []
     total = valid = 0
     for rows in _pages(context):

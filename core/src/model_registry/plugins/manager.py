@@ -198,6 +198,7 @@ class Plugins:
                 self._require_sound()
                 return
             found = candidates(self._settings)
+            # Before any import: a name that is misspelt may be that of a plugin which the user wants off.
             check_plugin_settings(self._settings, [candidate.name for candidate in found])
             self._candidates = found
             # pluggy asks the last registered plugin first.

@@ -29,7 +29,7 @@ def describe_pytorch(files: VersionFiles) -> Mapping[str, Any]:
     buffers = _buffers(record, entries) - parameters
     described: dict[str, Any] = {
         "framework": "pytorch",
-        "parameters_count": _elements(entries, parameters),
+        "parameters_count": _elements(entries, parameters) if _is_model(record) else None,
         "buffers_count": _elements(entries, buffers),
         "weights_bytes": sum(entry.nbytes for entry in entries.values()),
         "dtypes": _dtypes(entries.values()),
@@ -41,6 +41,15 @@ def describe_pytorch(files: VersionFiles) -> Mapping[str, Any]:
         described["trainable_parameters"] = _elements(entries, trainable)
         described["layers"] = _layers(record)
     return described
+
+
+def _is_model(record: Record) -> bool:
+    """Whether all tensors are a model's: a module, or a state dict. A checkpoint may hold an optimizer's as well."""
+    if record.kind == "module":
+        return True
+    content = next(iter(record.value.values())) if isinstance(record.value, dict) and len(record.value) == 1 else None
+    items = content.get("items") if isinstance(content, dict) else content
+    return isinstance(items, list) and all(isinstance(pair[-1], dict) and "tensor" in pair[-1] for pair in items)
 
 
 def _parameters(record: Record, entries: Mapping[str, Entry]) -> set[str]:

@@ -12,6 +12,7 @@ from model_registry_pytorch.layout import RECORD
 from model_registry_pytorch.sniff import Kind, sniff
 
 RANK = 10  # a library that builds on torch, and knows its models better, claims more
+SUFFIXES = (".pt", ".pth")
 _STARTS_RECORD = b'{"kind":"'
 
 _FORMATS = {
@@ -29,8 +30,11 @@ def detect_model(model: Any) -> Detection | None:
 
 
 def _detect_path(path: Path) -> str | None:
-    if not path.is_dir():
-        return _FORMATS.get(sniff(path)) if path.is_file() else None
+    if path.is_file():
+        kind = sniff(path)
+        if kind is Kind.DAMAGED_ZIP and path.suffix in SUFFIXES:
+            return PYTORCH  # to be told what is wrong with it
+        return _FORMATS.get(kind)
     return PYTORCH if _is_record(path / RECORD) else None
 
 

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from model_registry import InvalidOptionError
+from model_registry_pytorch.messages import first_line
 
 if TYPE_CHECKING:
     import torch
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 def parse_device(device: Any) -> torch.device | None:
     """The device of a ``device=`` option; None for the CPU, where weights stay mapped.
 
-    :raises InvalidOptionError: for a device that torch does not know.
+    :raises InvalidOptionError: for a device that torch does not know, or that is not there.
     """
     import torch
 
@@ -26,7 +27,17 @@ def parse_device(device: Any) -> torch.device | None:
         raise InvalidOptionError(
             f"device is {device!r}, which torch does not know", hint='give "cpu", "cuda" or "cuda:1"', option="device"
         ) from error
-    return None if parsed.type == "cpu" else parsed
+    if parsed.type == "cpu":
+        return None
+    try:
+        torch.empty(0, device=parsed)
+    except Exception as error:  # torch says it by RuntimeError, AssertionError, NotImplementedError or its own
+        raise InvalidOptionError(
+            f"device is {str(parsed)!r}, which this process cannot use: {first_line(error)}",
+            hint='load with device="cpu", or install a torch that has the device',
+            option="device",
+        ) from error
+    return parsed
 
 
 def empty_caches() -> None:

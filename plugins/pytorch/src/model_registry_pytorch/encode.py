@@ -198,11 +198,12 @@ class ValueEncoder:
     def _function(self, value: types.FunctionType, path: str) -> Any:
         if self._options.trusts(value.__module__) and "<" not in value.__qualname__:
             return {"foreignFunction": identity(value)}
+        advice = "make it a method of the model"
+        if "<" not in value.__qualname__ and value.__module__ != "__main__":  # what has a name that others can import
+            package = value.__module__.partition(".")[0]
+            advice = f'add "{package}" to trusted_modules under [plugins.pytorch], or {advice}'
         raise _unsupported(
-            path,
-            f"is the function {value.__module__}.{value.__qualname__}, which a record may not name",
-            f'add "{value.__module__.partition(".")[0]}" to trusted_modules under [plugins.pytorch], '
-            "or make it a method of the model",
+            path, f"is the function {value.__module__}.{value.__qualname__}, which a record may not name", advice
         )
 
 

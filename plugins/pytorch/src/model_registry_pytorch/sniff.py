@@ -21,6 +21,7 @@ class Kind(enum.Enum):
     EXPORTED_PROGRAM = "exported program (.pt2)"
     SAFETENSORS = "safetensors file"
     OTHER_ZIP = "zip file that torch did not write"
+    DAMAGED_ZIP = "damaged zip file, perhaps cut short"
     TAR = "tar archive"
     PICKLE = "pickle"
     UNKNOWN = "file of an unknown kind"
@@ -48,7 +49,7 @@ def _zip_kind(path: Path) -> Kind:
         with zipfile.ZipFile(path) as archive:
             return _kind_of_members(archive.namelist())
     except (zipfile.BadZipFile, ValueError, OSError):
-        return Kind.OTHER_ZIP
+        return Kind.DAMAGED_ZIP
 
 
 def _kind_of_members(names: Iterable[str]) -> Kind:

@@ -16,6 +16,7 @@ _REFUSED = {
     Kind.TORCHSCRIPT: 'register it with model_format="torchscript", which needs permission to load because it is code',
     Kind.EXPORTED_PROGRAM: "register the nn.Module with keep_program=True, or its state dict",
     Kind.TAR: "torch wrote such files before 0.1.10: load it where you trust it, and save its state dict again",
+    Kind.DAMAGED_ZIP: "get the file again, or save it again with torch.save",
     Kind.OTHER_ZIP: "save the model with torch.save",
     Kind.PICKLE: "save the model with torch.save",
     Kind.UNKNOWN: "give a file that torch.save or safetensors wrote",
@@ -30,7 +31,7 @@ def read_torch_file(path: Path, kind: Kind, code_allowed: bool) -> Any:
     :raises UnsafeModelError: if the file asks for more than tensors and plain values.
     :raises UnsupportedModelError: if it is another kind of file.
     """
-    if kind in (Kind.TAR, Kind.PICKLE, Kind.OTHER_ZIP):
+    if kind in (Kind.TAR, Kind.PICKLE, Kind.OTHER_ZIP, Kind.DAMAGED_ZIP):
         raise UnsafeModelError(f"{path.name} is a {kind.value}", hint=_REFUSED[kind], path=str(path))
     if kind in _REFUSED:
         article = "an" if kind is Kind.EXPORTED_PROGRAM else "a"
