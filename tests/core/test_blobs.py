@@ -108,12 +108,32 @@ def test_a_store_whose_folders_were_taken_away_is_empty(blobs: LocalBlobs, blob:
 
 
 def test_staging_folders_come_and_go(blobs: LocalBlobs) -> None:
-    (blobs.staging("one") / "file").touch()
-    assert blobs.staging("two") == blobs.staging("two")
-    assert blobs.staged_leases() == ["one", "two"]
-    blobs.discard_staging("one")
+    one, two = "1" * 32, "2" * 32
+    (blobs.staging(one) / "file").touch()
+    assert blobs.staging(two) == blobs.staging(two)
+    assert blobs.staged_leases() == [one, two]
+    blobs.discard_staging(one)
     blobs.discard_staging("never there")
-    assert blobs.staged_leases() == ["two"]
+    assert blobs.staged_leases() == [two]
+
+
+def test_a_staging_folder_that_is_a_link_is_left_alone(tmp_path: Path) -> None:
+    precious = tmp_path / "home" / ("a" * 32)
+    precious.mkdir(parents=True)
+    root = tmp_path / "registry"
+    root.mkdir()
+    (root / "staging").symlink_to(precious.parent)
+    assert LocalBlobs(root).staged_leases() == []
+
+
+def test_what_is_no_lease_in_the_staging_folder_is_left_alone(blobs: LocalBlobs) -> None:
+    (blobs.staging("1" * 32).parent / "my notes").mkdir()
+    assert blobs.staged_leases() == ["1" * 32]
+
+
+def test_a_folder_with_the_name_of_a_blob_is_no_blob(blobs: LocalBlobs, blob: Path) -> None:
+    (blob.parent / ("0" * 64)).mkdir()
+    assert list(blobs.digests()) == [SHA256]
 
 
 class TestIntegrity:

@@ -18,6 +18,7 @@ from model_registry import (
     IntegrityError,
     ModelRegistry,
     RegistrationLostError,
+    RegistryNotFoundError,
     StorageError,
     VersionExistsError,
     VersionNotFoundError,
@@ -25,6 +26,7 @@ from model_registry import (
 )
 from model_registry.blobs.local import LocalBlobs
 from model_registry.clock import DAY
+from model_registry.operations import context
 
 POINTS = ("staged", "claimed", "placed")
 
@@ -251,7 +253,7 @@ def test_what_was_removed_is_kept_for_so_many_days(
     register(registry)
     registry.remove_model("m")
     later = registry.list_models(removed=True)[0].removed_at.timestamp() * 1e6 + 7 * DAY
-    monkeypatch.setattr("model_registry.operations.remove.now", lambda: int(later))
+    monkeypatch.setattr("model_registry.operations.collect.now", lambda: int(later))
     report = registry.collect_garbage(days)
     assert report.versions == (0 if kept else 1)
     assert bool(registry.list_models(removed=True)) == kept
@@ -293,3 +295,31 @@ def test_a_lost_catalog_never_makes_garbage_of_the_blobs(registry: ModelRegistry
     with pytest.raises(StorageError, match=r"put back a copy of the"):
         ModelRegistry(folder)
     assert sorted(folder.glob("blobs/sha256/*")) == blobs
+
+
+def test_a_registry_made_by_another_process_while_this_one_opens_it_is_not_lost(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.register_model("m", parts("precious"), "custom")
+    opened = context.open_catalog
+    answers = iter([RegistryNotFoundError("not yet")])
+
+    def late(*arguments: object, **keywords: object) -> object:
+        for answer in answers:
+            raise answer
+        return opened(*arguments, **keywords)
+
+    monkeypatch.setattr(context, "open_catalog", late)
+    assert [entry.name for entry in ModelRegistry(registry.settings.path).list_models()] == ["m"]
+
+
+def test_a_registration_that_takes_longer_than_its_lease_is_not_collected_while_its_process_lives(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model_registry.catalog.sqlite.LEASE_SECONDS", -1.0)
+    catalog = registry._context.catalog
+    mine, unknown = catalog.begin(leases.owner()), catalog.begin("another machine|1|1")
+    registry.collect_garbage()
+    catalog.claim(mine, [])
+    with pytest.raises(RegistrationLostError):
+        catalog.claim(unknown, [])

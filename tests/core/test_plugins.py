@@ -339,6 +339,24 @@ class TestMisbehaving:
         assert line in str(refusal.value)
         assert (refusal.value.plugin, refusal.value.distribution) == ("bad", "acme-bad")
 
+    def test_is_blamed_and_no_other(self, install: Installer, empty: ModelRegistry) -> None:
+        install("bytes", BYTES)
+        install("meddler", plugin(self.BODY.format("validate", "files", "1 / 0"), format="own"), distribution="acme-m")
+        with pytest.raises(
+            PluginError, match=r"^plugin meddler \(acme-m\) failed in validate: ZeroDivisionError"
+        ) as told:
+            empty.register_model("m", b"x")
+        assert (told.value.plugin, told.value.distribution) == ("meddler", "acme-m")
+
+    def test_wrapping_what_each_plugin_is_told_by_itself_is_a_failure(
+        self, install: Installer, empty: ModelRegistry
+    ) -> None:
+        body = "    @hookimpl(wrapper=True)\n    def registered(self, entry):\n        return (yield)\n"
+        install("wrapper", plugin(body, format="own"))
+        (info,) = [info for info in empty.plugins() if info.name == "wrapper"]
+        assert info.status == "failed"
+        assert "it wraps the hook 'registered', of which each plugin is told by itself" in info.problem
+
     @pytest.mark.parametrize(
         ("hook", "arguments", "statement"),
         [

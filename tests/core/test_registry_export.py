@@ -93,3 +93,19 @@ def test_overwriting_replaces_an_export_and_never_anything_else(filled: ModelReg
         filled.export_model("parts", "latest", target, overwrite=True)
     assert (target / "diary.txt").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir() if "home" in path.name] == ["home"]
+
+
+def test_a_suffix_that_nothing_writes_is_refused_rather_than_made_a_folder(filled: ModelRegistry) -> None:
+    with pytest.raises(
+        UnsupportedFormatError, match=r"no export of parts:1\.0\.0 \(bytes\) ends in '\.onnx'.*without a suffix"
+    ):
+        filled.export_model("parts", "latest", "out.onnx")
+    assert not Path("out.onnx").exists()
+    assert Path(filled.export_model("parts", "latest", "parts-1.0.0")).is_dir()
+
+
+def test_a_folder_does_not_overwrite_a_file(filled: ModelRegistry) -> None:
+    Path("notes").write_text("mine")
+    with pytest.raises(DestinationExistsError, match=r"'notes' is a file, and this export is a folder"):
+        filled.export_model("parts", "latest", "notes", overwrite=True)
+    assert Path("notes").read_text() == "mine"

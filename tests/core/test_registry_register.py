@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,15 @@ import pytest
 
 from model_registry import (
     InvalidNameError,
+    InvalidOptionError,
     ModelRegistry,
     UnsafeModelError,
     UnsupportedFormatError,
     UnsupportedModelError,
     VersionExistsError,
 )
+from model_registry.catalog import VersionRow
+from model_registry.catalog.sqlite import SqliteCatalog
 
 
 def blobs() -> set[str]:
@@ -118,3 +122,70 @@ def test_registering_again_puts_damaged_bytes_back(registry: ModelRegistry) -> N
     registry.register_model("n", b"abc")
     assert path.read_bytes() == b"abc"
     assert registry.load_model("m").model == b"abc"
+
+
+def test_a_number_that_somebody_asks_for_by_name_meanwhile_is_not_taken(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = ModelRegistry("models")
+    commit = SqliteCatalog.commit
+
+    def late(self: SqliteCatalog, lease: str, row: VersionRow) -> None:
+        monkeypatch.setattr(SqliteCatalog, "commit", commit)
+        other.register_model("m", b"theirs", version=row.version)
+        commit(self, lease, row)
+
+    monkeypatch.setattr(SqliteCatalog, "commit", late)
+    assert registry.register_model("m", b"ours").version == "1.0.1"
+    assert (registry.load_model("m", "1.0.0").model, registry.load_model("m", "1.0.1").model) == (b"theirs", b"ours")
+    registry.collect_garbage(0)
+    assert registry.validate_registry(deep=True)["findings"] == []
+
+
+@pytest.mark.parametrize("which", ["member", "manifest", "metadata", "config"])
+@pytest.mark.parametrize("harm", ["changed", "deleted"])
+def test_registering_the_same_again_puts_back_what_was_damaged(registry: ModelRegistry, which: str, harm: str) -> None:
+    entry = registry.register_model("m", b"x" * 100, version="1.0")
+    manifest = json.loads(Path("models/blobs/sha256", entry.digest).read_bytes())
+    digests = {
+        "member": entry.files[0].sha256,
+        "manifest": entry.digest,
+        "metadata": manifest["layers"][-1]["digest"].removeprefix("sha256:"),
+        "config": manifest["config"]["digest"].removeprefix("sha256:"),
+    }
+    blob = Path("models/blobs/sha256", digests[which])
+    blob.chmod(0o600)
+    if harm == "changed":
+        blob.write_bytes(b"?")
+    else:
+        blob.unlink()
+    assert registry.validate_registry()["valid_models"] == 0
+    assert registry.register_model("m", b"x" * 100, version="1.0", exist_ok=True) == entry
+    assert registry.validate_registry(deep=True)["findings"] == []
+    assert registry.load_model("m").model == b"x" * 100
+
+
+def test_a_number_is_never_given_twice_even_when_forgotten(bytes_plugin: str) -> None:
+    registry = ModelRegistry("models", backup_enabled=False)
+    assert [registry.register_model("m", bytes([n])).version for n in range(2)] == ["1.0.0", "1.0.1"]
+    registry.remove_model("m")
+    registry.collect_garbage(0)
+    assert registry.register_model("m", b"new").version == "1.0.2"
+
+
+def test_options_must_be_known_while_keywords_may_be_metadata(registry: ModelRegistry) -> None:
+    assert len(registry.register_model("m", b"abcdef", options={"parts": 3}).files) == 3
+    assert registry.register_model("m", b"x", zip=1).metadata.extra["zip"] == 1
+    with pytest.raises(InvalidOptionError, match=r"registering in format 'bytes' knows no option 'part'.*'parts'"):
+        registry.register_model("m", b"x", options={"part": 3})
+
+
+def test_a_default_format_is_taken_at_its_word(bytes_plugin: str) -> None:
+    with pytest.raises(UnsupportedFormatError, match="no plugin handles the format 'bites'"):
+        ModelRegistry("models", default_format="bites").register_model("m", b"x")
+
+
+def test_what_looks_like_a_field_is_kept_and_told(registry: ModelRegistry, caplog: pytest.LogCaptureFixture) -> None:
+    entry = registry.register_model("m", b"x", descripton="a word")
+    assert entry.metadata.extra["descripton"] == "a word"
+    assert "'descripton' is kept under extra; did you mean the field 'description'?" in caplog.messages

@@ -71,3 +71,12 @@ def test_collecting_forgets_what_was_removed_long_enough_ago(registry: ModelRegi
     assert (report.versions, blobs()) == (1, 0)
     assert report.blobs > 0
     assert registry.collect_garbage(0) == CollectReport(0, 0, 0)
+
+
+def test_what_was_removed_says_how_it_comes_back(registry: ModelRegistry) -> None:
+    registry.register_model("m", b"x", version="1.0")
+    registry.remove_model("m")
+    with pytest.raises(VersionNotFoundError, match=r"^m was removed — «model-registry restore m» brings it back$"):
+        registry.load_model("m")
+    with pytest.raises(VersionNotFoundError, match=r"^m 1\.0 was removed — «model-registry restore m 1\.0»"):
+        registry.load_model("m", "1.0")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from model_registry import ModelEntry, ModelRegistry
+from model_registry import ConfigurationError, ModelEntry, ModelRegistry
+from model_registry.blobs.local import LocalBlobs
 
 
 @pytest.fixture
@@ -61,3 +63,36 @@ def test_blobs_of_nobody_are_told(registry: ModelRegistry, entry: ModelEntry) ->
     Path("models/blobs/sha256", "0" * 64).touch()
     (finding,) = registry.validate_registry()["findings"]
     assert (finding.severity, finding.code) == ("info", "blobs-unused")
+
+
+def test_what_is_removed_while_it_is_looked_at_does_not_count(
+    registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        registry.register_model(name, name.encode())
+    other = ModelRegistry("models", backup_enabled=False)
+    intact = LocalBlobs.is_intact
+
+    def late(self: LocalBlobs, sha256: str, size: int) -> bool:
+        other.remove_model("b")
+        return intact(self, sha256, size)
+
+    monkeypatch.setattr(LocalBlobs, "is_intact", late)
+    report = registry.validate_registry(deep=True)
+    assert (report["total_models"], report["valid_models"], report["errors"]) == (1, 1, [])
+
+
+def test_blobs_of_removed_versions_are_missed_beside_other_findings(registry: ModelRegistry) -> None:
+    gone, damaged = registry.register_model("gone", b"one"), registry.register_model("damaged", b"two")
+    registry.remove_model("gone")
+    Path("models/blobs/sha256", damaged.files[0].sha256).unlink()
+    blob = json.loads(Path("models/blobs/sha256", gone.digest).read_bytes())["layers"][0]["digest"]
+    Path("models/blobs/sha256", blob.removeprefix("sha256:")).unlink()
+    codes = [finding.code for finding in registry.validate_registry()["findings"]]
+    assert sorted(codes) == ["blob-missing", "blobs-absent"]
+
+
+def test_a_mistake_in_the_configuration_is_no_damage(registry: ModelRegistry) -> None:
+    registry.register_model("m", b"x")
+    with pytest.raises(ConfigurationError, match="no installed plugin is called 'bites'"):
+        ModelRegistry("models", plugin_order=["bites"]).validate_registry()

@@ -126,8 +126,8 @@ class DestinationExistsError(ModelRegistryError, FileExistsError):
 
 
 class RegistrationLostError(ModelRegistryError, RuntimeError):
-    """The registration was taken for dead and its claims were dropped. Facts: ``model``, ``version``."""
+    """The registration was taken for dead and its claims were dropped. Nothing became visible."""
 
 
 class StorageError(ModelRegistryError, OSError):
-    """The disk or the database refused. Nothing became visible. Facts: ``path``."""
+    """The disk or the database refused; nothing was half done. Facts: ``path``."""

@@ -17,15 +17,20 @@ import weakref
 from contextlib import suppress
 from typing import Any
 
-#: Seconds that a fork waits for a transaction; what takes longer stays open in the child.
+#: Seconds that a fork waits for a transaction.
 _PATIENCE = 5.0
 
 
 class Connection(sqlite3.Connection):
     """A connection that forked children close. Hold ``using`` while a statement or a transaction is under way."""
 
-    def __init__(self, *args: Any, **keywords: Any) -> None:
-        super().__init__(*args, **keywords)
+    def __init__(self, database: Any, **keywords: Any) -> None:
+        if str(database) in unusable:
+            raise sqlite3.OperationalError(
+                "this process was forked in the middle of a transaction; start a new process"
+            )
+        super().__init__(database, **keywords)
+        self.database = str(database)
         self.using = threading.RLock()
         _opened[id(self)] = self
 
@@ -37,23 +42,29 @@ class Connection(sqlite3.Connection):
 
 _opened: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
 _held: list[Connection] = []
+_busy: list[Connection] = []
+#: Databases that could not be closed in this process, which was forked while another thread was at work in them.
+unusable: set[str] = set()
 
 
 def _before() -> None:
     for reference in _opened.valuerefs():  # one step: other threads may be opening connections
         connection = reference()
-        if connection is not None and connection.using.acquire(timeout=_PATIENCE):
-            _held.append(connection)
+        if connection is not None:
+            (_held if connection.using.acquire(timeout=_PATIENCE) else _busy).append(connection)
 
 
 def _after_in_parent() -> None:
+    _busy.clear()
     while _held:
         _held.pop().using.release()
 
 
 def _after_in_child() -> None:
+    unusable.update(connection.database for connection in _busy)
     for connection in _held:
-        connection.close()
+        with suppress(sqlite3.Error):
+            connection.close()
     _after_in_parent()
 
 

@@ -26,7 +26,8 @@ class; the core makes one instance per registry::
             return LoadedModel(numpy.load(files.local("array.npy"), **request.options))
 
 Importing a plugin must import no framework: do that inside the functions that need it. An implementation may take any
-subset of a hook's arguments. ``wrapper=True`` implementations see every call of a hook and may change its result.
+subset of a hook's arguments. ``wrapper=True`` implementations see every call of a hook and may change its result; the
+lifecycle hooks and ``commands`` cannot be wrapped, since each plugin is told by itself.
 Exceptions of the registry's own tree pass through; any other is reported as the plugin's failure, with its cause.
 """
 
@@ -51,6 +52,8 @@ from model_registry.records import (
 )
 
 PROJECT = "model_registry"
+#: Hooks that are called plugin by plugin, so that one that fails stops no other.
+EACH_BY_ITSELF = frozenset({"registered", "loaded", "released", "removed", "restored", "commands"})
 GROUP = "model_registry.plugins"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -69,7 +72,8 @@ class Stage(Protocol):
         """Add a member.
 
         Members are hashed and written by several threads at once, beginning now, and bytes that the registry already
-        holds are not written again. Memory given here must not change until ``save`` has returned.
+        holds are not written again. Memory and files given here must stay as they are until ``register_model`` has
+        returned; a callable is called in a worker thread, perhaps twice, and must not wait for other members.
 
         :param path: Path inside the version, with ``/``; ASCII, no ``..``, at most 512 characters.
         :param source: Its bytes, or a file to copy them from.

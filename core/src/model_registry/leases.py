@@ -27,6 +27,13 @@ def is_dead(lease_owner: str) -> bool:
     return not found or (found != started and "?" not in (found, started))
 
 
+def is_alive(lease_owner: str) -> bool:
+    """True only if the owner certainly runs on this machine now: however long it takes, it is at work."""
+    machine, _, process = lease_owner.partition("|")
+    pid, _, started = process.partition("|")
+    return machine == _machine() and pid.isdigit() and started not in ("", "?") and _started(int(pid)) == started
+
+
 @lru_cache(maxsize=1)
 def _machine() -> str:
     # Host, boot and process-id namespace: two containers may share a folder and a host name.

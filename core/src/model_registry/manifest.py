@@ -2,7 +2,8 @@
 
 The manifest's bytes are canonical, its SHA-256 is the version's digest, and everything it needs it names by digest:
 one raw layer per file, the ModelPack config, and one JSON layer with our own metadata. Time and machine are no part of
-it (see :mod:`model_registry.provenance`), so the same model with the same metadata has the same digest everywhere.
+it (see :mod:`model_registry.provenance`), so the same model with the same metadata, written by the same version of a
+plugin, has the same digest everywhere.
 
 Formats: the OCI image specification 1.1 and the CNCF ModelPack specification (``docs/spec.md``, ``docs/config.md``).
 """

@@ -207,4 +207,4 @@ class ModelRegistry:
 
         :param keep_removed_days: Default: the configuration's. 0 forgets all removed versions now.
         """
-        return operations.remove.collect(self._context, keep_removed_days)
+        return operations.collect.collect(self._context, keep_removed_days)

@@ -107,10 +107,16 @@ class ParallelStage:
         record = FileRecord(
             path, sum(memoryview(buffer).nbytes for buffer in buffers), sha256_of_buffers(buffers), media
         )
-        write = partial(self._write, source)
+        write = partial(self._write_again, source, record)
         if self._blobs.is_intact(record.sha256, record.size):
             return StagedFile(record, None, write)
         return StagedFile(record, self._write(buffers), write)
+
+    def _write_again(self, source: Any, record: FileRecord) -> Path:
+        target = self._write(source)
+        if sha256_of_file(target) != record.sha256:
+            raise StorageError(f"member {record.path!r} changed while it was registered", hint="register it again")
+        return target
 
     def _write(self, source: Any) -> Path:
         target = self._next()
@@ -149,8 +155,12 @@ class ParallelStage:
 
 def place(blobs: BlobStore, staged: Sequence[StagedFile]) -> None:
     """Make every file a blob, after its digest was claimed: from here on, what is stored stays stored."""
-    present = workers.run_all(lambda file: blobs.is_intact(*file.blob) if file.written is None else False, staged)
-    for file, is_present in zip(staged, present, strict=True):
+
+    def is_there(file: StagedFile) -> bool:
+        # What was written is mostly new: only if a blob has its name is that worth reading.
+        return (file.written is None or blobs.size(file.record.sha256) is not None) and blobs.is_intact(*file.blob)
+
+    for file, is_present in zip(staged, workers.run_all(is_there, staged), strict=True):
         if not is_present:
             blobs.place(file.written or file.write(), file.record.sha256)
     blobs.sync()

@@ -96,7 +96,7 @@ def old_weight_norm() -> nn.Module:
 
 REFUSED = {
     "logger": (lambda: having(log=logging.getLogger("x")), r"attribute '0\.log' is a logging\.Logger"),
-    "lambda": (lambda: having(act=lambda x: x), r"attribute '0\.act' is the function .*<lambda>.* — make it a method of the model"),
+    "lambda": (lambda: having(act=lambda x: x), r"attribute '0\.act' is the function .*<lambda>.* — make it a method"),
     "nested lambda": (lambda: having(acts={"a": [len, lambda x: x]}), r"attribute '0\.acts\.a\.1' is the function"),
     "method": (lambda: having(act=having().forward), r"attribute '0\.act' is a builtins\.method"),
     "generator": (lambda: having(items=iter([])), r"attribute '0\.items' is a builtins\.list_iterator"),

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
-import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,8 @@ from model_registry.forks import Connection
 
 #: A file changed within this many nanoseconds may change again without its time stamps telling (kernel ticks).
 _SETTLING_NS = 50_000_000
+#: The same on filesystems that count seconds, or every other one.
+_SETTLING_COARSELY_NS = 2_000_000_000
 
 _TABLE = """
     CREATE TABLE IF NOT EXISTS verified (
@@ -53,42 +54,41 @@ class Fingerprint:
 
     def is_settled(self) -> bool:
         """Whether the file last changed long enough ago for its time stamps to show the next change."""
-        return time.time_ns() - self.ctime_ns > _SETTLING_NS
+        settling = _SETTLING_NS if self.ctime_ns % 1_000_000_000 else _SETTLING_COARSELY_NS
+        return time.time_ns() - self.ctime_ns > settling
 
 
 class Fingerprints:
-    """Remembered fingerprints in a small SQLite file; in memory alone where that file cannot be written."""
+    """Remembered fingerprints in a small SQLite file; in memory alone where that file cannot be written.
+
+    Without a lock, which a fork could leave locked in the child: at worst two threads ask the same.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
         self._known: dict[str, Fingerprint] = {}
         self._connection: Connection | None = None
         self._pid = -1
 
     def get(self, sha256: str) -> Fingerprint | None:
-        with self._lock:
-            if sha256 not in self._known:
-                row = self._execute(
-                    "SELECT device, inode, size, mtime_ns, ctime_ns FROM verified WHERE sha256 = ?",
-                    bytes.fromhex(sha256),
-                )
-                with suppress(TypeError, ValueError):  # no row, or none that we wrote
-                    self._known[sha256] = Fingerprint(*map(int, row or ()))
-            return self._known.get(sha256)
+        if sha256 not in self._known:
+            row = self._execute(
+                "SELECT device, inode, size, mtime_ns, ctime_ns FROM verified WHERE sha256 = ?", bytes.fromhex(sha256)
+            )
+            with suppress(TypeError, ValueError):  # no row, or none that we wrote
+                self._known[sha256] = Fingerprint(*map(int, row or ()))
+        return self._known.get(sha256)
 
     def remember(self, sha256: str, fingerprint: Fingerprint) -> None:
-        with self._lock:
-            self._known[sha256] = fingerprint
-            # SQLite's integers are signed; text holds any device number.
-            values = (str(fingerprint.device), str(fingerprint.inode), fingerprint.size)
-            times = (fingerprint.mtime_ns, fingerprint.ctime_ns)
-            self._execute("REPLACE INTO verified VALUES (?, ?, ?, ?, ?, ?)", bytes.fromhex(sha256), *values, *times)
+        self._known[sha256] = fingerprint
+        # SQLite's integers are signed; text holds any device number.
+        values = (str(fingerprint.device), str(fingerprint.inode), fingerprint.size)
+        times = (fingerprint.mtime_ns, fingerprint.ctime_ns)
+        self._execute("REPLACE INTO verified VALUES (?, ?, ?, ?, ?, ?)", bytes.fromhex(sha256), *values, *times)
 
     def forget(self, sha256: str) -> None:
-        with self._lock:
-            self._known.pop(sha256, None)
-            self._execute("DELETE FROM verified WHERE sha256 = ?", bytes.fromhex(sha256))
+        self._known.pop(sha256, None)
+        self._execute("DELETE FROM verified WHERE sha256 = ?", bytes.fromhex(sha256))
 
     def _execute(self, statement: str, *values: object) -> tuple[str | int, ...] | None:
         """Run one statement; a failure only means that nothing is remembered."""
@@ -101,7 +101,8 @@ class Fingerprints:
             self._connection = None
             if "malformed" in str(error) or "not a database" in str(error):
                 with suppress(OSError):
-                    self._path.unlink()
+                    for leftover in ("", "-wal", "-shm"):
+                        self._path.with_name(self._path.name + leftover).unlink(missing_ok=True)
             return None
 
     def _connect(self) -> Connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -11,12 +12,16 @@ from pathlib import Path
 from model_registry import canonical_json
 from model_registry.blobs.fingerprints import Fingerprint, Fingerprints
 from model_registry.digests import is_sha256, sha256_of_bytes, sha256_of_file
-from model_registry.durable import publish, sync_folder
+from model_registry.durable import make_folder, publish, sync_folder
 from model_registry.errors import StorageError
 
 OCI_LAYOUT = {"imageLayoutVersion": "1.0.0"}
 # An image layout must have an index. The catalog says which versions exist, so this one stays empty.
 EMPTY_INDEX = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json", "manifests": []}
+
+
+#: What we call things in the staging folder: leases, and what is published.
+_STAGED = re.compile(r"[0-9a-f]{16}(?:[0-9a-f]{16})?")
 
 
 class LocalBlobs:
@@ -29,15 +34,15 @@ class LocalBlobs:
         self._fingerprints = Fingerprints(root / "fingerprints.sqlite")
 
     def _create(self) -> None:
-        self._blobs.mkdir(parents=True, exist_ok=True)
-        self._staging.mkdir(exist_ok=True)
-        sync_folder(self.root / "blobs")
+        make_folder(self._blobs)
+        make_folder(self._staging)
         self._publish("index.json", EMPTY_INDEX)
         self._publish("oci-layout", OCI_LAYOUT)  # last: whoever sees it takes the store for complete
 
     def _publish(self, name: str, document: Mapping[str, object]) -> None:
         """Write a file of the layout by way of the staging folder, where a collection finds what a crash leaves."""
         while not (self.root / name).exists():
+            make_folder(self._staging)
             with suppress(FileNotFoundError):  # a collection took ours for a leftover: once more
                 publish(self.root / name, canonical_json.dump(document), self._staging / os.urandom(8).hex())
 
@@ -49,10 +54,11 @@ class LocalBlobs:
         return folder
 
     def staged_leases(self) -> list[str]:
-        try:
-            return sorted(os.listdir(self._staging))
-        except FileNotFoundError:
+        if self._staging.is_symlink():  # somebody wants another folder emptied
             return []
+        with suppress(FileNotFoundError):
+            return sorted(name for name in os.listdir(self._staging) if _STAGED.fullmatch(name))
+        return []
 
     def discard_staging(self, lease: str) -> None:
         staged = self._staging / lease
@@ -112,7 +118,10 @@ class LocalBlobs:
 
     def digests(self) -> Iterator[str]:
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._blobs) as entries:
-            yield from (entry.name for entry in entries if is_sha256(entry.name))
+            # What else has such a name is nobody's blob: neither handed out nor deleted.
+            for entry in entries:
+                if is_sha256(entry.name) and not entry.is_dir(follow_symlinks=False):
+                    yield entry.name
 
     def delete(self, sha256: str) -> int:
         path = self._path(sha256)

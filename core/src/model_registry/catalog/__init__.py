@@ -70,7 +70,7 @@ class Catalog(Protocol):
         """
 
     def reserve_next_version(self, lease: str, name: str) -> str:
-        """The next free version number of a model; nobody else gets it while the lease lasts."""
+        """The next number of a model, above all that it ever had; nobody else gets it while the lease lasts."""
 
     def claim(self, lease: str, digests: Iterable[str]) -> None:
         """Protect blobs from collection while the lease lasts.
@@ -109,12 +109,14 @@ class Catalog(Protocol):
         name: str | None = None,
         model_type: str | None = None,
         format: str | None = None,
+        min_size: int | None = None,
         after: tuple[str, str] | None = None,
         limit: int | None = None,
         removed: bool = False,
     ) -> list[VersionRow]:
         """Versions in the order of name, then PEP 440.
 
+        :param min_size: Bytes that a version has at least.
         :param after: (name, version) of the last row of the page before.
         :param removed: List the removed ones that can still be restored, instead of the visible ones.
         """
@@ -131,7 +133,7 @@ class Catalog(Protocol):
         """
 
     def restore(self, name: str, version: str | None) -> list[VersionRow]:
-        """Show removed versions again: the one named, or all of the model. Of several removals the newest returns.
+        """Show removed versions again, the one named or all of the model: of each, what was removed last.
 
         :raises VersionExistsError: if the version was registered anew in the meantime.
         """
@@ -141,8 +143,10 @@ class Catalog(Protocol):
 
     # Collecting
 
-    def reap_leases(self, is_dead: Callable[[str], bool]) -> set[str]:
-        """End the leases that ran out or whose owner is dead; returns those that live."""
+    def reap_leases(
+        self, is_dead: Callable[[str], bool], is_alive: Callable[[str], bool] = lambda owner: False
+    ) -> set[str]:
+        """End the leases whose owner is dead, or that ran out unless the owner is known to live; returns the others."""
 
     def collect(self, digests: Sequence[str], delete: Callable[[str], int]) -> tuple[int, int]:
         """Call ``delete`` for those of the blobs that no version needs and no lease claims, while neither can change.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -77,9 +79,10 @@ class Connections:
             raise _storage_error(error, self.path) from error
 
     def _connection(self) -> Connection:
-        if getattr(self._local, "pid", None) != os.getpid():
-            self._local.connection = _connect(self.path)
-            self._local.pid = os.getpid()
+        state = (os.getpid(), _frozen_state(self.path))
+        if getattr(self._local, "state", None) != state:
+            self._local.connection = _connect(self.path, frozen=state[1])
+            self._local.state = state
         connection: Connection = self._local.connection
         return connection
 
@@ -98,9 +101,24 @@ def _place_error(error: OSError, path: Path) -> StorageError:
     return StorageError(reason, hint="choose another folder", path=str(path.parent))
 
 
-def _connect(path: Path) -> Connection:
+def _frozen_state(path: Path) -> tuple[int, int, bool] | None:
+    """What is seen of a catalog that cannot be written, such as one on a read-only mount; None for others.
+
+    Without a log beside it nobody is writing, and SQLite reads it as it is; until it looks different.
+    """
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return None
+    try:
+        stat = path.stat()
+    except OSError:  # SQLite says what is wrong with it
+        return None
+    return stat.st_mtime_ns, stat.st_size, path.with_name(f"{path.name}-wal").exists()
+
+
+def _connect(path: Path, *, frozen: tuple[int, int, bool] | None) -> Connection:
     # mode=rw: never make an empty database where the registry's was taken away.
-    uri = f"{path.absolute().as_uri()}?mode=rw"
+    mode = "mode=rw" if frozen is None else "mode=ro" if frozen[2] else "mode=ro&immutable=1"
+    uri = f"{path.absolute().as_uri()}?{mode}"
     connection = Connection(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")  # the file may be somebody else's
@@ -109,8 +127,16 @@ def _connect(path: Path) -> Connection:
 
 def _create(path: Path) -> None:
     """Make the database under another name and link it into place, so that nobody ever sees half a schema."""
-    make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and not path.exists():  # in this order: a catalog is older than its log
+        raise StorageError(
+            f"{log} belongs to a catalog that is gone",
+            hint="put back the catalog, or remove the log: SQLite would play it into a new one",
+            path=str(log),
+        )
+    folder = path.parent / "staging" / os.urandom(8).hex()  # where a collection finds what a crash leaves
+    make_folder(folder)
+    temporary = folder / path.name
     try:
         connection = sqlite3.connect(temporary, isolation_level=None)
         connection.execute("PRAGMA synchronous = OFF")
@@ -124,8 +150,7 @@ def _create(path: Path) -> None:
     except sqlite3.DatabaseError as error:
         raise _storage_error(error, path) from error
     finally:
-        for leftover in path.parent.glob(f"{temporary.name}*"):
-            leftover.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
     sync_folder(path.parent)
 
 
@@ -142,11 +167,15 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             hint="it was written by a newer model-registry-core: upgrade",
             path=str(path),
         )
-    for migration in MIGRATIONS[found:]:
-        for statement in migration.split(";"):
+    try:
+        for statement in itertools.chain.from_iterable(MIGRATIONS[found:]):
             connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-    connection.execute("COMMIT")
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _schema_version(connection: sqlite3.Connection) -> int:
@@ -165,4 +194,4 @@ def _storage_error(error: sqlite3.DatabaseError, path: Path) -> Exception:
         hint = "the catalog is damaged; restore the file from a backup"
     elif "readonly" in text:
         hint = "the registry's folder is not writable for this user"
-    return StorageError(f"catalog {path}: {text}", hint=hint, path=str(path))
+    return StorageError(f"catalog {path}: {text}", hint=hint, path=str(path), full="full" in text)

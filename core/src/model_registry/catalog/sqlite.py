@@ -24,6 +24,12 @@ _SELECT = f"SELECT {_COLUMNS} FROM versions v JOIN models m ON m.id = v.model_id
 #: The same, by name: CROSS JOIN keeps SQLite from starting with all versions, which it would then have to sort.
 _SELECT_BY_NAME = f"SELECT {_COLUMNS} FROM models m CROSS JOIN versions v ON m.id = v.model_id"
 _VISIBLE = "m.key = ? AND v.removed_at IS NULL"
+_RAISE_HIGHEST = "UPDATE models SET highest = ?, highest_key = ? WHERE id = ? AND coalesce(highest_key, '') < ?"
+#: Of several removals of one version, only the newest can be restored.
+_FORGET_OLDER = """
+    DELETE FROM versions WHERE removed_at IS NOT NULL
+        AND (model_id, sort_key) = (SELECT model_id, sort_key FROM versions WHERE id = ?)
+"""
 #: Fewer than SQLite's limit of bound parameters.
 _BATCH = 500
 
@@ -49,7 +55,7 @@ class SqliteCatalog:
     def reserve_next_version(self, lease: str, name: str) -> str:
         key = name_key(name)
         with self._connections.writing(durable=False) as db:
-            version = next_version([*_highest_versions(db, key), *_reserved_versions(db, key, lease)])
+            version = next_version([*_highest_version(db, key), *_reserved_versions(db, key, lease)])
             reserved = db.execute("UPDATE leases SET model_key = ?, version = ? WHERE id = ?", (key, version, lease))
             _require_lease(reserved.rowcount)
         return version
@@ -63,7 +69,9 @@ class SqliteCatalog:
     def commit(self, lease: str, row: VersionRow) -> None:
         with self._connections.writing(durable=True) as db:
             _require_lease(db.execute("DELETE FROM leases WHERE id = ?", (lease,)).rowcount)
-            version_id = _insert_version(db, _model_id(db, row.name), row)
+            model_id, key = _model_id(db, row.name), sort_key(row.version)
+            version_id = _insert_version(db, model_id, row)
+            db.execute(_RAISE_HIGHEST, (row.version, key, model_id, key))
             _insert_blobs(db, version_id, row.blobs)
 
     def release(self, lease: str, digests: Sequence[str] = (), delete: Callable[[str], int] = lambda sha256: 0) -> None:
@@ -101,6 +109,7 @@ class SqliteCatalog:
         name: str | None = None,
         model_type: str | None = None,
         format: str | None = None,
+        min_size: int | None = None,
         after: tuple[str, str] | None = None,
         limit: int | None = None,
         removed: bool = False,
@@ -111,6 +120,7 @@ class SqliteCatalog:
             ("m.key = ?", name and name_key(name)),
             ("v.model_type = ?", model_type),
             ("v.format = ?", format),
+            ("v.size >= ?", min_size),
         ):
             if value is not None:
                 terms.append(term)
@@ -121,7 +131,8 @@ class SqliteCatalog:
         where = " AND ".join(terms)
         values.append(-1 if limit is None else limit)
         with self._connections.reading() as db:
-            select = _SELECT_BY_NAME if model_type is None and format is None and not removed else _SELECT
+            # Model by model: for visible rows each filter has an index of a model's versions, and nothing is sorted.
+            select = _SELECT if removed else _SELECT_BY_NAME
             rows = db.execute(f"{select} WHERE {where} ORDER BY m.key, v.sort_key, v.removed_at LIMIT ?", values)
             return [VersionRow(*row) for row in rows]
 
@@ -150,6 +161,7 @@ class SqliteCatalog:
             blobs = [() if keep else _blobs_of(db, row[0]) for row in found]
             removed_at = now()
             if keep:
+                db.executemany(_FORGET_OLDER, [(row[0],) for row in found])
                 db.executemany(
                     "UPDATE versions SET removed_at = ? WHERE id = ?", [(removed_at, row[0]) for row in found]
                 )
@@ -164,13 +176,12 @@ class SqliteCatalog:
     def restore(self, name: str, version: str | None) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
             removed = _matching(db, "m.key = ? AND v.removed_at IS NOT NULL", name, version)
-            newest = {sort_key(row[2]): row for row in removed}  # ordered by time of removal: the last one stays
-            for row in newest.values():
+            for row in removed:
                 try:
                     db.execute("UPDATE versions SET removed_at = NULL WHERE id = ?", (row[0],))
                 except sqlite3.IntegrityError:
                     raise _exists(db, row[1], row[2], "it was registered again since; remove that one first") from None
-        return [VersionRow(*row[1:-1]) for row in newest.values()]  # without the time of removal
+        return [VersionRow(*row[1:-1]) for row in removed]  # without the time of removal
 
     def purge(self, before: int) -> int:
         with self._connections.writing(durable=True) as db:
@@ -182,10 +193,13 @@ class SqliteCatalog:
 
     # Collecting
 
-    def reap_leases(self, is_dead: Callable[[str], bool]) -> set[str]:
+    def reap_leases(
+        self, is_dead: Callable[[str], bool], is_alive: Callable[[str], bool] = lambda owner: False
+    ) -> set[str]:
+        # Durable for the same reason as ``release``: a commit that was killed is overwritten before its blobs go.
         with self._connections.writing(durable=True) as db:
             leases = db.execute("SELECT id, owner, expires_at FROM leases").fetchall()
-            dead = {id for id, owner, expires_at in leases if expires_at < now() or is_dead(owner)}
+            dead = {id for id, owner, end in leases if is_dead(owner) or (end < now() and not is_alive(owner))}
             db.executemany("DELETE FROM leases WHERE id = ?", [(id,) for id in dead])
         return {id for id, _, _ in leases} - dead
 
@@ -226,13 +240,9 @@ def _require_lease(affected: int) -> None:
         )
 
 
-def _highest_versions(db: sqlite3.Connection, key: str) -> list[str]:
-    """The highest version of a model, removed ones included: a number is never given twice."""
-    query = """
-        SELECT v.version FROM versions v JOIN models m ON m.id = v.model_id
-        WHERE m.key = ? ORDER BY v.sort_key DESC LIMIT 1
-    """
-    return [version for (version,) in db.execute(query, (key,))]
+def _highest_version(db: sqlite3.Connection, key: str) -> list[str]:
+    """The highest version that a model ever had, if it had any: forgotten ones count, too."""
+    return [version for (version,) in db.execute("SELECT highest FROM models WHERE key = ?", (key,)) if version]
 
 
 def _reserved_versions(db: sqlite3.Connection, key: str, lease: str) -> list[str]:

@@ -29,17 +29,18 @@ class Context:
     def _open_catalog(self) -> Catalog:
         try:
             return open_catalog(self.settings.catalog, self.folder, create=False)
+        except RegistryNotFoundError:
+            if not any(True for _ in self.blobs.digests()):
+                return open_catalog(self.settings.catalog, self.folder, create=self.settings.create)
+        try:  # another process may have made the registry, and put blobs into it, since we looked
+            return open_catalog(self.settings.catalog, self.folder, create=False)
         except RegistryNotFoundError as missing:
-            if any(True for _ in self.blobs.digests()):
-                # A new, empty catalog would make garbage of all of them.
-                raise StorageError(
-                    f"the registry at {self.folder} has blobs, but its catalog is gone",
-                    hint="put back a copy of the catalog; nothing was changed",
-                    path=str(self.folder),
-                ) from missing
-            if not self.settings.create:
-                raise
-        return open_catalog(self.settings.catalog, self.folder, create=True)
+            # A new, empty catalog would make garbage of all of them.
+            raise StorageError(
+                f"the registry at {self.folder} has blobs, but its catalog is gone",
+                hint="put back a copy of the catalog; nothing was changed",
+                path=str(self.folder),
+            ) from missing
 
     @cached_property
     def blobs(self) -> BlobStore:

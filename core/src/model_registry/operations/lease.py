@@ -6,7 +6,7 @@ import errno
 import logging
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 
 from model_registry import leases
@@ -42,7 +42,7 @@ class Registration:
 
     def secure(self, staged: Sequence[StagedFile]) -> None:
         """Claim the files' digests, and make the files blobs that survive a power cut."""
-        self._claimed = [file.record.sha256 for file in staged]
+        self._claimed += [file.record.sha256 for file in staged]
         self._context.catalog.claim(self.lease, self._claimed)
         place(self._context.blobs, staged)
 
@@ -77,8 +77,9 @@ class Registration:
 
     def _is_ours(self, error: OSError) -> bool:
         """Whether the disk failed, or something in the registry's folder; other errors are a custom loader's own."""
-        about = str(error.filename or "")
-        return error.errno in _OF_THE_DISK or about.startswith(str(self._context.folder))
+        about = Path(str(error.filename or ""))
+        ours = (self._context.folder, self._context.blobs.staging(self.lease).parent.parent)
+        return error.errno in _OF_THE_DISK or any(about.is_relative_to(folder) for folder in ours)
 
     def _give_up(self) -> None:
         """Take back what can be; whatever cannot be now, garbage collection will."""
@@ -86,9 +87,12 @@ class Registration:
         try:
             if self._committing:
                 # A commit that failed may still lie in the database's log, for a crash to bring back: what overwrites
-                # it comes before its blobs go. If there is no room for that, making room comes first.
-                with suppress(StorageError):
+                # it comes before its blobs go. Only if there is no room for that, making room comes first.
+                try:
                     catalog.release(self.lease)
+                except StorageError as error:
+                    if not error.facts.get("full"):
+                        raise
             catalog.release(self.lease, self._claimed, delete)
         except (OSError, RuntimeError):
             logger.warning("could not clear up after a failed registration; «model-registry gc» will", exc_info=True)

@@ -129,21 +129,20 @@ def _commit(
     version: str | None,
     exist_ok: bool,
 ) -> ModelEntry:
-    number = version or context.catalog.reserve_next_version(registration.lease, described.name)
-    prepared = _prepare(context, registration, attrs.evolve(described, version=number), members)
-    existing = _existing(context, prepared.row) if exist_ok else None
-    if existing is not None:
-        registration.secure(members)  # puts back what was damaged or lost since
-        return existing
-    try:
-        registration.commit(prepared.row, prepared.staged)
-    except VersionExistsError:
-        if version is None:  # somebody asked for our number by name: take the next
-            return _commit(context, registration, described, members, version, exist_ok)
+    while True:
+        number = version or context.catalog.reserve_next_version(registration.lease, described.name)
+        prepared = _prepare(context, registration, attrs.evolve(described, version=number), members)
         existing = _existing(context, prepared.row) if exist_ok else None
-        if existing is None:
-            raise
-        return existing  # another process was faster, with the same bytes
+        if existing is not None:
+            registration.secure(prepared.staged)  # puts back what was damaged or lost since
+            return existing
+        try:
+            registration.commit(prepared.row, prepared.staged)
+            break
+        except VersionExistsError:
+            # Somebody asked for our number by name: the next, then. Or was faster, with the same bytes: look again.
+            if version is not None and not exist_ok:
+                raise
     entry = entry_of(context, prepared.row)
     logger.info(
         "registered %s (%s, %d bytes) as sha256:%s", entry.reference, entry.metadata.format, entry.size, entry.digest

@@ -1,16 +1,14 @@
-"""Removing, restoring, and giving the space back."""
+"""Removing and restoring."""
 
 from __future__ import annotations
 
 import logging
 
-from model_registry import leases
-from model_registry.clock import DAY, now
 from model_registry.errors import VersionNotFoundError
 from model_registry.names import check_model_name
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of, find
-from model_registry.records import CollectReport, ModelEntry
+from model_registry.records import ModelEntry
 from model_registry.versions import check_version
 
 logger = logging.getLogger("model_registry")
@@ -56,18 +54,3 @@ def restore(context: Context, name: str, version: str | None) -> list[ModelEntry
         logger.info("restored %s", entry.reference)
         context.plugins.notify("restored", entry=entry)
     return entries
-
-
-def collect(context: Context, keep_removed_days: float | None = None) -> CollectReport:
-    """Forget what was removed long enough ago, and free every blob that nothing needs.
-
-    Safe beside any number of registrations in other processes: their leases protect what they have staged and claimed.
-    """
-    days = context.settings.keep_removed_days if keep_removed_days is None else keep_removed_days
-    staged = set(context.blobs.staged_leases())  # before asking who lives: a lease is older than its folder
-    for lease in staged - context.catalog.reap_leases(leases.is_dead):
-        context.blobs.discard_staging(lease)
-    versions = context.catalog.purge(now() - int(days * DAY))
-    blobs, size = context.catalog.collect(list(context.blobs.digests()), context.blobs.delete)
-    logger.info("collected %d versions, %d blobs, %d bytes", versions, blobs, size)
-    return CollectReport(versions, blobs, size)

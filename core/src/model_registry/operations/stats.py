@@ -14,7 +14,7 @@ def stats(context: Context) -> dict[str, Any]:
     """See ``ModelRegistry.get_detailed_stats``."""
     counted = context.catalog.stats()
     threshold = context.settings.compression_threshold
-    large = [row for row in context.catalog.versions() if row.size >= threshold * MEGABYTE]
+    large = context.catalog.versions(min_size=int(threshold * MEGABYTE))
     return {
         "path": str(context.settings.path),
         **attrs.asdict(counted),

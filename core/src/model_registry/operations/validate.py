@@ -26,12 +26,16 @@ def validate(context: Context, *, deep: bool) -> dict[str, Any]:
     context.plugins.formats()  # a mistake in the configuration is no damage of the registry: it is raised here
     findings: list[Finding] = []
     total = valid = 0
+    told_of: set[str] = set()
     for rows in _pages(context):
-        for found in _check_page(context, rows, deep=deep):
+        for row, found in _check_page(context, rows, told_of, deep=deep):
+            is_valid = not any(finding.severity == "error" for finding in found)
+            if not is_valid and _is_gone(context, row):
+                continue  # removed while we looked
             total += 1
-            valid += not any(finding.severity == "error" for finding in found)
+            valid += is_valid
             findings += found
-    findings += _strays(context, {finding.where for finding in findings})
+    findings += _strays(context, told_of)
     told = {severity: [str(f) for f in findings if f.severity == severity] for severity in ("error", "warning")}
     return {
         "total_models": total,
@@ -44,25 +48,39 @@ def validate(context: Context, *, deep: bool) -> dict[str, Any]:
 
 def _pages(context: Context) -> Iterator[list[VersionRow]]:
     after = None
-    seen: set[object] = (
-        set()
-    )  # a forged row may be sorted elsewhere than its version says, and send us round in circles
+    # A forged row may be sorted elsewhere than its version says, and send us round in circles.
+    seen: set[object] = set()
     while after not in seen and (rows := context.catalog.versions(after=after, limit=_PAGE)):
         yield rows
         seen.add(after)
         after = (rows[-1].name, rows[-1].version)
 
 
-def _check_page(context: Context, rows: list[VersionRow], *, deep: bool) -> Iterator[list[Finding]]:
-    """The findings of each version: manifest, documents, every file's bytes, and what the format's plugin says."""
+def _is_gone(context: Context, row: VersionRow) -> bool:
+    try:
+        now = context.catalog.get(row.name, row.version)
+    except ModelRegistryError:  # a forged name
+        return False
+    return now is None or now.digest != row.digest
+
+
+def _check_page(
+    context: Context, rows: list[VersionRow], told_of: set[str], *, deep: bool
+) -> Iterator[tuple[VersionRow, list[Finding]]]:
+    """The findings of each version: manifest, documents, every file's bytes, and what the format's plugin says.
+
+    :param told_of: Gets the digests of the blobs that findings are about.
+    """
     manifests = [_manifest(context, row) for row in rows]
     intact = _verify(context, [found for found in manifests if isinstance(found, Manifest)], deep=deep)
     for row, found in zip(rows, manifests, strict=True):
         if isinstance(found, Manifest):
             damaged = _damaged_files(context, row, found, intact)
-            yield damaged or _structure(context, row, found)
+            told_of.update(sha256 for sha256, _ in found.blobs() if not intact[sha256])
+            yield row, damaged or _structure(context, row, found)
         else:
-            yield [found]
+            told_of.add(row.digest)
+            yield row, [found]
 
 
 def _manifest(context: Context, row: VersionRow) -> Manifest | Finding:
@@ -110,7 +128,7 @@ def _structure(context: Context, row: VersionRow, manifest: Manifest) -> list[Fi
     return [evolve(found, where=f"{reference}, {found.where}" if found.where else reference) for found in findings]
 
 
-def _strays(context: Context, told: set[str]) -> Iterator[Finding]:
+def _strays(context: Context, told_of: set[str]) -> Iterator[Finding]:
     """Blobs that nothing needs, and needed ones that are gone without a visible version having said so."""
     needed = dict(context.catalog.references())
     present = set(context.blobs.digests())
@@ -118,8 +136,8 @@ def _strays(context: Context, told: set[str]) -> Iterator[Finding]:
     if stray:
         advice = "«model-registry gc» frees them, unless a registration is under way"
         yield Finding("info", "blobs-unused", "blobs", f"{stray} blobs belong to no version", advice)
-    absent = len(set(needed) - present)
-    if absent and not told:
+    absent = len(set(needed) - present - told_of)
+    if absent:
         message = f"{absent} blobs of removed versions, or of records of their origin, are gone"
         yield Finding("warning", "blobs-absent", "blobs", message, "these removed versions cannot be restored whole")
 

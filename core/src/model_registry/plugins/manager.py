@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import threading
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
@@ -42,6 +43,8 @@ from model_registry.vocabulary import ModelFormat
 
 logger = logging.getLogger("model_registry")
 
+#: What the names of custom loaders begin with, among those of plugins.
+_LOADER = "loader:"
 #: Formats whose plugin is the distribution ``model-registry-<format>``.
 _NAMED_AFTER_ITS_FORMAT = (ModelFormat.PYTORCH, ModelFormat.ONNX, ModelFormat.HUGGINGFACE)
 
@@ -132,13 +135,13 @@ class Plugins:
         return sorted(claims, key=lambda claim: -claim.rank)
 
     def save(self, request: SaveRequest, stage: Stage) -> None:
-        with self._guarded("save", request.format):
+        with self._guarded("save"):
             done = self._hook.save(request=request, stage=stage)
         if done is None:
             raise self.unsupported(request.format, "saves")
 
     def load(self, request: LoadRequest, files: VersionFiles) -> LoadedModel:
-        with self._guarded("load", request.format):
+        with self._guarded("load"):
             loaded = self._hook.load(request=request, files=files)
         if loaded is None:
             raise self.unsupported(request.format, "loads")
@@ -147,7 +150,7 @@ class Plugins:
         return loaded
 
     def export(self, request: ExportRequest, files: VersionFiles) -> None:
-        with self._guarded("export", request.source_format):
+        with self._guarded("export"):
             done = self._hook.export(request=request, files=files)
         if done is None:
             raise self.unsupported(request.target_format, f"exports {request.source_format} to")
@@ -155,13 +158,13 @@ class Plugins:
     def metadata(self, format: str, files: VersionFiles) -> dict[str, Any]:
         """What the plugins tell; the first one wins a field."""
         merged: dict[str, Any] = {}
-        with self._guarded("metadata", format):
+        with self._guarded("metadata"):
             for answer in self._hook.metadata(format=format, files=files):
                 merged = {**answer, **merged}
         return merged
 
     def validate(self, format: str, files: VersionFiles) -> list[Finding]:
-        with self._guarded("validate", format):
+        with self._guarded("validate"):
             return [finding for answer in self._hook.validate(format=format, files=files) for finding in answer]
 
     def notify(self, event: str, **facts: Any) -> None:
@@ -248,6 +251,9 @@ class Plugins:
         """pluggy lets misspelt hooks pass until it is asked."""
         known = [name for name in vars(self._manager.hook) if getattr(self._manager.hook, name).has_spec()]
         for caller in self._manager.get_hookcallers(plugin) or ():
+            wraps = any(mine.plugin is plugin and (mine.wrapper or mine.hookwrapper) for mine in caller.get_hookimpls())
+            if wraps and caller.name in hookspecs.EACH_BY_ITSELF:
+                raise TypeError(f"it wraps the hook {caller.name!r}, of which each plugin is told by itself")
             if not caller.has_spec():
                 near = difflib.get_close_matches(caller.name, known, n=1)
                 raise TypeError(
@@ -282,7 +288,7 @@ class Plugins:
 
     def _add_loader(self, plugin: LoaderPlugin) -> None:
         self._load_all()
-        self._manager.register(plugin, name=f"loader:{plugin.format}")
+        self._manager.register(plugin, name=f"{_LOADER}{plugin.format}")
         self._replaced[plugin.format] = self._owned.get(plugin.format)
         self._own(plugin.formats(), "", "", "")
 
@@ -297,7 +303,7 @@ class Plugins:
     # Failures
 
     @contextmanager
-    def _guarded(self, hook: str, format: str = "") -> Iterator[None]:
+    def _guarded(self, hook: str) -> Iterator[None]:
         """Let the registry's errors pass; say of any other that it was the plugin's. A custom loader's pass as they
         are: they are the caller's own."""
         try:
@@ -305,11 +311,22 @@ class Plugins:
         except (ModelRegistryError, MemoryError):
             raise
         except Exception as error:
-            owned = self._owned.get(format)
-            if owned is not None and not owned.plugin:
+            name = self._culprit(hook, error)
+            if name.startswith(_LOADER):
                 raise
-            who = f"plugin {owned.plugin} ({owned.distribution})" if owned else "a plugin"
-            raise _as_ours(error, f"{who} failed in {hook}: {type(error).__name__}: {error}", owned) from error
+            candidate = self._ready.get(name)
+            who = f"plugin {name} ({candidate.distribution})" if candidate else "a plugin"
+            raise _as_ours(error, f"{who} failed in {hook}: {type(error).__name__}: {error}", candidate) from error
+
+    def _culprit(self, hook: str, error: Exception) -> str:
+        """The name of the plugin in whose implementation of a hook an error was raised; the innermost, if they wrap."""
+        frames = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+        raised = {
+            frames.index(code): implementation.plugin_name
+            for implementation in getattr(self._manager.hook, hook).get_hookimpls()
+            if (code := getattr(implementation.function, "__code__", None)) in frames
+        }
+        return raised[max(raised)] if raised else ""
 
     def _broken(self, format: str, what: str) -> PluginError:
         owned = self._owned[format]
@@ -317,8 +334,8 @@ class Plugins:
         return PluginError(f"{who} broke its contract: {what}", plugin=owned.plugin, distribution=owned.distribution)
 
 
-def _as_ours(error: Exception, message: str, owned: _Owned | None) -> ModelRegistryError:
-    facts: Mapping[str, object] = {"plugin": owned and owned.plugin, "distribution": owned and owned.distribution}
+def _as_ours(error: Exception, message: str, culprit: Candidate | None) -> ModelRegistryError:
+    facts: Mapping[str, object] = {"plugin": culprit and culprit.name, "distribution": culprit and culprit.distribution}
     if isinstance(error, ImportError):
         return PluginLoadError(message, hint="install what it needs", **facts)
     if isinstance(error, OSError):

@@ -95,7 +95,8 @@ def read_entries(path: Path, label: str) -> dict[str, Entry]:
     """
     with path.open("rb", buffering=0) as file:
         # The header alone: reading ahead would bring in the first megabytes of weights that nobody may want.
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
         size = file.seek(0, 2)
         file.seek(0)
         length = int.from_bytes(file.read(8), "little")

@@ -1,0 +1,33 @@
+"""Giving the space back: what was removed long ago is forgotten, and what nobody needs is unlinked."""
+
+from __future__ import annotations
+
+import logging
+
+from model_registry import leases
+from model_registry.clock import DAY, now
+from model_registry.errors import StorageError
+from model_registry.operations.context import Context
+from model_registry.records import CollectReport
+
+logger = logging.getLogger("model_registry")
+
+
+def collect(context: Context, keep_removed_days: float | None = None) -> CollectReport:
+    """Forget what was removed long enough ago, and free every blob that nothing needs.
+
+    Safe beside any number of registrations in other processes: their leases protect what they have staged and claimed.
+    """
+    days = context.settings.keep_removed_days if keep_removed_days is None else keep_removed_days
+    staged = set(context.blobs.staged_leases())  # before asking who lives: a lease is older than its folder
+    for lease in staged - context.catalog.reap_leases(leases.is_dead, leases.is_alive):
+        context.blobs.discard_staging(lease)
+    versions = context.catalog.purge(now() - int(days * DAY))
+    try:
+        blobs, size = context.catalog.collect(list(context.blobs.digests()), context.blobs.delete)
+    except PermissionError as error:
+        raise StorageError(
+            f"a blob cannot be deleted: {error}", hint="check who owns it", path=error.filename
+        ) from error
+    logger.info("collected %d versions, %d blobs, %d bytes", versions, blobs, size)
+    return CollectReport(versions, blobs, size)
