@@ -234,25 +234,79 @@ class TestACatalogOfSomebodyElse:
     @pytest.mark.parametrize(
         "columns",
         [
-            {"metadata": None}, {"metadata": 3}, {"metadata": b"\xff"}, {"metadata": ""}, {"metadata": "[" * 99999},
+            {"metadata": 3}, {"metadata": b"\xff"}, {"metadata": ""}, {"metadata": "[" * 99999},
             {"digest": b"abc"}, {"digest": b""}, {"digest": "../../etc"}, {"registered_at": "noon"},
             {"registered_at": 2**62}, {"size": "big"}, {"removed_at": None, "format": "bytes"}, {"version": "9.9"},
             {"version": "../\n"},
         ],
-        ids=ascii,
+        ids=lambda columns: ascii(columns)[:50],
     )  # fmt: skip
     def test_with_wrong_columns_is_refused(
         self, registry: ModelRegistry, entry: ModelEntry, columns: dict[str, Any]
     ) -> None:
-        with closing(sqlite3.connect("models/catalog.sqlite")) as db:
-            db.execute("PRAGMA writable_schema = ON")
-            db.execute("UPDATE sqlite_master SET sql = replace(sql, 'metadata TEXT NOT NULL', 'metadata TEXT')")
-            db.commit()
         self.forge(**columns)
         self.use_all(UnsafeModelError)
         with pytest.raises(UnsafeModelError) as refusal:
             ModelRegistry("models").list_models()
         assert one_line(refusal.value)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "CREATE VIEW v AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n",
+            "CREATE TRIGGER t AFTER INSERT ON versions BEGIN DELETE FROM version_blobs; END",
+            "CREATE TABLE more (x)",
+            "DROP INDEX versions_visible",
+            "ALTER TABLE leases ADD COLUMN x",
+        ],
+    )
+    def test_with_other_tables_than_ours_is_not_opened(
+        self, registry: ModelRegistry, entry: ModelEntry, change: str
+    ) -> None:
+        with closing(sqlite3.connect("models/catalog.sqlite")) as db:
+            db.execute(change)
+        with pytest.raises(StorageError, match="has other tables, views or triggers than a catalog has"):
+            ModelRegistry("models")
+
+    def test_cannot_give_a_version_the_files_of_another(self, registry: ModelRegistry, entry: ModelEntry) -> None:
+        other = registry.register_model("other", b"other")
+        self.forge(digest=bytes.fromhex(other.digest))
+        with pytest.raises(IntegrityError, match="the catalog describes another version than its manifest does"):
+            ModelRegistry("models").load_model("evil", allow_code=True)
+
+    def test_configures_nothing_even_from_inside(self, registry: ModelRegistry, entry: ModelEntry) -> None:
+        Path("models/registry.toml").write_text('[registry]\npath = "."\ntrusted_models = ["*"]\n')
+        os.chdir("models")
+        assert ModelRegistry(".").settings.trusted_models == ()
+
+    @pytest.mark.parametrize("folder", ["blobs", "blobs/sha256", "staging"])
+    def test_with_a_link_for_a_folder_of_its_own_collects_nothing(
+        self, registry: ModelRegistry, entry: ModelEntry, folder: str
+    ) -> None:
+        precious = Path("home") / ("a" * 32)
+        precious.mkdir(parents=True)
+        (precious / ("b" * 64)).touch()
+        Path("models", folder).rename("away")
+        Path("models", folder).symlink_to(precious.parent.absolute())
+        with pytest.raises(StorageError, match="is a link"):
+            ModelRegistry("models").collect_garbage(0)
+        assert (precious / ("b" * 64)).exists()
+
+    @pytest.mark.parametrize("name", ["index.json", "oci-layout"])
+    def test_with_a_dangling_link_does_not_hang(self, bytes_plugin: str, name: str) -> None:
+        Path("models").mkdir()
+        Path("models", name).symlink_to("nowhere")
+        assert ModelRegistry("models").register_model("m", b"x").version == "1.0.0"
+
+    def test_cannot_make_us_write_another_database(self, registry: ModelRegistry, entry: ModelEntry) -> None:
+        with closing(sqlite3.connect("theirs.sqlite")) as db:
+            db.execute("CREATE TABLE theirs (x)")
+        before = Path("theirs.sqlite").read_bytes()
+        for path in Path("models").glob("fingerprints.sqlite*"):
+            path.unlink()
+        Path("models/fingerprints.sqlite").symlink_to(Path("theirs.sqlite").absolute())
+        ModelRegistry("models").load_model("evil", allow_code=True)
+        assert Path("theirs.sqlite").read_bytes() == before
 
     def test_cannot_borrow_the_name_of_a_trusted_model(self, registry: ModelRegistry, entry: ModelEntry) -> None:
         with closing(sqlite3.connect("models/catalog.sqlite")) as db:

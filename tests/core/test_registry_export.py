@@ -12,6 +12,7 @@ from model_registry import (
     InvalidOptionError,
     ModelRegistry,
     SourceNotFoundError,
+    StorageError,
     UnsupportedFormatError,
 )
 
@@ -109,3 +110,10 @@ def test_a_folder_does_not_overwrite_a_file(filled: ModelRegistry) -> None:
     with pytest.raises(DestinationExistsError, match=r"'notes' is a file, and this export is a folder"):
         filled.export_model("parts", "latest", "notes", overwrite=True)
     assert Path("notes").read_text() == "mine"
+
+
+def test_the_registry_itself_is_no_destination(filled: ModelRegistry) -> None:
+    before = Path("models/catalog.sqlite").read_bytes()
+    with pytest.raises(StorageError, match="is inside the registry"):
+        filled.export_model("m", "latest", "models/catalog.sqlite", "bytes", overwrite=True)
+    assert Path("models/catalog.sqlite").read_bytes() == before

@@ -19,19 +19,23 @@ def owner() -> str:
 
 def is_dead(lease_owner: str) -> bool:
     """True only if the owner ran on this machine and certainly runs no more; another machine's owner is never dead."""
-    machine, _, process = lease_owner.partition("|")
-    pid, _, started = process.partition("|")
-    if machine != _machine() or not pid.isdigit():
-        return False
-    found = _started(int(pid))
-    return not found or (found != started and "?" not in (found, started))
+    found, started = _starts(lease_owner)
+    return found is not None and (not found or (found != started and "?" not in (found, started)))
 
 
 def is_alive(lease_owner: str) -> bool:
     """True only if the owner certainly runs on this machine now: however long it takes, it is at work."""
+    found, started = _starts(lease_owner)
+    return bool(found) and found == started != "?"
+
+
+def _starts(lease_owner: str) -> tuple[str | None, str]:
+    """When the owner's process id started on this machine, and when the owner says it did; None for another machine."""
     machine, _, process = lease_owner.partition("|")
     pid, _, started = process.partition("|")
-    return machine == _machine() and pid.isdigit() and started not in ("", "?") and _started(int(pid)) == started
+    if machine != _machine() or not (pid.isascii() and pid.isdigit()):
+        return None, started
+    return _started(int(pid)), started
 
 
 @lru_cache(maxsize=1)

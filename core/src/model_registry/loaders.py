@@ -124,7 +124,7 @@ def add_as_is(source: Path, stage: Stage) -> None:
         for path, file in files_below(source):
             stage.add(path, file)
     else:
-        stage.add(source.name, source)
+        stage.add(source.name, source.resolve())  # a link that the user names is the user's word
 
 
 def model_path(files: VersionFiles) -> Path:

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from attrs import frozen
@@ -184,8 +185,13 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _open_source(source: Path) -> int:
+    """A file as it was found: if a link or a pipe has taken its place since, nothing is read and nothing waits."""
     try:
-        return os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        if S_ISREG(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)
+        raise UnsafeModelError(f"{source} is no plain file", hint="replace it by one", path=str(source))
     except OSError as error:
         raise StorageError(
             f"{source} cannot be read: {error.strerror}", hint="check its permissions", path=str(source)

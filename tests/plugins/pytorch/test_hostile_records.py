@@ -122,7 +122,7 @@ RECORDS = {
     "unknown-kind": (attribute("x", {"pickle": "gASVAA=="}), r"malformed value of kind \['pickle'\]"),
     "values-900-deep": (attribute("x", deep(1, 900)), "nests values deeper than 64"),
     "modules-10000-deep": (chain(10_000), "nest deeper than 200"),
-    "shared-2-to-the-100": (chain(100, twice=True), "on more than 1,000,000 paths"),
+    "shared-2-to-the-100": (chain(100, twice=True), "on more than 100,000 paths"),
     "cyclic": (cyclic, "child 'self' of module 0 is 0, which is no later module"),
     "module-out-of-range": (attribute("x", {"module": 7}), "malformed value of kind 'module'"),
     "tensor-that-is-not-there": (attribute("x", {"tensor": "nowhere"}), "malformed value of kind 'tensor'"),

@@ -107,6 +107,8 @@ class Fingerprints:
 
     def _connect(self) -> Connection:
         if self._connection is None or self._pid != os.getpid():
+            if self._path.is_symlink():
+                raise sqlite3.OperationalError("a link, perhaps to the database of another program")
             connection = Connection(self._path, isolation_level=None, check_same_thread=False, timeout=5)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = OFF")

@@ -32,6 +32,9 @@ class LocalBlobs:
         self._blobs = root / "blobs" / "sha256"
         self._staging = root / "staging"
         self._fingerprints = Fingerprints(root / "fingerprints.sqlite")
+        for folder in (self._blobs.parent, self._blobs, self._staging):
+            if folder.is_symlink():  # what is collected there would be another's
+                raise StorageError(f"{folder} is a link", hint="put the folder itself there", path=str(folder))
 
     def _create(self) -> None:
         make_folder(self._blobs)
@@ -41,7 +44,7 @@ class LocalBlobs:
 
     def _publish(self, name: str, document: Mapping[str, object]) -> None:
         """Write a file of the layout by way of the staging folder, where a collection finds what a crash leaves."""
-        while not (self.root / name).exists():
+        while not os.path.lexists(self.root / name):
             make_folder(self._staging)
             with suppress(FileNotFoundError):  # a collection took ours for a leftover: once more
                 publish(self.root / name, canonical_json.dump(document), self._staging / os.urandom(8).hex())

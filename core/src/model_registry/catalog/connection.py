@@ -8,7 +8,8 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 
 from model_registry.catalog.schema import MIGRATIONS
@@ -46,6 +47,12 @@ class Connections:
                     path=str(path),
                 )
             _migrate(connection, path)
+            if _schema(connection) != _our_schema():
+                raise StorageError(
+                    f"{path} has other tables, views or triggers than a catalog has: somebody changed it",
+                    hint="put back a copy of the registry's catalog; nothing was changed",
+                    path=str(path),
+                )
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
@@ -176,6 +183,19 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
+
+
+def _schema(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    return set(connection.execute(query))
+
+
+@lru_cache(maxsize=1)
+def _our_schema() -> set[tuple[str, ...]]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for statement in itertools.chain.from_iterable(MIGRATIONS):
+            connection.execute(statement)
+        return _schema(connection)
 
 
 def _schema_version(connection: sqlite3.Connection) -> int:

@@ -199,7 +199,8 @@ class SqliteCatalog:
         # Durable for the same reason as ``release``: a commit that was killed is overwritten before its blobs go.
         with self._connections.writing(durable=True) as db:
             leases = db.execute("SELECT id, owner, expires_at FROM leases").fetchall()
-            dead = {id for id, owner, end in leases if is_dead(owner) or (end < now() and not is_alive(owner))}
+            ran_out = {id for id, owner, end in leases if int(end) < now() and not is_alive(str(owner))}
+            dead = ran_out | {id for id, owner, _ in leases if is_dead(str(owner))}
             db.executemany("DELETE FROM leases WHERE id = ?", [(id,) for id in dead])
         return {id for id, _, _ in leases} - dead
 

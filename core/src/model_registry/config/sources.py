@@ -37,14 +37,15 @@ class Given:
 def find_file(keywords: Mapping[str, object], environ: Mapping[str, str]) -> TomlFile | Mistake | None:
     """The file named by keyword or environment, which must exist, or else the current folder's, if there is one.
 
-    No other folder is looked into: what lies inside a registry came from somebody else and configures nothing.
+    Nor that if the current folder is a registry: what lies inside one may be somebody else's and configures nothing.
     """
     if (named := keywords.get("config")) is not None:
         return _read_named(named, Place("keyword", ("config",)))
     if named := environ.get(FILE_VARIABLE):
         return _read_named(named, Place("environment", (FILE_VARIABLE,)))
     path = Path(FILE_NAME)
-    return read_toml(path) if path.is_file() else None
+    is_registry = any(Path(mark).exists() for mark in ("oci-layout", "catalog.sqlite"))
+    return read_toml(path) if path.is_file() and not is_registry else None
 
 
 def from_file(file: TomlFile, kinds: Mapping[str, Kind]) -> Iterator[Given | Mistake]:

@@ -51,7 +51,7 @@ def export(
     destination = Path(export_path)
     target = str(export_format or _format_by_suffix(context, entry, destination.suffix))
     files = files_of(context, entry)
-    with _told(destination), _published(destination, overwrite=overwrite) as temporary:
+    with _told(destination), _published(context, destination, overwrite=overwrite) as temporary:
         if target == entry.metadata.format:
             options.require_known(given, (), context.plugins.format(target), "exporting as it is in")
             _copy(files, temporary, as_file=_is_single_file(files, destination))
@@ -111,6 +111,14 @@ def _copy(files: StoredFiles, destination: Path, *, as_file: bool) -> None:
         shutil.copyfile(files.local(path), target)
 
 
+def _require_outside(context: Context, destination: Path) -> None:
+    """:raises StorageError: for a path inside the registry, whose files are its own."""
+    if destination.absolute().resolve().is_relative_to(context.folder.resolve()):
+        raise StorageError(
+            f"{str(destination)!r} is inside the registry", hint="export to another place", path=str(destination)
+        )
+
+
 @contextmanager
 def _told(destination: Path) -> Iterator[None]:
     """Say of what the disk refuses that it was the export."""
@@ -126,8 +134,9 @@ def _told(destination: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _published(destination: Path, *, overwrite: bool) -> Iterator[Path]:
+def _published(context: Context, destination: Path, *, overwrite: bool) -> Iterator[Path]:
     """A path to write to, beside the destination; moved there when all went well."""
+    _require_outside(context, destination)
     if not destination.parent.is_dir():
         raise SourceNotFoundError(
             f"there is no folder {str(destination.parent)!r} to export to",

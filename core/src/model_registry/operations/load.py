@@ -31,7 +31,8 @@ def load(
     given: Mapping[str, Any],
 ) -> LoadedModel:
     """See ``ModelRegistry.load_model``."""
-    entry = entry_of(context, require(context, name, version))
+    row = require(context, name, version)
+    entry = entry_of(context, row)
     spec = context.plugins.format(entry.metadata.format)
     options.require_known(given, spec.load_options, spec, "loading")
     trusted = context.settings.trusted_models
@@ -40,7 +41,7 @@ def load(
     if spec.executes_code and not allowed:
         raise refuse(f"loading format {str(spec.id)!r}")
     request = LoadRequest(spec.id, given, entry.metadata, allowed, refuse=refuse)
-    files = files_of(context, entry)
+    files = files_of(context, entry, described_by=row.metadata)
     try:
         loaded = context.plugins.load(request, files)
     except IntegrityError:

@@ -34,9 +34,21 @@ def manifest_bytes(context: Context, digest: str, reference: str) -> bytes:
     return data
 
 
-def files_of(context: Context, entry: ModelEntry) -> StoredFiles:
-    """The files of a version, for plugins."""
-    return StoredFiles(entry.reference, read_manifest(context, entry.digest, entry.reference).files, context.blobs)
+def files_of(context: Context, entry: ModelEntry, described_by: str | None = None) -> StoredFiles:
+    """The files of a version, for plugins.
+
+    :param described_by: What the catalog says of the version, which must be what its manifest says.
+    :raises IntegrityError: if that is something else: the row was changed, and these files are of another model.
+    """
+    found = read_manifest(context, entry.digest, entry.reference)
+    if described_by is not None and sha256_of_bytes(described_by.encode()) != found.metadata[0]:
+        raise IntegrityError(
+            f"{entry.reference}: the catalog describes another version than its manifest does",
+            hint="the catalog was changed; put back a copy of it",
+            path="catalog",
+            expected=found.metadata[0],
+        )
+    return StoredFiles(entry.reference, found.files, context.blobs)
 
 
 def checksum(context: Context, entry: ModelEntry) -> str:

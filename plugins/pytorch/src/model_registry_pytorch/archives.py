@@ -10,25 +10,34 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from model_registry import UnsafeModelError
+from model_registry_pytorch.pickles import check_zip_pickle
 
 MAX_PICKLE_BYTES = 256 << 20
+#: Bytes of the end record, of the large archives' locator before it, and of their own end record before that.
+_END, _LOCATOR, _RECORD = 22, 20, 56
+_TAIL = _END + _LOCATOR + _RECORD
 
 
-def check_archive(path: Path) -> None:
+def check_archive(path: Path, *, run_dry: bool = True) -> None:
     """Check that an archive is stored plainly: no compression, no duplicates, no overlaps, sound pickles.
 
+    :param run_dry: Check what its pickle asks for, too.
     :raises UnsafeModelError: naming the member that breaks a rule.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             if archive.comment:
                 raise _refusal(path, "it has a comment")
+            _check_table(path)
             members = archive.infolist()
             _check_names(path, members)
             _check_extents(path, members, archive.start_dir)
             for member in members:
                 if member.filename.endswith(".pkl"):
-                    _check_content(path, archive, member)
+                    content = _content(path, archive, member)
+                    if run_dry and member.filename.endswith("/data.pkl"):
+                        sizes = {other.filename.partition("/")[2]: other.file_size for other in members}
+                        check_zip_pickle(path, content, sizes)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, RuntimeError) as error:
         if isinstance(error, UnsafeModelError):
             raise
@@ -62,11 +71,28 @@ def _check_extents(path: Path, members: list[zipfile.ZipInfo], directory_start: 
         position = end
 
 
-def _check_content(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+def _check_table(path: Path) -> None:
+    """One table of contents: where a large archive has a second end record, it must stand where every reader looks.
+
+    See sections 4.3.14 to 4.3.16 of the zip specification.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - _TAIL))
+        tail = file.read()
+    locator = tail[-_END - _LOCATOR : -_END]
+    if not locator.startswith(b"PK\x06\x07"):
+        return
+    record_at = size - _TAIL
+    if int.from_bytes(locator[8:16], "little") != record_at or not tail.startswith(b"PK\x06\x06"):
+        raise _refusal(path, "it has two tables of contents")
+
+
+def _content(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     """zipfile compares the local header's name and the CRC when it reads."""
     if member.file_size > MAX_PICKLE_BYTES:
         raise _refusal(path, f"the pickle {member.filename!r} is larger than {MAX_PICKLE_BYTES:,} bytes")
-    archive.read(member)
+    return archive.read(member)
 
 
 def _refusal(path: Path, problem: str) -> UnsafeModelError:

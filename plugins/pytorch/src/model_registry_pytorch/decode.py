@@ -70,7 +70,16 @@ class ValueDecoder:
         return [self.decode(item, nesting) for item in content]
 
     def _pairs(self, content: Any, nesting: int) -> list[tuple[Any, Any]]:
-        return [(self.decode(key, nesting), self.decode(item, nesting)) for key, item in content]
+        return [(_plain_key(self.decode(key, nesting)), self.decode(item, nesting)) for key, item in content]
+
+    def _keys(self, content: Any, nesting: int) -> list[Any]:
+        return [_plain_key(item) for item in self._items(content, nesting)]
+
+    def _numbers(self, content: Any, nesting: int) -> list[Any]:
+        items = self._items(content, nesting)
+        if not all(item is None or type(item) in (bool, int, float) for item in items):
+            raise TypeError("not numbers")
+        return items
 
     def _ordered_dict(self, content: Any, nesting: int) -> Any:
         result = collections.OrderedDict(self._pairs(content["items"], nesting))
@@ -138,6 +147,20 @@ class ValueDecoder:
         return instance
 
 
+def _plain_key(key: Any) -> Any:
+    """A key whose hash runs no method of a class from outside."""
+    import torch
+
+    if type(key) is tuple or type(key) is frozenset:
+        for item in key:
+            _plain_key(item)
+        return key
+    is_plain = key is None or type(key) in (bool, int, float, complex, str, bytes) or isinstance(key, torch.dtype)
+    if not is_plain and not (isinstance(key, enum.Enum) and type(key).__hash__ is enum.Enum.__hash__):
+        raise TypeError("not a plain key")
+    return key
+
+
 def _identity(content: Any) -> tuple[str, str]:
     module, qualname = content["module"], content["qualname"]
     if not isinstance(module, str) or not isinstance(qualname, str) or len(content) != 2:
@@ -199,13 +222,13 @@ _BY_KIND: Mapping[str, Callable[[ValueDecoder, Any, int], Any]] = {
     "counter": lambda self, content, nesting: collections.Counter(dict(self._pairs(content, nesting))),
     "defaultdict": ValueDecoder._defaultdict,
     "tuple": lambda self, content, nesting: tuple(self._items(content, nesting)),
-    "set": lambda self, content, nesting: set(self._items(content, nesting)),
-    "frozenset": lambda self, content, nesting: frozenset(self._items(content, nesting)),
-    "slice": lambda self, content, nesting: slice(*self._items(content, nesting)),
-    "range": lambda self, content, nesting: range(*self._items(content, nesting)),
+    "set": lambda self, content, nesting: set(self._keys(content, nesting)),
+    "frozenset": lambda self, content, nesting: frozenset(self._keys(content, nesting)),
+    "slice": lambda self, content, nesting: slice(*self._numbers(content, nesting)),
+    "range": lambda self, content, nesting: range(*self._numbers(content, nesting)),
     "int": lambda self, content, nesting: int(content, 16),
     "float": lambda self, content, nesting: float(content),
-    "complex": lambda self, content, nesting: complex(*self._items(content, nesting)),
+    "complex": lambda self, content, nesting: complex(*self._numbers(content, nesting)),
     "bytes": lambda self, content, nesting: base64.b64decode(content, validate=True),
     "bytearray": lambda self, content, nesting: bytearray(base64.b64decode(content, validate=True)),
     "dtype": _member("dtype"),

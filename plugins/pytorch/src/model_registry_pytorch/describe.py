@@ -49,7 +49,11 @@ def _is_model(record: Record) -> bool:
         return True
     content = next(iter(record.value.values())) if isinstance(record.value, dict) and len(record.value) == 1 else None
     items = content.get("items") if isinstance(content, dict) else content
-    return isinstance(items, list) and all(isinstance(pair[-1], dict) and "tensor" in pair[-1] for pair in items)
+    return isinstance(items, list) and all(map(_is_named_tensor, items))
+
+
+def _is_named_tensor(pair: Any) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and isinstance(pair[1], dict) and "tensor" in pair[1]
 
 
 def _parameters(record: Record, entries: Mapping[str, Entry]) -> set[str]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import torch
 
 MAX_NESTING = 64
+MAX_VALUES = 1_000_000  # of one model; what is large belongs into tensors
 _PLAIN_INT = 1 << 63
 
 
@@ -57,6 +58,7 @@ class ValueEncoder:
         self._options = options
         self._add_tensor = add_tensor
         self._add_module = add_module
+        self._values = 0
 
     def encode(self, value: Any, path: str, nesting: int = 0) -> Any:
         """The JSON of a value.
@@ -66,6 +68,11 @@ class ValueEncoder:
         """
         if nesting > MAX_NESTING:
             raise _unsupported(path, f"is nested deeper than {MAX_NESTING} levels, or contains itself")
+        self._values += 1
+        if self._values > MAX_VALUES:
+            raise _unsupported(
+                path, f"is one of more than {MAX_VALUES:,} values; a list that is in many lists counts often"
+            )
         encoder = _BY_TYPE.get(type(value), ValueEncoder._other)
         return encoder(self, value, path, nesting)
 

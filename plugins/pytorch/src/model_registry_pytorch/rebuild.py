@@ -95,6 +95,7 @@ def _require_safe(resolved: Resolved, described: ModuleRecord) -> None:
             hint=f"pass trusted_classes=[{cls.__name__}] if you trust it",
             class_name=f"{cls.__module__}.{cls.__qualname__}",
         )
+    _require_sound_rnn(cls, described)
     registered = (name for name, _ in (*described.parameters, *described.buffers, *described.children))
     for name in (*registered, *described.attributes):
         if not is_free_name(cls, name):
@@ -103,6 +104,13 @@ def _require_safe(resolved: Resolved, described: ModuleRecord) -> None:
                 hint="register the model again from its source",
                 path="module.json",
             )
+
+
+def _require_sound_rnn(cls: type, described: ModuleRecord) -> None:
+    """Old pickles of recurrent modules had no names of weights, and torch makes as many as they ask for."""
+    names = described.attributes.get("_all_weights", [["w"]])
+    if not isinstance(names, list) or not all(isinstance(n, list) and n and isinstance(n[0], str) for n in names):
+        raise UnsafeModelError(f"module.json does not name the weights of a {cls.__qualname__}", path="module.json")
 
 
 def _state(
@@ -154,7 +162,8 @@ def _parametrize(module: torch.nn.Module, described: ModuleRecord) -> None:
         raise UnsafeModelError(
             f"module.json does not say how a {described.qualname} is parametrized", path="module.json"
         )
-    if not all(is_free_name(type(module), name) and not hasattr(module, name) for name in described.parametrized):
+    taken = {*vars(module), *module._parameters, *module._buffers, *module._modules}
+    if not all(is_free_name(type(module), name) and name not in taken for name in described.parametrized):
         raise UnsafeModelError(f"module.json parametrizes a method of {described.qualname}", path="module.json")
     parametrize._inject_new_class(module)
     for name in described.parametrized:

@@ -34,7 +34,7 @@ from model_registry import UnsafeModelError, UnsupportedModelError
 SCHEMA_VERSION = 1
 MAX_BYTES = 64 << 20  # what is read at once, at most
 MAX_DEPTH = 200  # torch itself recurses through children, so deeper models cannot be used anyway
-MAX_PATHS = 1_000_000  # ways from the model to its modules: shared children multiply them
+MAX_PATHS = 100_000  # ways from the model to its modules: shared children multiply them
 
 
 @frozen

@@ -157,7 +157,7 @@ def _span(name: str, raw: Any, label: str) -> tuple[int, int]:
 
 
 def _naturals(value: Any) -> bool:
-    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+    return isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 63 for item in value)
 
 
 def _refusal(label: str, problem: str) -> UnsafeModelError:

@@ -54,11 +54,25 @@ def _capture(request: SaveRequest, options: PyTorchOptions) -> tuple[Record, Ten
     if isinstance(model, nn.Module):
         return capture_module(model, options)
     if isinstance(model, dict):
-        return capture_value(model, options, from_file=from_file)
+        record, table = capture_value(model, options, from_file=from_file)
+        if from_file:
+            _require_no_more_than_its_file(table, request.model)
+        return record, table
     raise UnsupportedModelError(
         f"a {type(model).__module__}.{type(model).__qualname__} is no PyTorch model",
         hint="give an nn.Module, a state dict, or the path of a .pt, .pth or .safetensors file",
     )
+
+
+def _require_no_more_than_its_file(table: TensorTable, path: Path) -> None:
+    """Tensors that overlap in their file would each be stored whole: kilobytes could become terabytes."""
+    size = sum(entry.nbytes for entry in table.entries().values())
+    if size > path.stat().st_size:
+        raise UnsafeModelError(
+            f"the tensors of {path.name} take {size:,} bytes, more than the file has: they overlap",
+            hint="clone them, and save the file again",
+            path=str(path),
+        )
 
 
 def read_file(path: Path, code_allowed: bool) -> Any:
@@ -79,6 +93,12 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
         return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # safe_open is no mapping
 
 
+def _small(record: Path) -> bytes:
+    if not record.is_file() or record.stat().st_size > records.MAX_BYTES:
+        raise UnsafeModelError(f"{record} is no file of at most {records.MAX_BYTES:,} bytes", path=str(record))
+    return record.read_bytes()
+
+
 def add_folder(folder: Path, stage: Stage) -> None:
     """Take a folder that this plugin exported before, byte for byte. Its structure is checked by ``validate``."""
     names = sorted(item.relative_to(folder).as_posix() for item in folder.rglob("*") if not item.is_dir())
@@ -91,6 +111,6 @@ def add_folder(folder: Path, stage: Stage) -> None:
     for name in names:
         if (folder / name).is_symlink():
             raise UnsafeModelError(f"{name} in {folder} is a link", hint="copy the file itself there", path=name)
-    require_known_functions((folder / RECORD).read_bytes())
+    require_known_functions(_small(folder / RECORD))
     for name in names:
         stage.add(name, folder / name)

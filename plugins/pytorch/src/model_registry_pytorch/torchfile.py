@@ -10,6 +10,7 @@ from typing import Any
 from model_registry import ModelRegistryError, UnsafeModelError, UnsupportedModelError
 from model_registry_pytorch.archives import check_archive
 from model_registry_pytorch.messages import first_line
+from model_registry_pytorch.pickles import check_legacy_file
 from model_registry_pytorch.sniff import Kind
 
 _REFUSED = {
@@ -37,7 +38,9 @@ def read_torch_file(path: Path, kind: Kind, code_allowed: bool) -> Any:
         article = "an" if kind is Kind.EXPORTED_PROGRAM else "a"
         raise UnsupportedModelError(f"{path.name} is {article} {kind.value}", hint=_REFUSED[kind], path=str(path))
     if kind is Kind.TORCH_ZIP:
-        check_archive(path)
+        check_archive(path, run_dry=not code_allowed)
+    if kind is Kind.TORCH_LEGACY and not code_allowed:
+        check_legacy_file(path)
     return _load(path, code_allowed, mapped=kind is Kind.TORCH_ZIP)
 
 
