@@ -188,3 +188,32 @@ def test_a_record_cannot_ask_torch_for_a_million_weights(tmp_path: Path, registr
     registry.register_model("bad", folder, "pytorch")
     with pytest.raises(UnsafeModelError, match="does not name the weights of a LSTM"):
         registry.load_model("bad")
+
+
+class Noisy(nn.Linear):
+    """A class that notices when it is subclassed, as parametrizing does."""
+
+    noticed = 0
+
+    def __init_subclass__(cls, **keywords: object) -> None:
+        Noisy.noticed += 1
+
+
+def test_a_class_that_nobody_vouches_for_is_not_subclassed(registry: ModelRegistry) -> None:
+    model = nn.utils.parametrizations.weight_norm(Noisy(2, 2))
+    registry.register_model("m", model)
+    before = Noisy.noticed
+    with pytest.raises(UnsafeModelError, match=r"makes a subclass of it.*trusted_classes=\[Noisy\]"):
+        registry.load_model("m")
+    assert Noisy.noticed == before
+    x = torch.ones(1, 2)
+    assert torch.equal(registry.load_model("m", trusted_classes=[Noisy]).model(x), model(x))
+
+
+def test_a_safetensors_file_with_odd_metadata_is_told_in_one_line(tmp_path: Path, registry: ModelRegistry) -> None:
+    header = json.dumps({"__metadata__": {"a": 1}, "w": {"dtype": "U8", "shape": [1], "data_offsets": [0, 1]}}).encode()
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"x")
+    with pytest.raises(UnsafeModelError, match=r"^model\.safetensors is not a sound safetensors file: ") as refusal:
+        registry.register_model("m", path)
+    assert "\n" not in str(refusal.value)

@@ -81,8 +81,8 @@ def rebuild_module(record: Record, resolver: ClassResolver, load: Any) -> torch.
         module.__dict__.update(state)
     for module, item, state in zip(modules, resolved, states, strict=True):
         _restore(module, item, state)
-    for module, described in zip(modules, record.modules, strict=True):
-        _parametrize(module, described)
+    for module, item, described in zip(modules, resolved, record.modules, strict=True):
+        _parametrize(module, item, described)
     return modules[0]
 
 
@@ -147,7 +147,7 @@ def _restore(module: torch.nn.Module, resolved: Resolved, state: dict[str, Any])
         ) from error
 
 
-def _parametrize(module: torch.nn.Module, described: ModuleRecord) -> None:
+def _parametrize(module: torch.nn.Module, resolved: Resolved, described: ModuleRecord) -> None:
     """Put the computed tensors in place as ``register_parametrization`` does, but around the stored originals.
 
     It would compute the originals from the values, which is not exact.
@@ -157,6 +157,12 @@ def _parametrize(module: torch.nn.Module, described: ModuleRecord) -> None:
 
     if not described.parametrized:
         return
+    if not resolved.vouched and _notices_subclasses(resolved.cls):
+        raise UnsafeModelError(
+            f"parametrizing a {resolved.cls.__qualname__} makes a subclass of it, which runs code of its own",
+            hint=f"pass trusted_classes=[{resolved.cls.__name__}] if you trust it",
+            class_name=resolved.cls.__qualname__,
+        )
     lists = module._modules.get("parametrizations")
     if not isinstance(lists, nn.ModuleDict) or set(lists.keys()) != set(described.parametrized):
         raise UnsafeModelError(
@@ -168,3 +174,9 @@ def _parametrize(module: torch.nn.Module, described: ModuleRecord) -> None:
     parametrize._inject_new_class(module)
     for name in described.parametrized:
         parametrize._inject_property(module, name)
+
+
+def _notices_subclasses(cls: type) -> bool:
+    """Whether a class, or its metaclass, runs something when a subclass is made."""
+    owner = next(base for base in cls.__mro__ if "__init_subclass__" in vars(base))
+    return owner is not object or type(cls) is not type

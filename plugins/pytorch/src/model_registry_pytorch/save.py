@@ -84,13 +84,20 @@ def read_file(path: Path, code_allowed: bool) -> Any:
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     from model_registry_pytorch.safetensors_file import read_entries
 
     read_entries(path, path.name)
-    with safe_open(str(path), framework="pt", device="cpu") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # safe_open is no mapping
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # safe_open is no mapping
+    except SafetensorError as error:
+        raise UnsafeModelError(
+            f"{path.name} is not a sound safetensors file: {error!s:.200}",
+            hint="get the file again from its source",
+            path=str(path),
+        ) from error
 
 
 def _small(record: Path) -> bytes:
