@@ -16,6 +16,7 @@ import types
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import click
 import pytest
 from attrs import frozen
@@ -158,3 +159,9 @@ def test_the_commands_of_make_in_the_documentation_exist() -> None:
             re.findall(r"`make ([a-z-]+)`|^\$? ?make ([a-z-]+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
         )
         assert {a or b for a, b in used} <= targets, page
+
+
+def test_the_reference_names_every_field_of_the_metadata() -> None:
+    reference = (ROOT / "docs" / "reference" / "python-api.md").read_text(encoding="utf-8")
+    fields = {field.name for field in attrs.fields(model_registry.ModelMetadata)}
+    assert not {name for name in fields if f"`{name}`" not in reference}
