@@ -7,6 +7,7 @@ import contextlib
 import json
 import math
 
+import numpy
 import pytest
 import torch
 from hypothesis import given, settings
@@ -99,7 +100,6 @@ def test_functions_of_torch_that_do_more_than_compute_are_not_in_the_table(name)
 
 
 def test_numbers_of_numpy_come_back():
-    numpy = pytest.importorskip("numpy")
     for number in (numpy.float64(0.1), numpy.int8(-3), numpy.bool_(True), numpy.float32("inf")):
         back = there_and_back(number)
         assert type(back) is type(number)
