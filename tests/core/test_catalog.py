@@ -304,7 +304,6 @@ class TestListing:
         add(catalog, row("Digits"), row("digest"), row("other"))
         catalog.remove("digest", None, keep=True)
         assert catalog.similar_names("digitz") == ["Digits"]
-        assert (catalog.has_model("DIGITS"), catalog.has_model("digest")) == (True, False)
 
     def test_counts(self, filled: SqliteCatalog) -> None:
         filled.remove("a", "1.9", keep=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,8 @@ from signal import SIGKILL
 import pytest
 from tests.core import faults
 from tests.core.faults import Children, Job, open_registry
+
+from model_registry import StorageError, forks
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +101,33 @@ def test_collecting_while_another_process_registers_takes_nothing_from_it(
     assert [outcome.error + outcome.message for outcome in outcomes] == ["", ""]
     assert faults.assert_sound(path) == {"paused:1.0.0"}
     faults.assert_nothing_unused(path)
+
+
+def test_a_child_forked_amid_a_transaction_of_another_thread_says_so_and_touches_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forks, "_PATIENCE", 0.05)
+    registry = open_registry(tmp_path / "registry")
+    registry.list_models()
+    inside, leave = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with registry._context.catalog._connections.writing(durable=False):
+            inside.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert inside.wait(30)
+    child = os.fork()
+    if child == 0:
+        try:
+            registry.list_models()
+        except StorageError as error:
+            os._exit(0 if "forked" in str(error) else 2)
+        os._exit(1)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    leave.set()
+    thread.join()
+    assert code == 0
+    assert registry.list_models() == []

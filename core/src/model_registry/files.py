@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 import weakref
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from model_registry.records import FileRecord
 from model_registry.staging import StagedFile
 
 
-class _Files:
+class _Files(ABC):
     """What stored and staged files have in common. See :class:`model_registry.hookspecs.VersionFiles`."""
 
     def __init__(self, records: Sequence[FileRecord]) -> None:
@@ -34,8 +35,9 @@ class _Files:
     def size(self, path: str) -> int:
         return self._records[path].size
 
+    @abstractmethod
     def local(self, path: str) -> Path:
-        raise NotImplementedError
+        """Where a member's bytes are."""
 
     def verify(self, paths: Iterable[str] | None = None) -> None:
         workers.run_all(self.local, sorted(self._records if paths is None else paths))

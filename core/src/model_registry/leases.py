@@ -76,5 +76,5 @@ def _started_unseen(pid: int) -> str:
     except ProcessLookupError:
         return ""
     except OSError:
-        pass
+        pass  # it is another user's, so it exists
     return "?"

@@ -97,9 +97,6 @@ class Catalog(Protocol):
     def latest(self, name: str) -> VersionRow | None:
         """The highest visible version by PEP 440; a pre-release only if there is nothing else."""
 
-    def has_model(self, name: str) -> bool:
-        """Whether the model has a visible version."""
-
     def similar_names(self, name: str, limit: int = 3) -> list[str]:
         """Names of visible models near to this one, for error messages."""
 

@@ -89,9 +89,6 @@ class SqliteCatalog:
         order = "ORDER BY v.prerelease, v.sort_key DESC LIMIT 1"
         return self._one(f"{_SELECT} WHERE {_VISIBLE} {order}", name_key(name))
 
-    def has_model(self, name: str) -> bool:
-        return self.latest(name) is not None
-
     def similar_names(self, name: str, limit: int = 3) -> list[str]:
         from difflib import get_close_matches
 
