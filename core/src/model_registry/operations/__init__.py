@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from model_registry.operations import collect as collect
+    from model_registry.operations import compare as compare
     from model_registry.operations import export as export
     from model_registry.operations import load as load
     from model_registry.operations import register as register

@@ -12,7 +12,7 @@ from model_registry.errors import ModelNotFoundError, ModelRegistryError, Unsafe
 from model_registry.names import check_model_name, shown
 from model_registry.operations import metadata
 from model_registry.operations.context import Context
-from model_registry.records import FileRecord, ModelEntry
+from model_registry.records import FileRecord, ModelEntry, TensorRecord
 from model_registry.versions import check_version
 
 LATEST = "latest"
@@ -83,30 +83,41 @@ def require(context: Context, name: str, version: str = LATEST) -> VersionRow:
     raise ModelNotFoundError(f"there is no model {name!r}", hint=hint, model=name)
 
 
+def home_of(context: Context, entry: ModelEntry) -> Context:
+    """The registry that holds an entry's bytes: the one it was got from, which need not be this one."""
+    inspector = entry._inspector
+    return inspector.context if isinstance(inspector, Inspector) else context
+
+
 class Inspector:
     """How an entry looks at its own bytes. What that needs is imported when it is asked for."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self.context = context
 
     def __reduce__(self) -> tuple[object, ...]:
         """Another process gets an entry that opens the registry for itself."""
-        return _reopen, (evolve(self._context.settings, path=self._context.folder),)
+        return _reopen, (evolve(self.context.settings, path=self.context.folder),)
 
     def files(self, entry: ModelEntry) -> tuple[FileRecord, ...]:
         from model_registry.operations.stored import read_manifest
 
-        return read_manifest(self._context, entry.digest, entry.reference).files
+        return read_manifest(self.context, entry.digest, entry.reference).files
+
+    def tensors(self, entry: ModelEntry) -> tuple[TensorRecord, ...]:
+        from model_registry.operations.contents import contents_of
+
+        return contents_of(self.context, entry, with_modules=False).tensors or ()
 
     def verify(self, entry: ModelEntry) -> None:
         from model_registry.operations.stored import files_of
 
-        files_of(self._context, entry).verify()
+        files_of(self.context, entry).verify()
 
     def checksum(self, entry: ModelEntry) -> str:
         from model_registry.operations.stored import checksum
 
-        return checksum(self._context, entry)
+        return checksum(self.context, entry)
 
 
 def _reopen(settings: Settings) -> Inspector:
