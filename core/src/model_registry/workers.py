@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -33,6 +35,29 @@ def run_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Resul
     if len(todo) == 1:
         return [work(todo[0])]
     return gather([pool().submit(work, item) for item in todo])
+
+
+def share_out(work: Callable[[Iterator[Item]], object], items: Iterable[Item]) -> None:
+    """``work`` in one thread for each core, on an iterator that takes the next item which no other thread has.
+
+    For what keeps a core busy and works in a cache: more threads would only be in each other's way. The first failure is
+    raised, and the other threads then take no more.
+    """
+    todo = deque(items)
+
+    def take() -> Iterator[Item]:
+        with suppress(IndexError):
+            while True:
+                yield todo.popleft()
+
+    def run(_: int) -> None:
+        try:
+            work(take())
+        except BaseException:
+            todo.clear()
+            raise
+
+    run_all(run, range(min(os.cpu_count() or 1, len(todo))))
 
 
 def gather(futures: list[Future[Result]]) -> list[Result]:

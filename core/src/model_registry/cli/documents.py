@@ -2,6 +2,10 @@
 
 ``register``      a *version*
 ``show``          a *version*, with ``files``: a list of ``path``, ``size``, ``sha256``, ``media_type``
+``compare``       ``a``, ``b``: each a *version*; ``identical``; ``metadata``, ``environment``, ``modules``: lists of
+                  ``key``, ``a``, ``b``; ``metrics``: a list of ``name``, ``a``, ``b``, ``delta``; ``files``: a list of
+                  ``path``, ``status``, ``a``, ``b``; ``tensors``: a list of ``name``, ``status``, ``a``, ``b``,
+                  ``max_abs``, ``mean_abs``; ``notes``: a list of texts. What a side lacks is null
 ``list``          ``versions``: a list of *version*; ``more``: whether ``--limit`` cut it
 ``load-check``    ``name``, ``version``; ``type`` and ``tokenizer_type``: dotted, or null; ``bytes_verified``,
                   ``seconds``
@@ -35,6 +39,7 @@ from typing import Any
 import attrs
 import click
 
+from model_registry.comparison import Comparison
 from model_registry.records import ModelEntry
 
 Document = dict[str, Any]
@@ -57,6 +62,13 @@ def version_document(entry: ModelEntry) -> Document:
         "removed_at": entry.removed_at,
         "metadata": entry.metadata,
     }
+
+
+def comparison_document(comparison: Comparison) -> Document:
+    """What ``compare`` prints: every field of the record."""
+    parts = {field.name: getattr(comparison, field.name) for field in attrs.fields(Comparison)}
+    sides = {"a": version_document(comparison.a), "b": version_document(comparison.b)}
+    return {**parts, **sides, "identical": comparison.identical}
 
 
 def plain(value: Any) -> Any:

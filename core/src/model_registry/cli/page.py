@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import attrs
 
+from model_registry.cli.layers import Layer, layers_of
 from model_registry.cli.screen import Screen
-from model_registry.cli.text import count_text, moment_text, plural, size_text
+from model_registry.cli.text import count_text, moment_text, plural, size_text, value_text
+from model_registry.errors import ModelRegistryError
 from model_registry.records import ModelEntry, ModelMetadata
 
 #: Fields of the metadata that have a place of their own on the page.
@@ -18,6 +19,7 @@ _PLACED = frozenset(
     | {"performance_metrics", "extra"}
 )
 _LAYERS = "layers"  # where plugins tell the layers of a model by type, in extra
+_MOST_LAYERS = 60
 _LONGEST = 400  # characters of one value of extra; --json gives them all
 
 
@@ -31,7 +33,7 @@ def show_page(entry: ModelEntry, screen: Screen) -> None:
     _section(screen, "Metadata", _described(metadata))
     _section(screen, "Metrics", {name: f"{value:g}" for name, value in metadata.performance_metrics.items()})
     _section(screen, "Layers", {name: count_text(count) for name, count in layers.items()})
-    _section(screen, "Extra", {name: _shown(value) for name, value in extra.items()})
+    _section(screen, "Extra", {name: value_text(value, _LONGEST) for name, value in extra.items()})
     screen.heading("Files")
     screen.table(
         ("path", "size", "sha256"),
@@ -39,12 +41,44 @@ def show_page(entry: ModelEntry, screen: Screen) -> None:
         numbers=("size",),
         cut=True,
     )
+    _tensors(entry, screen)
 
 
 def _section(screen: Screen, title: str, facts: Mapping[str, str]) -> None:
     if facts:
         screen.heading(title)
         screen.facts(facts)
+
+
+def _tensors(entry: ModelEntry, screen: Screen) -> None:
+    """The tensors by layer. That they cannot be read, of a damaged version for example, takes nothing off the page."""
+    try:
+        tensors = entry.tensors
+    except ModelRegistryError as error:
+        _section(screen, "Tensors", {"unreadable": str(error)})
+        return
+    if not tensors:
+        return
+    layers = layers_of(tensors)
+    screen.heading("Tensors")
+    screen.table(
+        ("tensors", "elements", "size", "dtypes", "layer"),
+        map(_layer_row, layers[:_MOST_LAYERS]),
+        numbers=("tensors", "elements", "size"),
+    )
+    if len(layers) > _MOST_LAYERS:
+        screen.line(f"… and {plural(len(layers) - _MOST_LAYERS, 'layer')} more")
+
+
+def _layer_row(layer: Layer) -> tuple[str, ...]:
+    size = size_text(layer.nbytes)
+    return (
+        count_text(layer.tensors),
+        count_text(layer.elements),
+        size,
+        ", ".join(layer.dtypes),
+        layer.path or "(the model)",
+    )
 
 
 def _header(entry: ModelEntry) -> dict[str, str]:
@@ -63,7 +97,7 @@ def _described(metadata: ModelMetadata) -> dict[str, str]:
     """The fields that somebody filled, under their names in plain words."""
     values = {field.name: getattr(metadata, field.name) for field in attrs.fields(ModelMetadata)}
     return {
-        name.replace("_", " "): _shown(value)
+        name.replace("_", " "): value_text(value, _LONGEST)
         for name, value in values.items()
         if name not in _PLACED and value not in (None, (), [], {})
     }
@@ -71,11 +105,3 @@ def _described(metadata: ModelMetadata) -> dict[str, str]:
 
 def _is_counts(value: Any) -> bool:
     return isinstance(value, Mapping) and all(type(count) is int for count in value.values())
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
-        text = ", ".join(value)
-    else:
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}… (all of it with --json)"

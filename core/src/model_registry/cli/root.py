@@ -23,6 +23,7 @@ _NAMES = (
     "register",
     "list",
     "show",
+    "compare",
     "load-check",
     "export",
     "remove",

@@ -18,6 +18,7 @@ from model_registry.cli.text import inert
 #: Files and pipes have no edge at which to cut a line.
 _ENDLESS = 10_000
 _STYLES = {"error": "bold red", "failed": "bold red", "warning": "yellow", "ready": "green", "disabled": "dim"}
+_STYLES |= {"added": "green", "removed": "red", "changed": "yellow", "other shape": "yellow", "other dtype": "yellow"}
 
 
 class _Console(Console):
@@ -42,6 +43,10 @@ class Screen:
     def heading(self, text: str) -> None:
         """A part of the page."""
         self._console.print(Text(f"\n{inert(text)}", style="bold"))
+
+    def line(self, text: str) -> None:
+        """A sentence below a heading."""
+        self._print_indented(Text(inert(text)))
 
     def facts(self, facts: Mapping[str, str]) -> None:
         """Name and value, one to a line."""

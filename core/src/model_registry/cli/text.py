@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 #: Control, format (which can reverse what is read), surrogate, and line and paragraph separator.
 _ACTIVE = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -54,3 +57,17 @@ def moment_text(moment: datetime | None) -> str:
 def plural(count: int, noun: str) -> str:
     """``1 file``, ``2 files``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """The sizes of a tensor: ``16×4``, and ``scalar`` for a single number."""
+    return "×".join(map(str, shape)) or "scalar"
+
+
+def value_text(value: Any, longest: int) -> str:
+    """A value of a JSON type, cut after ``longest`` characters."""
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        text = ", ".join(value)
+    else:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= longest else f"{text[:longest]}… (all of it with --json)"

@@ -1,14 +1,13 @@
 """Tensors side by side: whether their bytes are equal and, if asked, by how much they differ.
 
-Every byte is read at most once, by several threads at once, into a few buffers that are used again.
+Every byte is read at most once, by one thread for each core, into two buffers that each of them uses again and again.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 
 import attrs
@@ -59,7 +58,7 @@ def compare_bytes(pairs: Iterable[Pair], measure: Measure | None) -> dict[Pair, 
     :raises IntegrityError: if a file has become shorter.
     """
     looks = [_Look(pair, measure) for pair in dict.fromkeys(pairs)]
-    workers.run_all(partial(_work, _Buffers()), list(_shares(looks)))
+    workers.share_out(_work, _shares(looks))
     return {look.pair: look.outcome() for look in looks}
 
 
@@ -112,22 +111,6 @@ def _shares(looks: Iterable[_Look]) -> Iterator[_Share]:
         yield share
 
 
-class _Buffers:
-    """Pairs of buffers that threads borrow: as many as there are threads at work."""
-
-    def __init__(self) -> None:
-        self._free: list[tuple[bytearray, bytearray]] = []
-
-    @contextmanager
-    def borrowed(self) -> Iterator[tuple[bytearray, bytearray]]:
-        try:
-            pair = self._free.pop()
-        except IndexError:
-            pair = bytearray(_CHUNK), bytearray(_CHUNK)
-        yield pair
-        self._free.append(pair)
-
-
 class _OpenFiles:
     """Files opened when they are first needed, until the end of the block."""
 
@@ -157,19 +140,26 @@ def _fill(descriptor: int, offset: int, buffer: memoryview, path: Path) -> None:
         done += count
 
 
-def _work(buffers: _Buffers, share: _Share) -> None:
-    with buffers.borrowed() as (a, b), ExitStack() as stack:
-        files = _OpenFiles(stack)
-        for look, start, stop in share:
-            for at in range(start, stop, _CHUNK):
-                if look.is_over:
-                    break
-                size = min(_CHUNK, stop - at)
-                left, right = memoryview(a)[:size], memoryview(b)[:size]
-                files.read(look.pair.a, at, left)
-                files.read(look.pair.b, at, right)
-                if not _equal(a, b, size):
-                    look.differs(at, left.toreadonly(), right.toreadonly())
+def _work(shares: Iterator[_Share]) -> None:
+    a, b = bytearray(_CHUNK), bytearray(_CHUNK)
+    for share in shares:
+        with ExitStack() as stack:
+            files = _OpenFiles(stack)
+            for look, start, stop in share:
+                _read(look, range(start, stop, _CHUNK), files, a, b)
+
+
+def _read(look: _Look, starts: range, files: _OpenFiles, a: bytearray, b: bytearray) -> None:
+    """Read a part of a pair, and note where it differs."""
+    for start in starts:
+        if look.is_over:
+            break
+        size = min(_CHUNK, starts.stop - start)
+        left, right = memoryview(a)[:size], memoryview(b)[:size]
+        files.read(look.pair.a, start, left)
+        files.read(look.pair.b, start, right)
+        if not _equal(a, b, size):
+            look.differs(start, left.toreadonly(), right.toreadonly())
 
 
 def _equal(a: bytearray, b: bytearray, size: int) -> bool:

@@ -1,13 +1,14 @@
 """By how much two pieces of a tensor differ, from their bytes alone: numpy, and no torch.
 
-Differences of integers are exact. Those of floats of up to 32 bits are taken in float32, which is right to one part in
-ten million, and added up in float64. The difference of complex numbers is a modulus.
+Differences of integers are exact. Those of floats of up to 32 bits are taken in float32: the greatest is right to one part
+in ten million and the sum, which numpy adds up pairwise, to some in a million. Of complex numbers, the modulus is meant.
 NaN against NaN counts as 0, like every infinity against itself; NaN against anything else counts as infinity.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 Buffer = bytes | bytearray | memoryview
 Measured = tuple[float, float]
 
-#: Elements looked at together: what is computed from them stays in the processor's cache.
-_BLOCK = 1 << 16
+#: Elements looked at together: few enough for the processor's cache, enough that threads seldom wait for each other.
+_BLOCK = 1 << 18
 
 
 def difference(dtype: str, a: Buffer, b: Buffer) -> Measured | None:
@@ -47,11 +48,10 @@ def difference(dtype: str, a: Buffer, b: Buffer) -> Measured | None:
 def _of_floats(a: NDArray[Any], b: NDArray[Any]) -> Measured:
     import numpy
 
-    distance = numpy.abs(a - b)
-    greatest = float(distance.max())
-    if not numpy.isfinite(greatest):
-        return _of_extremes(a, b)
-    return greatest, float(distance.sum(dtype=numpy.float64))
+    distance = a - b
+    distance = numpy.abs(distance, out=distance if distance.dtype.kind == "f" else None)
+    greatest, total = float(distance.max()), float(distance.sum())
+    return (greatest, total) if math.isfinite(total) else _of_extremes(a, b)
 
 
 def _of_extremes(a: NDArray[Any], b: NDArray[Any]) -> Measured:
@@ -92,7 +92,7 @@ def _truth(stored: NDArray[Any]) -> NDArray[Any]:
 
 def _bfloat16(stored: NDArray[Any]) -> NDArray[Any]:
     """The upper half of a float32."""
-    wide: NDArray[Any] = stored.astype("<u4")
+    wide: NDArray[numpy.uint32] = stored.astype("<u4")
     wide <<= 16
     return wide.view("<f4")
 
