@@ -25,6 +25,7 @@ def use(folder):
     yield " ".join(entry.reference for entry in registry.list_models())
     yield registry.load_model("m").model.decode()
     yield registry.validate_registry()["valid_models"]
+    yield registry.compare("m", "m", differences=True).identical
     try:
         registry.register_model("m", b"more")
     except StorageError as error:
@@ -67,8 +68,8 @@ def test_is_listed_loaded_and_validated_and_says_why_it_cannot_be_changed(
     command = [sys.executable, "-c", READ, str(shared / "warm"), str(frozen)]
     done = subprocess.run(command, env=environ, cwd=shared, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    listed, model, valid, refusal = done.stdout.splitlines()
-    assert (listed, model, valid) == ("m:1.0.0", "x", "1")
+    listed, model, valid, identical, refusal = done.stdout.splitlines()
+    assert (listed, model, valid, identical) == ("m:1.0.0", "x", "1", "True")
     assert "not writable for this user" in refusal
 
 

@@ -40,8 +40,8 @@ def run_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Resul
 def share_out(work: Callable[[Iterator[Item]], object], items: Iterable[Item]) -> None:
     """``work`` in one thread for each core, on an iterator that takes the next item which no other thread has.
 
-    For what keeps a core busy and works in a cache: more threads would only be in each other's way. The first failure is
-    raised, and the other threads then take no more.
+    For what keeps a core busy and works in its cache: more threads would only be in each other's way. The first failure
+    is raised, and the other threads then take no more.
     """
     todo = deque(items)
 

@@ -46,7 +46,7 @@ def test_every_code_has_a_meaning() -> None:
 
 def test_no_registry_is_made_by_looking(site: object) -> None:
     for words in (["list"], ["show", "m"], ["load-check", "m"], ["export", "m", "1", "x"], ["remove", "m"], ["gc"],
-                  ["restore", "m"], ["validate"]):  # fmt: skip
+                  ["restore", "m"], ["validate"], ["compare", "m", "m"]):  # fmt: skip
         done = run(*words, "--registry", "nowhere")
         assert (done.code, done.out) == (3, "")
         assert done.err.startswith("error: no registry at ")

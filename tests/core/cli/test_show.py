@@ -6,8 +6,23 @@ from pathlib import Path
 
 import pytest
 from command_line import Done, run
+from fake_plugins import Installer
 
 from model_registry import ModelRegistry
+
+#: The tensors are laid over the text of the model itself; a third word names another tensor whose bytes it has.
+TOLD = """
+from model_registry import TensorRecord, hookimpl
+
+class Plugin:
+    @hookimpl
+    def tensors(self, format, files):
+        places = {}
+        for number, line in enumerate(files.read("part-0.bin").decode().splitlines()):
+            name, size, *other = line.split()
+            places[name] = places[other[0]] if other else number
+            yield TensorRecord(name, "uint8", (int(size),), "part-0.bin", places[name], int(size))
+"""
 
 
 def test_the_page_tells_everything(digits: Done) -> None:
@@ -69,3 +84,59 @@ def test_a_long_value_is_cut_for_people_and_whole_for_programs(weights: Path) ->
     ModelRegistry("models").register_model("m", weights, note="x" * 10_000)
     assert len(run("show", "m").out) < 3_000
     assert run("show", "m", "--json").document["metadata"]["extra"]["note"] == "x" * 10_000
+
+
+class TestTensors:
+    """A plugin tells them: each line of ``tensors.txt`` is a name and a size."""
+
+    @pytest.fixture(autouse=True)
+    def told(self, install: Installer) -> None:
+        install("told", TOLD)
+
+    def page(self, *tensors: str) -> list[str]:
+        ModelRegistry("models").register_model("m", "\n".join(tensors).encode(), "bytes")
+        return [" ".join(line.split()) for line in run("show", "m").out.splitlines()]
+
+    def test_are_told_by_layer_in_the_order_of_the_model(self) -> None:
+        page = self.page("z.fc.weight 1000", "z.fc.bias 10", "a.conv.weight 3", "scale 1")
+        start = page.index("Tensors")
+        assert page[start + 1] == "tensors elements size dtypes layer"
+        assert page[start + 3 : start + 6] == [
+            "2 1,010 1.0 kB uint8 z.fc", "1 3 3 B uint8 a.conv", "1 1 1 B uint8 (the model)",
+        ]  # fmt: skip
+
+    def test_what_is_tied_counts_once(self) -> None:
+        page = self.page("embed.weight 8", "head.weight 8 embed.weight")
+        assert "1 8 8 B uint8 embed" in page
+        assert "1 0 0 B uint8 head" in page
+
+    def test_many_layers_are_told_by_block(self) -> None:
+        page = self.page(*(f"h.{block}.{layer}.w 2" for block in range(12) for layer in range(20)))
+        assert "20 40 40 B uint8 h.11" in page
+        assert not any(line.endswith(" h.11.3") for line in page)
+
+    def test_more_than_the_page_has_room_for_is_cut(self) -> None:
+        page = self.page(*(f"t{number}.w 1" for number in range(100)))
+        assert sum(line.startswith("1 1 1 B uint8 t") for line in page) == 60
+        assert "… and 40 layers more; --json gives every tensor" in page
+        assert len(run("show", "m", "--json").document["tensors"]) == 100
+
+    def test_json_has_each(self) -> None:
+        self.page("fc.weight 3")
+        assert run("show", "m", "--json").document["tensors"] == [
+            {"name": "fc.weight", "dtype": "uint8", "shape": [3], "path": "part-0.bin", "offset": 0, "nbytes": 3}
+        ]
+
+    def test_a_damaged_version_is_shown_all_the_same(self) -> None:
+        self.page("fc.weight 3")
+        file = ModelRegistry("models").resolve("m").files[0]
+        Path("models/blobs/sha256", file.sha256).unlink()
+        done = run("show", "m")
+        assert done.code == 0
+        assert "unreadable  m:1.0.0: file 'part-0.bin' is missing on disk" in done.out
+        assert run("show", "m", "--json").document["tensors"] is None
+
+
+def test_where_no_plugin_tells_tensors_the_page_has_none(digits: Done) -> None:
+    assert "Tensors" not in run("show", "digits").out
+    assert run("show", "digits", "--json").document["tensors"] == []

@@ -1,7 +1,9 @@
 """What ``--json`` prints: one document on stdout, in ASCII. Keys are never renamed or taken away, only added.
 
 ``register``      a *version*
-``show``          a *version*, with ``files``: a list of ``path``, ``size``, ``sha256``, ``media_type``
+``show``          a *version*, with ``files``: a list of ``path``, ``size``, ``sha256``, ``media_type``; and
+                  ``tensors``: a list of ``name``, ``dtype``, ``shape``, ``path``, ``offset``, ``nbytes``, or null if
+                  they cannot be read
 ``compare``       ``a``, ``b``: each a *version*; ``identical``; ``metadata``, ``environment``, ``modules``: lists of
                   ``key``, ``a``, ``b``; ``metrics``: a list of ``name``, ``a``, ``b``, ``delta``; ``files``: a list of
                   ``path``, ``status``, ``a``, ``b``; ``tensors``: a list of ``name``, ``status``, ``a``, ``b``,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from attrs import define, field
 
-from model_registry.records import TensorRecord
+from model_registry.errors import ModelRegistryError
+from model_registry.records import ModelEntry, TensorRecord
 
 #: Layers that a page has room for; with more, what they are part of is told instead, if that makes fewer.
 _MANY = 60
@@ -24,6 +25,14 @@ class Layer:
     elements: int = 0
     nbytes: int = 0
     dtypes: list[str] = field(factory=list)
+
+
+def readable_tensors(entry: ModelEntry) -> tuple[Sequence[TensorRecord], str]:
+    """The tensors of a version, and why there are none, if that is a failure: a damaged version can be shown, too."""
+    try:
+        return entry.tensors, ""
+    except ModelRegistryError as error:
+        return (), str(error)
 
 
 def layers_of(tensors: Sequence[TensorRecord]) -> list[Layer]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -10,8 +10,7 @@ import attrs
 from model_registry.cli.layers import Layer, layers_of
 from model_registry.cli.screen import Screen
 from model_registry.cli.text import count_text, moment_text, plural, size_text, value_text
-from model_registry.errors import ModelRegistryError
-from model_registry.records import ModelEntry, ModelMetadata
+from model_registry.records import ModelEntry, ModelMetadata, TensorRecord
 
 #: Fields of the metadata that have a place of their own on the page.
 _PLACED = frozenset(
@@ -23,8 +22,11 @@ _MOST_LAYERS = 60
 _LONGEST = 400  # characters of one value of extra; --json gives them all
 
 
-def show_page(entry: ModelEntry, screen: Screen) -> None:
-    """Print it."""
+def show_page(entry: ModelEntry, tensors: Sequence[TensorRecord], problem: str, screen: Screen) -> None:
+    """Print it.
+
+    :param problem: Why the tensors cannot be read, if so.
+    """
     metadata, extra = entry.metadata, dict(entry.metadata.extra)
     layers = extra.pop(_LAYERS) if _is_counts(extra.get(_LAYERS)) else {}
     screen.title(entry.reference, metadata.description or "")
@@ -41,7 +43,7 @@ def show_page(entry: ModelEntry, screen: Screen) -> None:
         numbers=("size",),
         cut=True,
     )
-    _tensors(entry, screen)
+    _tensors(tensors, problem, screen)
 
 
 def _section(screen: Screen, title: str, facts: Mapping[str, str]) -> None:
@@ -50,13 +52,9 @@ def _section(screen: Screen, title: str, facts: Mapping[str, str]) -> None:
         screen.facts(facts)
 
 
-def _tensors(entry: ModelEntry, screen: Screen) -> None:
-    """The tensors by layer. That they cannot be read, of a damaged version for example, takes nothing off the page."""
-    try:
-        tensors = entry.tensors
-    except ModelRegistryError as error:
-        _section(screen, "Tensors", {"unreadable": str(error)})
-        return
+def _tensors(tensors: Sequence[TensorRecord], problem: str, screen: Screen) -> None:
+    if problem:
+        _section(screen, "Tensors", {"unreadable": problem})
     if not tensors:
         return
     layers = layers_of(tensors)
@@ -67,7 +65,7 @@ def _tensors(entry: ModelEntry, screen: Screen) -> None:
         numbers=("tensors", "elements", "size"),
     )
     if len(layers) > _MOST_LAYERS:
-        screen.line(f"… and {plural(len(layers) - _MOST_LAYERS, 'layer')} more")
+        screen.line(f"… and {plural(len(layers) - _MOST_LAYERS, 'layer')} more; --json gives every tensor")
 
 
 def _layer_row(layer: Layer) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from model_registry.cli.text import inert
 #: Files and pipes have no edge at which to cut a line.
 _ENDLESS = 10_000
 _STYLES = {"error": "bold red", "failed": "bold red", "warning": "yellow", "ready": "green", "disabled": "dim"}
-_STYLES |= {"added": "green", "removed": "red", "changed": "yellow", "other shape": "yellow", "other dtype": "yellow"}
+_STYLES |= {"added": "green", "removed": "red", **dict.fromkeys(("changed", "other shape", "other dtype"), "yellow")}
 
 
 class _Console(Console):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from model_registry.cli.documents import version_document
+from model_registry.cli.layers import readable_tensors
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import reference_arguments, require_entry, split_reference
 from model_registry.cli.session import Session
@@ -19,8 +20,11 @@ def command(session: Session, name: str, version: str | None) -> None:
     That is the latest if none is named.
     """
     entry = require_entry(session.open(), *split_reference(name, version))
+    files = entry.files
+    with session.working(f"reading {entry.reference} …"):
+        tensors, problem = readable_tensors(entry)
     if session.json:
-        return session.emit({**version_document(entry), "files": entry.files})
+        return session.emit({**version_document(entry), "files": files, "tensors": None if problem else tensors})
     from model_registry.cli.page import show_page  # not for programs: it needs rich
 
-    return show_page(entry, session.screen())
+    return show_page(entry, tensors, problem, session.screen())

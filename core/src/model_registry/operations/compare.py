@@ -41,9 +41,10 @@ def _untold(*sides: Contents) -> Iterator[str]:
         reference, format = side.entry.reference, str(side.entry.metadata.format)
         if side.missing:
             yield f"tensors and modules were not compared: {reference}: {side.missing}"
-        elif side.tensors is None:
+            continue
+        if side.tensors is None:
             yield f"tensors were not compared: no plugin tells those of the format {format!r} ({reference})"
-        elif side.modules is None and a_tree_is_told:
+        if side.modules is None and a_tree_is_told:
             yield f"modules were not compared: {reference} has no module tree"
 
 

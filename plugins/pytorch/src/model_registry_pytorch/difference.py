@@ -1,7 +1,8 @@
 """By how much two pieces of a tensor differ, from their bytes alone: numpy, and no torch.
 
-Differences of integers are exact. Those of floats of up to 32 bits are taken in float32: the greatest is right to one part
-in ten million and the sum, which numpy adds up pairwise, to some in a million. Of complex numbers, the modulus is meant.
+Differences of integers are exact. Those of floats of up to 32 bits are taken in float32: the greatest is right to one
+part in ten million and the sum, which numpy adds up pairwise, to some in a million. Of complex numbers, the modulus is
+meant.
 NaN against NaN counts as 0, like every infinity against itself; NaN against anything else counts as infinity.
 """
 
@@ -87,12 +88,13 @@ def _float32(stored: NDArray[Any]) -> NDArray[Any]:
 def _truth(stored: NDArray[Any]) -> NDArray[Any]:
     import numpy
 
-    return (stored != 0).view(numpy.uint8)
+    values: NDArray[Any] = (stored != 0).view(numpy.uint8)
+    return values
 
 
 def _bfloat16(stored: NDArray[Any]) -> NDArray[Any]:
     """The upper half of a float32."""
-    wide: NDArray[numpy.uint32] = stored.astype("<u4")
+    wide = stored.astype("<u4")
     wide <<= 16
     return wide.view("<f4")
 

@@ -27,7 +27,8 @@ def _of_kind(kind: str, content: Any, depth: int) -> str:
     if kind in _NAMED and isinstance(content, str):
         return content
     if kind in _OPENED and isinstance(content, list):
-        return f"{_OPENED[kind]}{_listed(content, depth)})"
+        comma = "," if kind == "tuple" and len(content) == 1 else ""
+        return f"{_OPENED[kind]}{_listed(content, depth)}{comma})"
     if kind == "dict" and _is_pairs(content):
         pairs = (f"{value_text(key, depth + 1)}: {value_text(item, depth + 1)}" for key, item in content)
         return f"{{{', '.join(pairs)}}}"

@@ -1,0 +1,42 @@
+"""The threads that share work: each item is taken once, and a failure ends it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from model_registry import workers
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 1000])
+def test_each_item_is_taken_by_one_thread(count: int) -> None:
+    taken: list[int] = []
+    workers.share_out(lambda items: taken.extend(items), range(count))
+    assert sorted(taken) == list(range(count))
+
+
+def test_there_is_a_thread_for_each_core() -> None:
+    cores = os.cpu_count() or 1
+    together = threading.Barrier(cores, timeout=10)
+
+    def wait(items: Iterator[int]) -> None:
+        for _ in items:
+            together.wait()  # breaks unless all are here at once
+
+    workers.share_out(wait, range(cores))
+
+
+def test_after_a_failure_nothing_more_is_taken() -> None:
+    taken = []
+
+    def fail(items: Iterator[int]) -> None:
+        for item in items:
+            taken.append(item)
+            raise ValueError(item)
+
+    with pytest.raises(ValueError, match=r"\d+"):
+        workers.share_out(fail, range(1000))
+    assert len(taken) <= (os.cpu_count() or 1)
