@@ -99,6 +99,28 @@ class ModelEntry:
         files: tuple[FileRecord, ...] = self._inspector.files(self)
         return files
 
+    @property
+    def provenance(self) -> Mapping[str, str] | None:
+        """Who registered the version, and where: ``user``, ``host``, ``python``, ``machine``. None if nobody knows.
+
+        :raises IntegrityError: if the manifest, or the record itself, is damaged.
+        """
+        facts: Mapping[str, str] | None = self._inspector.provenance(self)
+        return facts
+
+    @property
+    def environment(self) -> Mapping[str, Any] | None:
+        """Where the version was made, None if that was not captured.
+
+        ``python``, ``implementation``, ``platform`` and ``machine``; ``packages``: versions by distribution; ``git``:
+        ``commit`` and whether it was ``clean`` (None if git could not say), or None; ``command``: its words, secrets
+        masked. It is what the registering process said, and no part of the digest.
+
+        :raises IntegrityError: if the manifest, or a record that leads there, is damaged.
+        """
+        environment: Mapping[str, Any] | None = self._inspector.environment(self)
+        return environment
+
     def verify(self) -> None:
         """Raise IntegrityError, naming the file, unless every file is as it was registered.
 

@@ -89,6 +89,16 @@ class SqliteCatalog:
         order = "ORDER BY v.prerelease, v.sort_key DESC LIMIT 1"
         return self._one(f"{_SELECT} WHERE {_VISIBLE} {order}", name_key(name))
 
+    def blobs_of(self, name: str, version: str, digest: str) -> tuple[tuple[str, int], ...]:
+        query = """
+            SELECT DISTINCT lower(hex(b.sha256)), b.size
+            FROM models m JOIN versions v ON v.model_id = m.id
+            JOIN version_blobs vb ON vb.version_id = v.id JOIN blobs b ON b.id = vb.blob_id
+            WHERE m.key = ? AND v.sort_key = ? AND v.digest = ?
+        """
+        with self._connections.reading() as db:
+            return tuple(db.execute(query, (name_key(name), sort_key(version), bytes.fromhex(digest))))
+
     def similar_names(self, name: str, limit: int = 3) -> list[str]:
         from difflib import get_close_matches
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import evolve
 
 from model_registry.catalog import VersionRow
@@ -97,6 +99,17 @@ class Inspector:
         from model_registry.operations.stored import read_manifest
 
         return read_manifest(self._context, entry.digest, entry.reference).files
+
+    def provenance(self, entry: ModelEntry) -> dict[str, str] | None:
+        from model_registry.operations import origin
+
+        found = origin.provenance_of(self._context, entry)
+        return None if found is None else dict(found.facts)
+
+    def environment(self, entry: ModelEntry) -> dict[str, Any] | None:
+        from model_registry.operations import origin
+
+        return origin.environment_of(self._context, entry)
 
     def verify(self, entry: ModelEntry) -> None:
         from model_registry.operations.stored import files_of
