@@ -7,7 +7,6 @@ the version's identity. Its only layer, and config, is the environment of the re
 
 from __future__ import annotations
 
-import getpass
 import platform
 import socket
 from collections.abc import Mapping
@@ -15,7 +14,7 @@ from datetime import datetime, timezone
 
 from attrs import frozen
 
-from model_registry import canonical_json
+from model_registry import actor, canonical_json
 from model_registry.digests import sha256_of_bytes
 from model_registry.environment import ENVIRONMENT_TYPE
 from model_registry.errors import UnsafeModelError
@@ -112,15 +111,9 @@ def _moment(text: str) -> datetime:
 def of_this_process() -> dict[str, str]:
     """Who registers, and where."""
     return {
+        "actor": actor.current(),
         "host": socket.gethostname(),
-        "user": _user(),
+        "user": actor.user(),
         "python": platform.python_version(),
         "machine": platform.machine(),
     }
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name, as in many containers
-        return ""
