@@ -103,7 +103,7 @@ class TestOpening:
     def test_an_emptied_file_is_no_catalog_and_stays_as_it_is(self, path: Path) -> None:
         path.parent.mkdir()
         path.touch()  # to SQLite, an empty database; to us, all versions would be gone and all blobs garbage
-        with pytest.raises(StorageError, match=r"is no catalog: it is empty.*put back a copy"):
+        with pytest.raises(StorageError, match=r"is no catalog: it is empty.*model-registry rebuild"):
             SqliteCatalog(path, create=True)
         assert path.stat().st_size == 0
 
@@ -141,7 +141,7 @@ class TestOpening:
         path.parent.mkdir()
         path.write_bytes(data)
         with pytest.raises(
-            StorageError, match=r"^catalog .*catalog\.sqlite: .* — the catalog is damaged; restore"
+            StorageError, match=r"^catalog .*catalog\.sqlite: .* — the catalog is damaged; «model-registry rebuild»"
         ) as refusal:
             SqliteCatalog(path, create=True)
         assert str(refusal.value).isprintable()

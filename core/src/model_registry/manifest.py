@@ -26,6 +26,8 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 ARTIFACT_TYPE = "application/vnd.cncf.model.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.cncf.model.config.v1+json"
 METADATA_TYPE = "application/vnd.model-registry.version.v1+json"
+#: How every manifest begins, as its keys are sorted.
+START = b'{"artifactType":"%s"' % ARTIFACT_TYPE.encode()
 TITLE = "org.opencontainers.image.title"
 FILEPATH = "org.cncf.model.filepath"
 

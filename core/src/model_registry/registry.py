@@ -312,6 +312,13 @@ class ModelRegistry:
         """Counts and bytes: models, versions, logical and stored bytes, by format and type."""
         return operations.stats.stats(self._context)
 
+    def backup(self) -> str:
+        """Copy the catalog into the registry's folder ``backups`` now; returns the path. The newest three are kept.
+
+        While ``backup_enabled``, that happens once a day by itself, and what changes in between is noted there too.
+        """
+        return str(operations.backup.backup(self._context))
+
     def collect_garbage(self, keep_removed_days: float | None = None) -> CollectReport:
         """Forget versions removed longer ago than this, and free every blob that nothing needs.
 

@@ -33,6 +33,9 @@ class BlobStore(Protocol):
     def size(self, sha256: str) -> int | None:
         """Bytes of a blob, None if it is not there."""
 
+    def head(self, sha256: str, count: int) -> bytes:
+        """The first bytes of a blob, unverified; none if it is not there."""
+
     def read(self, sha256: str, limit: int) -> bytes | None:
         """The bytes of a small blob, verified; None if it is gone, was changed, or has more than ``limit`` bytes."""
 

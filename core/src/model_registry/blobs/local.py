@@ -87,6 +87,19 @@ class LocalBlobs:
         except FileNotFoundError:
             return None
 
+    def head(self, sha256: str, count: int) -> bytes:
+        try:
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(self._path(sha256), flags)
+        except OSError:
+            return b""
+        try:
+            return os.read(descriptor, count)
+        except OSError:
+            return b""
+        finally:
+            os.close(descriptor)
+
     def read(self, sha256: str, limit: int) -> bytes | None:
         path = self._path(sha256)
         try:

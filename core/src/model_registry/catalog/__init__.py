@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import field, frozen
 
@@ -181,6 +181,19 @@ class Catalog(Protocol):
         """Call ``delete`` for those of the blobs that no version needs and no lease claims, while neither can change.
 
         :returns: How many were deleted, and their bytes.
+        """
+
+    def listen(self, listener: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
+        """Have ``listener`` called after each transaction that changed something, before the change is acknowledged.
+
+        It gets the events, oldest first: the keys of :class:`model_registry.catalog.facts.EventRow`, and ``digest``,
+        that of the version (None if the event is about the model, or a registration).
+        """
+
+    def backup(self, target: Path) -> None:
+        """Write a consistent copy into a new file, while others read and write. It is not synced.
+
+        :raises StorageError: if the catalog is damaged, or the disk refuses.
         """
 
     def references(self) -> Iterator[tuple[str, int]]:

@@ -6,10 +6,11 @@ import os
 import shutil
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from model_registry.catalog.schema import MIGRATIONS, migrate, prepare
 from model_registry.durable import make_folder, sync_file, sync_folder
@@ -19,6 +20,8 @@ from model_registry.names import shown
 
 #: Seconds to wait for another process's transaction. They last milliseconds; this is for a stopped machine.
 _BUSY_SECONDS = 120.0
+#: What to do about a catalog that is lost or damaged.
+REBUILD = "«model-registry rebuild» makes it anew from the blobs and the newest backup"
 
 
 class Connections:
@@ -26,6 +29,7 @@ class Connections:
 
     def __init__(self, path: Path, *, create: bool) -> None:
         self.path = path
+        self.listener: Callable[[Sequence[Mapping[str, Any]]], None] = lambda told: None
         self._local = threading.local()
         if not _exists(path):
             if not create:
@@ -42,14 +46,14 @@ class Connections:
             if _schema_version(connection) == 0:  # ours are never seen without their schema
                 raise StorageError(
                     f"{path} is no catalog: it is empty, or another program's",
-                    hint="put back a copy of the registry's catalog; nothing was changed",
+                    hint=f"{REBUILD}; nothing was changed",
                     path=str(path),
                 )
             _migrate(connection, path)
             if _schema(connection) != _our_schema():
                 raise StorageError(
                     f"{path} has other tables, views or triggers than a catalog has: somebody changed it",
-                    hint="put back a copy of the registry's catalog; nothing was changed",
+                    hint=f"{REBUILD}; nothing was changed",
                     path=str(path),
                 )
 
@@ -69,23 +73,32 @@ class Connections:
         Without FULL, a power cut loses acknowledged commits of a WAL database; what concerns only running processes
         (leases and claims) dies with them anyway and need not wait for the disk.
         """
+        told: list[dict[str, Any]] = []
         try:
-            connection = self._connection()
-            with connection.using:
-                connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield connection
-                    connection.execute("COMMIT")
-                except BaseException:
-                    with suppress(sqlite3.Error):
+            while True:
+                connection = self._connection()
+                with connection.using:
+                    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                    connection.execute("BEGIN IMMEDIATE")
+                    if _identity(self.path) != self._local.state[2]:  # replaced by a rebuilt one while we waited
                         connection.execute("ROLLBACK")
-                    raise
+                        continue
+                    connection.told = told
+                    try:
+                        yield connection
+                        connection.execute("COMMIT")
+                    except BaseException:
+                        with suppress(sqlite3.Error):
+                            connection.execute("ROLLBACK")
+                        raise
+                break
         except sqlite3.DatabaseError as error:
             raise _storage_error(error, self.path) from error
+        if told:
+            self.listener(told)
 
     def _connection(self) -> Connection:
-        state = (os.getpid(), _frozen_state(self.path))
+        state = (os.getpid(), _frozen_state(self.path), _identity(self.path))
         if getattr(self._local, "state", None) != state:
             self._local.connection = _connect(self.path, frozen=state[1])
             self._local.state = state
@@ -105,6 +118,15 @@ def _place_error(error: OSError, path: Path) -> StorageError:
         return error
     reason = f"there can be no registry at {shown(str(path.parent))}: {error.strerror}"
     return StorageError(reason, hint="choose another folder", path=str(path.parent))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is: what is written into one that was moved away is lost."""
+    try:
+        stat = path.stat()
+    except OSError:  # SQLite says what is wrong with it
+        return None
+    return stat.st_dev, stat.st_ino
 
 
 def _frozen_state(path: Path) -> tuple[int, int, bool] | None:
@@ -152,7 +174,7 @@ def _create(path: Path) -> None:
     if log.exists() and not path.exists():  # in this order: a catalog is older than its log
         raise StorageError(
             f"{log} belongs to a catalog that is gone",
-            hint="put back the catalog, or remove the log: SQLite would play it into a new one",
+            hint=f"SQLite would play it into a new one; {REBUILD}",
             path=str(log),
         )
     folder = path.parent / "staging" / os.urandom(8).hex()  # where a collection finds what a crash leaves
@@ -224,7 +246,7 @@ def _storage_error(error: sqlite3.DatabaseError, path: Path) -> Exception:
     if "full" in text:
         hint = "free some space and try again; nothing was changed"
     elif "malformed" in text or "not a database" in text:
-        hint = "the catalog is damaged; restore the file from a backup"
+        hint = f"the catalog is damaged; {REBUILD}"
     elif "readonly" in text:
         hint = "the registry's folder is not writable for this user"
     return StorageError(f"catalog {path}: {text}", hint=hint, path=str(path), full="full" in text)

@@ -12,8 +12,11 @@ from model_registry.catalog.connection import Connections
 from model_registry.catalog.facts import EventRow
 from model_registry.catalog.rows import WORD, note_words
 from model_registry.clock import now
+from model_registry.forks import Connection
 from model_registry.names import name_key
 from model_registry.versions import sort_key
+
+REGISTERED, FORGOTTEN = "registered", "forgotten"
 
 _INSERT = f"""
     INSERT INTO events (at, actor, action, model_id, version, subject, before, after)
@@ -37,9 +40,29 @@ def record(
     after: Any = None,
 ) -> None:
     """Write an event into the transaction that is under way."""
-    who = actor.current()
+    who, at = actor.current(), now()
     note_words(db, who, action)
-    db.execute(_INSERT, (now(), who, action, model_id, version, subject, _json(before), _json(after)))
+    values = (at, who, action, model_id, version, subject, _json(before), _json(after))
+    id = db.execute(_INSERT, values).lastrowid
+    if isinstance(db, Connection):
+        name, digest = _about(db, action, model_id, version)
+        if action == FORGOTTEN:
+            digest = before["digest"]
+        change = {"id": id, "at": at, "actor": who, "action": action, "model": name, "version": version}
+        db.told.append({**change, "digest": digest, "subject": subject, "before": before, "after": after})
+
+
+def _about(db: sqlite3.Connection, action: str, model_id: int, version: str | None) -> tuple[str, str | None]:
+    """The name of a model, and the digest of its version: the visible one, else what was removed last."""
+    (name,) = db.execute("SELECT name FROM models WHERE id = ?", (model_id,)).fetchone()
+    if version is None or action == REGISTERED:  # of which the blobs tell
+        return name, None
+    query = "SELECT lower(hex(digest)) FROM versions WHERE model_id = ? AND sort_key = ?"
+    values = (model_id, sort_key(version))
+    visible = db.execute(f"{query} AND removed_at IS NULL", values).fetchone()
+    removed = f"{query} AND removed_at IS NOT NULL ORDER BY removed_at DESC LIMIT 1"
+    found = visible or db.execute(removed, values).fetchone()
+    return name, found and found[0]
 
 
 class SqliteHistory:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +78,7 @@ class SqliteCatalog:
     def commit(self, lease: str, row: VersionRow) -> None:
         with self._connections.writing(durable=True) as db:
             _require_lease(db.execute("DELETE FROM leases WHERE id = ?", (lease,)).rowcount)
-            model_id, key = _model_id(db, row.name), sort_key(row.version)
-            version_id = _insert_version(db, model_id, row)
-            db.execute(_RAISE_HIGHEST, (row.version, key, model_id, key))
-            _insert_blobs(db, version_id, row.blobs)
-            note_metrics(db, version_id, row.metrics)
-            note_labels(db, version_id, row.labels)
-            declare(db, version_id, row.parents)
+            model_id, _ = insert(db, row)
             record(db, "registered", model_id, row.version)
 
     def release(self, lease: str, digests: Sequence[str] = (), delete: Callable[[str], int] = lambda sha256: 0) -> None:
@@ -191,7 +185,7 @@ class SqliteCatalog:
     def remove(self, name: str, version: str | None, *, keep: bool) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
             found = _matching(db, VISIBLE, name, version)
-            blobs = [() if keep else _blobs_of(db, id) for id, _, _ in found]
+            blobs = [() if keep else blobs_of(db, id) for id, _, _ in found]
             removed_at = now() if keep else None
             for id, model_id, row in found:
                 if keep:
@@ -245,6 +239,14 @@ class SqliteCatalog:
                 freed += _collect(db, batch, delete)
         return len(freed), sum(freed)
 
+    def listen(self, listener: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
+        self._connections.listener = listener
+
+    def backup(self, target: Path) -> None:
+        with self._connections.reading() as db:
+            # Not page by page: this reads every table, so a damaged catalog makes no backup.
+            db.execute("VACUUM INTO ?", (str(target),))
+
     def references(self) -> Iterator[tuple[str, int]]:
         with self._connections.reading() as db:
             yield from db.execute("SELECT lower(hex(sha256)), size FROM blobs").fetchall()
@@ -252,6 +254,28 @@ class SqliteCatalog:
     def _one(self, query: str, *values: object) -> VersionRow | None:
         with self._connections.reading() as db:
             return one(db, query, *values)
+
+
+def insert(db: sqlite3.Connection, row: VersionRow) -> tuple[int, int]:
+    """Write a visible version, with all that is searched by; its model's id, and its own.
+
+    :raises VersionExistsError: if the model has a visible version that is equal by PEP 440.
+    :raises InvalidNameError: if the model exists under a name that differs by case.
+    """
+    model_id = _model_id(db, row.name)
+    version_id = _insert_version(db, model_id, row)
+    raise_highest(db, model_id, row.version)
+    insert_blobs(db, version_id, row.blobs)
+    note_metrics(db, version_id, row.metrics)
+    note_labels(db, version_id, row.labels)
+    declare(db, version_id, row.parents)
+    return model_id, version_id
+
+
+def raise_highest(db: sqlite3.Connection, model_id: int, version: str) -> None:
+    """Note that a model had this version: a number is never given twice."""
+    key = sort_key(version)
+    db.execute(_RAISE_HIGHEST, (version, key, model_id, key))
 
 
 def _named(cursor: sqlite3.Cursor) -> dict[str, Any]:
@@ -334,7 +358,8 @@ def _exists(db: sqlite3.Connection, name: str, version: str, hint: str) -> Versi
     )
 
 
-def _insert_blobs(db: sqlite3.Connection, version_id: int, blobs: Iterable[tuple[str, int, str]]) -> None:
+def insert_blobs(db: sqlite3.Connection, version_id: int, blobs: Iterable[tuple[str, int, str]]) -> None:
+    """Note that a version needs these blobs (sha256, size, path)."""
     used = [{"sha256": bytes.fromhex(sha256), "size": size, "path": path} for sha256, size, path in blobs]
     note_words(db, *(path for _, _, path in blobs))
     db.executemany(f"INSERT INTO blobs (sha256, size) SELECT :sha256, :size WHERE NOT EXISTS ({_BLOB})", used)
@@ -345,7 +370,8 @@ def _insert_blobs(db: sqlite3.Connection, version_id: int, blobs: Iterable[tuple
     )
 
 
-def _blobs_of(db: sqlite3.Connection, version_id: int) -> tuple[tuple[str, int, str], ...]:
+def blobs_of(db: sqlite3.Connection, version_id: int) -> tuple[tuple[str, int, str], ...]:
+    """(sha256, size, path) of what a version needs."""
     query = """
         SELECT lower(hex(b.sha256)), b.size, (SELECT word FROM words WHERE id = vb.path)
         FROM version_blobs vb JOIN blobs b ON b.id = vb.blob_id

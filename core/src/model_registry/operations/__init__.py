@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from model_registry.operations import aliases as aliases
+    from model_registry.operations import backup as backup
     from model_registry.operations import collect as collect
     from model_registry.operations import export as export
     from model_registry.operations import history as history

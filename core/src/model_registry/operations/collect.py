@@ -7,6 +7,7 @@ import logging
 from model_registry import leases
 from model_registry.clock import DAY, now
 from model_registry.errors import StorageError
+from model_registry.operations.backup import backup
 from model_registry.operations.context import Context
 from model_registry.records import CollectReport
 
@@ -29,5 +30,10 @@ def collect(context: Context, keep_removed_days: float | None = None) -> Collect
         raise StorageError(
             f"a blob cannot be deleted: {error}", hint="check who owns it", path=error.filename
         ) from error
+    if context.settings.backup_enabled:
+        try:
+            backup(context)
+        except OSError as error:
+            logger.warning("the catalog could not be backed up: %s", error)
     logger.info("collected %d versions, %d blobs, %d bytes", versions, blobs, size)
     return CollectReport(versions, blobs, size)

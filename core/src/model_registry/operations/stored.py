@@ -44,7 +44,7 @@ def files_of(context: Context, entry: ModelEntry, described_by: str | None = Non
     if described_by is not None and sha256_of_bytes(described_by.encode()) != found.metadata[0]:
         raise IntegrityError(
             f"{entry.reference}: the catalog describes another version than its manifest does",
-            hint="the catalog was changed; put back a copy of it",
+            hint="the catalog was changed; «model-registry repair» corrects it by the manifest",
             path="catalog",
             expected=found.metadata[0],
         )
