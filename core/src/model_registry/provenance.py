@@ -40,12 +40,14 @@ class Provenance:
 
     :param subject: SHA-256 of the manifest that it is about.
     :param facts: Who registered, and where.
-    :param environment: Digest and size of the environment document, None if it was not captured.
+    :param content: Digest and size of its only layer.
+    :param environment: The same if that is an environment document, None if the environment was not captured.
     """
 
     subject: str
     registered_at: datetime
     facts: Mapping[str, str]
+    content: tuple[str, int]
     environment: tuple[str, int] | None
 
 
@@ -90,11 +92,13 @@ def read(data: bytes, *, what: str) -> Provenance | None:
         return None
     try:
         annotations, config = document["annotations"], document["config"]
+        content = read_descriptor(config)
         return Provenance(
             subject=read_descriptor(document["subject"])[0],
             registered_at=_moment(annotations[CREATED]),
             facts={key.removeprefix(_PREFIX): str(annotations[key]) for key in annotations if key.startswith(_PREFIX)},
-            environment=read_descriptor(config) if config["mediaType"] == ENVIRONMENT_TYPE else None,
+            content=content,
+            environment=content if config["mediaType"] == ENVIRONMENT_TYPE else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)

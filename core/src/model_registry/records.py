@@ -396,6 +396,27 @@ class CollectReport:
 
 
 @frozen
+class RebuildReport:
+    """What rebuilding a catalog found.
+
+    :param versions: Visible versions that the new catalog has.
+    :param removed: Removed ones, which can be restored.
+    :param backup: The backup that it began with; None if there was none that could be read, or if the old catalog itself
+        was sound.
+    :param changes: Changes made again that were noted since.
+    :param findings: What could not be brought back, or should be looked at.
+    :param moved: The folder where the old catalog is now; None if there was none.
+    """
+
+    versions: int
+    removed: int
+    backup: str | None
+    changes: int
+    findings: tuple[Finding, ...]
+    moved: str | None
+
+
+@frozen
 class PluginInfo:
     """An installed plugin, as ``registry.plugins()`` lists it.
 

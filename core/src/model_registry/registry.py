@@ -21,6 +21,7 @@ from model_registry.records import (
     ModelEntry,
     Parent,
     PluginInfo,
+    RebuildReport,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +42,24 @@ class ModelRegistry:
     def __init__(self, path: str | os.PathLike[str] | None = None, **config: Any) -> None:
         keywords = config if path is None else {"path": path, **config}
         self._context = Context(load_settings(keywords))
+
+    @classmethod
+    def rebuild(
+        cls, path: str | os.PathLike[str] | None = None, *, force: bool = False, **config: Any
+    ) -> RebuildReport:
+        """Make a lost or damaged catalog anew, from the blobs, the newest backup and what was changed since.
+
+        Every version comes back whose manifest and metadata can be read. The old catalog is moved aside, never deleted.
+        It can be interrupted and run again. Without a backup and what was noted since, no alias, tag, edited
+        description, link or removal comes back.
+
+        :param path: As for a registry, like ``config``.
+        :param force: Also if the catalog is sound.
+        :raises StorageError: if the catalog is sound, or the disk refuses; nothing was changed then.
+        :raises RegistryNotFoundError: if there is neither a catalog nor a blob.
+        """
+        keywords = config if path is None else {"path": path, **config}
+        return operations.rebuild.rebuild(load_settings(keywords), force=force)
 
     def __repr__(self) -> str:
         return f"ModelRegistry({str(self.settings.path)!r})"

@@ -206,10 +206,18 @@ def open_catalog(url: str, folder: Path, *, create: bool) -> Catalog:
     :raises ConfigurationError: for a scheme that nothing serves.
     :raises RegistryNotFoundError: if there is none and ``create`` is False.
     """
+    from model_registry.catalog.sqlite import SqliteCatalog
+
+    return SqliteCatalog(catalog_file(url, folder), create=create)
+
+
+def catalog_file(url: str, folder: Path) -> Path:
+    """The file of a catalog that is one.
+
+    :raises ConfigurationError: for a scheme that nothing serves.
+    """
     scheme, _, rest = url.partition(":")
     if scheme != "sqlite":
         hint = "use sqlite:<file>"
         raise ConfigurationError(f"catalog = {url!r}: no catalog serves {scheme!r}", hint=hint, url=url)
-    from model_registry.catalog.sqlite import SqliteCatalog
-
-    return SqliteCatalog(folder / rest, create=create)
+    return folder / rest

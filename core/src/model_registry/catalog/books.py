@@ -13,10 +13,13 @@ from model_registry.catalog.packing import pack
 from model_registry.catalog.rows import SELECT, WORD, note_words, row_of
 from model_registry.catalog.schema import note_labels, note_metrics
 from model_registry.catalog.sqlite import blobs_of, insert_blobs
-from model_registry.records import Parent
 from model_registry.versions import is_prerelease, sort_key
 
 ROW, REFERENCES, INDEX = "row-differs", "references-missing", "index-differs"
+
+_RIGHT_SIZE = """
+    UPDATE blobs SET size = ?1 WHERE substr(sha256, 1, 6) = substr(?2, 1, 6) AND sha256 = ?2 AND size != ?1
+"""
 
 
 def differences(db: sqlite3.Connection, version_id: int, told: VersionRow) -> Iterator[tuple[str, str]]:
@@ -43,7 +46,7 @@ def differences(db: sqlite3.Connection, version_id: int, told: VersionRow) -> It
         yield INDEX, "it is found by other metrics than it has"
     if _labels(db, version_id) != set(told.labels):
         yield INDEX, "it is found by other tags than it was registered with"
-    if _parents(db, version_id) != set(told.parents):
+    if _parents(db, version_id) != {(parent.relation, parent.name, parent.version or "") for parent in told.parents}:
         yield INDEX, "the catalog names other parents than the manifest"
 
 
@@ -51,8 +54,8 @@ def correct(db: sqlite3.Connection, version_id: int, told: VersionRow) -> None:
     """Make the books say what the documents say. What changed since registering, and is in no document, stays."""
     note_words(db, told.format, told.model_type)
     db.execute(
-        f"UPDATE versions SET version = ?, sort_key = ?, prerelease = ?, format = {WORD}, model_type = {WORD}, size = ?,"
-        " metadata = ? WHERE id = ?",
+        f"UPDATE versions SET version = ?, sort_key = ?, prerelease = ?, format = {WORD}, model_type = {WORD},"
+        " size = ?, metadata = ? WHERE id = ?",
         (
             told.version,
             sort_key(told.version),
@@ -102,9 +105,8 @@ def _labels(db: sqlite3.Connection, version_id: int) -> set[str]:
     return {word for (word,) in db.execute(query, (version_id,))}
 
 
-def _parents(db: sqlite3.Connection, version_id: int) -> set[Parent]:
+def _parents(db: sqlite3.Connection, version_id: int) -> set[tuple[str, str, str]]:
     query = """
-        SELECT (SELECT word FROM words WHERE id = relation), parent, version, lower(hex(digest)) FROM edges
-        WHERE child_id = ? AND declared
+        SELECT (SELECT word FROM words WHERE id = relation), parent, version FROM edges WHERE child_id = ? AND declared
     """
-    return {Parent(r, name, version or None, sha or None) for r, name, version, sha in db.execute(query, (version_id,))}
+    return set(db.execute(query, (version_id,)))

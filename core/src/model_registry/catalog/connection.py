@@ -80,7 +80,7 @@ class Connections:
                 with connection.using:
                     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                     connection.execute("BEGIN IMMEDIATE")
-                    if _identity(self.path) != self._local.state[2]:  # replaced by a rebuilt one while we waited
+                    if identity(self.path) != self._local.state[2]:  # replaced by a rebuilt one while we waited
                         connection.execute("ROLLBACK")
                         continue
                     connection.told = told
@@ -98,7 +98,7 @@ class Connections:
             self.listener(told)
 
     def _connection(self) -> Connection:
-        state = (os.getpid(), _frozen_state(self.path), _identity(self.path))
+        state = (os.getpid(), _frozen_state(self.path), identity(self.path))
         if getattr(self._local, "state", None) != state:
             self._local.connection = _connect(self.path, frozen=state[1])
             self._local.state = state
@@ -120,7 +120,7 @@ def _place_error(error: OSError, path: Path) -> StorageError:
     return StorageError(reason, hint="choose another folder", path=str(path.parent))
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def identity(path: Path) -> tuple[int, int] | None:
     """Which file it is: what is written into one that was moved away is lost."""
     try:
         stat = path.stat()
@@ -218,6 +218,44 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         raise
+
+
+def open_copy(path: Path, *, is_new: bool) -> Connection:
+    """A catalog that nobody else uses: a new one, or the copy of another, checked and brought to this schema.
+
+    :raises StorageError: if it is damaged, or no catalog.
+    """
+    try:
+        connection = Connection(path, isolation_level=None, check_same_thread=False)
+        prepare(connection)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA foreign_keys = OFF")  # tables are exchanged by migrations
+        connection.execute("PRAGMA synchronous = OFF")
+        if not is_new:
+            _require_sound(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")
+        _migrate(connection, path)
+        if _schema(connection) != _our_schema():
+            raise StorageError(f"{path} has other tables than a catalog has", path=str(path))
+        connection.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.DatabaseError as error:
+        raise _storage_error(error, path) from error
+    return connection
+
+
+def _require_sound(connection: sqlite3.Connection, path: Path) -> None:
+    problems = problems_of(connection)
+    if problems or _schema_version(connection) == 0:
+        raise StorageError(f"{path} is damaged: {problems[0] if problems else 'it is empty'}", path=str(path))
+
+
+def problems_of(connection: sqlite3.Connection) -> list[str]:
+    """What SQLite finds wrong with a database, one line each; at most a hundred."""
+    try:
+        found = [str(line) for (line,) in connection.execute("PRAGMA integrity_check")]
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    return [] if found == ["ok"] else found
 
 
 def _schema(connection: sqlite3.Connection) -> set[tuple[str, ...]]:

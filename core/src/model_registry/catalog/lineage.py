@@ -23,7 +23,7 @@ _NEWEST = "ORDER BY v.removed_at IS NOT NULL, v.removed_at DESC LIMIT 1"
 def declare(db: sqlite3.Connection, child_id: int, parents: Iterable[Parent]) -> None:
     """Note what a version's manifest says that it comes from."""
     for parent in parents:
-        _insert(db, child_id, parent, declared=True)
+        insert_edge(db, child_id, parent, declared=True)
 
 
 class SqliteLineage:
@@ -58,7 +58,7 @@ class SqliteLineage:
     def link(self, name: str, version: str, parent: Parent) -> None:
         with self._connections.writing(durable=True) as db:
             id, model, registered_as = visible_id(db, name, version)
-            if _insert(db, id, parent, declared=False):
+            if insert_edge(db, id, parent, declared=False):
                 record(db, "linked", model, registered_as, parent.relation, after=_told(parent))
 
     def unlink(self, name: str, version: str, parent: Parent) -> bool:
@@ -74,7 +74,8 @@ class SqliteLineage:
             return bool(deleted.rowcount)
 
 
-def _insert(db: sqlite3.Connection, child_id: int, parent: Parent, *, declared: bool) -> bool:
+def insert_edge(db: sqlite3.Connection, child_id: int, parent: Parent, *, declared: bool) -> bool:
+    """Note one parent; False if it is noted already."""
     note_words(db, parent.relation)
     digest = None if parent.digest is None else bytes.fromhex(parent.digest)
     values = (child_id, parent.relation, parent.name, parent.version or "", digest, declared)

@@ -200,7 +200,8 @@ class SqliteCatalog:
 
     def restore(self, name: str, version: str | None) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
-            removed = _matching(db, "m.key = ? AND v.removed_at IS NOT NULL", name, version)
+            found = _matching(db, "m.key = ? AND v.removed_at IS NOT NULL", name, version)
+            removed = list({sort_key(row.version): (id, model_id, row) for id, model_id, row in found}.values())
             for id, model_id, row in removed:
                 try:
                     db.execute("UPDATE versions SET removed_at = NULL WHERE id = ?", (id,))
@@ -302,6 +303,13 @@ def _highest_version(db: sqlite3.Connection, key: str) -> list[str]:
 def _reserved_versions(db: sqlite3.Connection, key: str, lease: str) -> list[str]:
     rows = db.execute("SELECT version FROM leases WHERE model_key = ? AND id != ?", (key, lease))
     return [version for (version,) in rows]
+
+
+def known_model(db: sqlite3.Connection, name: str) -> int:
+    """The id of a model, noted if it is new, in whichever case its name is."""
+    db.execute("INSERT OR IGNORE INTO models (name, key) VALUES (?, ?)", (name, name_key(name)))
+    found: int = db.execute("SELECT id FROM models WHERE key = ?", (name_key(name),)).fetchone()[0]
+    return found
 
 
 def _model_id(db: sqlite3.Connection, name: str) -> int:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from model_registry.operations import history as history
     from model_registry.operations import lineage as lineage
     from model_registry.operations import load as load
+    from model_registry.operations import rebuild as rebuild
     from model_registry.operations import register as register
     from model_registry.operations import remove as remove
     from model_registry.operations import stats as stats
