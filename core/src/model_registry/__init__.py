@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from model_registry.records import Parent as Parent
     from model_registry.records import PluginInfo as PluginInfo
     from model_registry.records import RebuildReport as RebuildReport
+    from model_registry.records import RepairReport as RepairReport
     from model_registry.records import SaveRequest as SaveRequest
     from model_registry.registry import ModelRegistry as ModelRegistry
     from model_registry.shortcuts import register_huggingface_model as register_huggingface_model
@@ -79,7 +80,7 @@ _HOMES = {
     "loaders": "ModelLoader",
     "records": (
         "CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec LineageNode LoadRequest"
-        " LoadedModel ModelEntry ModelMetadata Parent PluginInfo RebuildReport SaveRequest"
+        " LoadedModel ModelEntry ModelMetadata Parent PluginInfo RebuildReport RepairReport SaveRequest"
     ),
     "registry": "ModelRegistry",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",

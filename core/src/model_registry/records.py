@@ -401,8 +401,8 @@ class RebuildReport:
 
     :param versions: Visible versions that the new catalog has.
     :param removed: Removed ones, which can be restored.
-    :param backup: The backup that it began with; None if there was none that could be read, or if the old catalog itself
-        was sound.
+    :param backup: The backup that it began with; None if there was none that could be read, or if the old catalog
+        itself was sound.
     :param changes: Changes made again that were noted since.
     :param findings: What could not be brought back, or should be looked at.
     :param moved: The folder where the old catalog is now; None if there was none.
@@ -414,6 +414,18 @@ class RebuildReport:
     changes: int
     findings: tuple[Finding, ...]
     moved: str | None
+
+
+@frozen
+class RepairReport:
+    """What repairing did.
+
+    :param done: What was wrong and is right now; with ``dry_run``, what would be.
+    :param left: What is still wrong.
+    """
+
+    done: tuple[Finding, ...] = ()
+    left: tuple[Finding, ...] = ()
 
 
 @frozen

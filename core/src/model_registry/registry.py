@@ -22,6 +22,7 @@ from model_registry.records import (
     Parent,
     PluginInfo,
     RebuildReport,
+    RepairReport,
 )
 
 if TYPE_CHECKING:
@@ -326,6 +327,16 @@ class ModelRegistry:
             ``findings``, a list of :class:`Finding`.
         """
         return operations.validate.validate(self._context, deep=deep)
+
+    def repair(self, *, dry_run: bool = False) -> RepairReport:
+        """Put right what is safe, and say what was done. No version is removed, and no damaged file deleted.
+
+        The catalog's books are corrected from the manifests, indexes made anew, leftovers of dead registrations
+        discarded, and a damaged file put back if its bytes are found elsewhere in the registry. Every byte is read.
+
+        :param dry_run: Only say what would be done.
+        """
+        return operations.repair.repair(self._context, dry_run=dry_run)
 
     def get_detailed_stats(self) -> dict[str, Any]:
         """Counts and bytes: models, versions, logical and stored bytes, by format and type."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from model_registry import canonical_json
 from model_registry.blobs.fingerprints import Fingerprint, Fingerprints
 from model_registry.digests import is_sha256, sha256_of_bytes, sha256_of_file
-from model_registry.durable import make_folder, publish, sync_folder
+from model_registry.durable import make_folder, publish, sync_file, sync_folder
 from model_registry.errors import StorageError
 
 OCI_LAYOUT = {"imageLayoutVersion": "1.0.0"}
@@ -131,6 +131,53 @@ class LocalBlobs:
 
     def forget(self, sha256: str) -> None:
         self._fingerprints.forget(sha256)
+
+    def layout_is_whole(self) -> bool:
+        return all((self.root / name).is_file() for name in ("oci-layout", "index.json"))
+
+    def make_layout(self) -> None:
+        self._create()
+
+    def is_writable(self, sha256: str) -> bool:
+        try:
+            return bool(os.lstat(self._path(sha256)).st_mode & 0o222)
+        except FileNotFoundError:
+            return False
+
+    def protect(self, sha256: str) -> None:
+        path = self._path(sha256)
+        os.chmod(path, path.stat().st_mode & 0o444)
+
+    def spares(self) -> Iterator[Path]:
+        for folder in (self.root / "quarantine", self._staging):
+            if not folder.is_symlink():
+                for root, _, names in os.walk(folder):
+                    files = (Path(root, name) for name in sorted(names))
+                    yield from (file for file in files if file.is_file() and not file.is_symlink())
+
+    def set_aside(self, sha256: str) -> None:
+        quarantine = self.root / "quarantine"
+        if quarantine.is_symlink():
+            raise StorageError(f"{quarantine} is a link", hint="put the folder itself there", path=str(quarantine))
+        make_folder(quarantine)
+        with suppress(FileNotFoundError):
+            os.rename(self._path(sha256), quarantine / f"{sha256}-{os.urandom(4).hex()}")
+        sync_folder(quarantine)
+        self.sync()
+
+    def put_back(self, sha256: str, spare: Path) -> None:
+        staged = self.staging(os.urandom(8).hex()) / sha256
+        try:
+            shutil.copyfile(spare, staged, follow_symlinks=False)
+            if sha256_of_file(staged) != sha256:
+                raise StorageError(f"{spare} changed while it was read", hint="try again", path=str(spare))
+            sync_file(staged)
+            if os.path.lexists(self._path(sha256)):
+                self.set_aside(sha256)
+            self.place(staged, sha256)
+            self.sync()
+        finally:
+            self.discard_staging(staged.parent.name)
 
     def digests(self) -> Iterator[str]:
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._blobs) as entries:

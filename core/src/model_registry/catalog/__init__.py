@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from attrs import field, frozen
 
-from model_registry.catalog.facts import Aliases, Descriptions, History, Lineage, Tags
+from model_registry.catalog.facts import Aliases, Descriptions, History, Lineage, Tags, Upkeep
 from model_registry.errors import ConfigurationError
 from model_registry.records import Parent
 
@@ -86,6 +86,9 @@ class Catalog(Protocol):
 
     @property
     def history(self) -> History: ...
+
+    @property
+    def upkeep(self) -> Upkeep: ...
 
     # Registering
 

@@ -7,7 +7,7 @@ and version, or by ``None`` where the model itself is meant; unless something el
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import frozen
@@ -124,3 +124,37 @@ class History(Protocol):
         :param alias: Of this alias only.
         :param before: The id of the last event of the page before.
         """
+
+
+class Upkeep(Protocol):
+    """Whether the catalog is sound in itself, and agrees with the documents of its versions; and putting it right."""
+
+    def problems(self) -> list[str]:
+        """What the database finds wrong with itself, a line each. Every page is read."""
+
+    def reindex(self) -> list[str]:
+        """Make every index anew; the problems that are left."""
+
+    def miscounted(self) -> int:
+        """Blobs whose uses are counted wrong, which a collection would take too early or never."""
+
+    def recount(self) -> None:
+        """Count the uses of every blob anew."""
+
+    def dangling(self) -> int:
+        """Rows that belong to a version, model or blob which is gone."""
+
+    def drop_dangling(self) -> None:
+        """Delete them."""
+
+    def versions(self) -> Iterator[tuple[int, VersionRow]]:
+        """(id, row) of every version, removed ones included."""
+
+    def differences(self, id: int, told: VersionRow) -> list[tuple[str, str]]:
+        """(code, what differs) between the books of a version and what its documents tell."""
+
+    def correct(self, id: int, told: VersionRow) -> None:
+        """Make the books of a version say what its documents tell."""
+
+    def leases(self) -> list[tuple[str, str]]:
+        """(id, owner) of every lease."""

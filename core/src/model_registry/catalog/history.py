@@ -38,9 +38,13 @@ def record(
     *,
     before: Any = None,
     after: Any = None,
+    at: int | None = None,
 ) -> None:
-    """Write an event into the transaction that is under way."""
-    who, at = actor.current(), now()
+    """Write an event into the transaction that is under way.
+
+    :param at: When, in microseconds; default: now.
+    """
+    who, at = actor.current(), now() if at is None else at
     note_words(db, who, action)
     values = (at, who, action, model_id, version, subject, _json(before), _json(after))
     id = db.execute(_INSERT, values).lastrowid

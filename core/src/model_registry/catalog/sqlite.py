@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from attrs import evolve
 from model_registry.catalog import LEASE_SECONDS, CatalogStats, VersionRow, aliases
 from model_registry.catalog.aliases import SqliteAliases
 from model_registry.catalog.connection import Connections
+from model_registry.catalog.facts import Upkeep
 from model_registry.catalog.history import SqliteHistory, record
 from model_registry.catalog.lineage import SqliteLineage, declare
 from model_registry.catalog.packing import pack
@@ -48,6 +50,12 @@ class SqliteCatalog:
         self.descriptions = SqliteDescriptions(self._connections)
         self.lineage = SqliteLineage(self._connections)
         self.history = SqliteHistory(self._connections)
+
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        from model_registry.catalog.upkeep import SqliteUpkeep
+
+        return SqliteUpkeep(self._connections)
 
     # Registering
 
@@ -191,7 +199,7 @@ class SqliteCatalog:
                 if keep:
                     _forget(db, [older for (older,) in db.execute(_OLDER, (id,)).fetchall()])
                     db.execute("UPDATE versions SET removed_at = ? WHERE id = ?", (removed_at, id))
-                record(db, "removed", model_id, row.version)
+                record(db, "removed", model_id, row.version, at=removed_at)
             if not keep:
                 _forget(db, [id for id, _, _ in found])
         return [

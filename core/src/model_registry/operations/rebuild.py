@@ -110,7 +110,7 @@ def _write(new: Path, bases: Sequence[Path], blobs: BlobStore, backups: Backups)
         "removed": sum(row.removed_at is not None for row in rows),
         "backup": None if base is None else str(base) if base in backups.catalogs() else None,
         "changes": len(changes),
-        "findings": tuple([*found.findings, *findings]),
+        "findings": (*found.findings, *findings),
     }
 
 

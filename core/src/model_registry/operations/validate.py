@@ -36,6 +36,8 @@ def validate(context: Context, *, deep: bool) -> dict[str, Any]:
             valid += is_valid
             findings += found
     findings += _strays(context, told_of)
+    if deep:
+        findings += _more(context, told_of)
     told = {severity: [str(f) for f in findings if f.severity == severity] for severity in ("error", "warning")}
     return {
         "total_models": total,
@@ -140,6 +142,15 @@ def _strays(context: Context, told_of: set[str]) -> Iterator[Finding]:
     if absent:
         message = f"{absent} blobs of removed versions, or of records of their origin, are gone"
         yield Finding("warning", "blobs-absent", "blobs", message, "these removed versions cannot be restored whole")
+
+
+def _more(context: Context, told_of: set[str]) -> Iterator[Finding]:
+    """What only reading everything tells: the catalog's own state, and every blob, also of removed versions."""
+    from model_registry.operations.problems import problems
+
+    for problem in problems(context):
+        if problem.finding.where.rpartition("/")[2] not in told_of:
+            yield problem.finding
 
 
 def _reference(row: VersionRow) -> str:
