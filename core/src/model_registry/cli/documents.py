@@ -13,6 +13,10 @@
 ``restore``       ``restored``: a list of *version*
 ``validate``      ``total_models``, ``valid_models``; ``findings``: a list of ``severity``, ``code``, ``where``,
                   ``message``, ``advice``; ``errors`` and ``warnings``: those of that severity, a line each
+``repair``        ``done``, ``left``: lists of findings, as of ``validate``
+``backup``        ``path``
+``rebuild``       ``versions`` and ``removed``: how many; ``backup`` that it began with and folder ``moved`` to: paths, or
+                  null; ``changes`` made again; ``findings``
 ``gc``            ``versions`` forgotten, ``blobs`` unlinked, ``bytes`` freed
 ``plugins``       ``plugins``: a list of ``name``, ``distribution``, ``version``, ``status``, ``formats``, ``problem``
 ``config check``  ``settings``: a list of ``key``, ``value``, ``origin``; ``mistakes``: a list of ``source``, ``line``,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from model_registry.cli.screen import Screen
     from model_registry.config import Settings
     from model_registry.plugins import Plugins
+    from model_registry.records import RebuildReport
     from model_registry.registry import ModelRegistry
 
 
@@ -47,6 +48,12 @@ class Session:
         from model_registry.registry import ModelRegistry
 
         return ModelRegistry(self.registry, config=self.config, create=create)
+
+    def rebuild(self, *, force: bool) -> RebuildReport:
+        """Make the catalog of the registry anew, which could not be opened."""
+        from model_registry.registry import ModelRegistry
+
+        return ModelRegistry.rebuild(self.registry, config=self.config, force=force)
 
     def settings(self) -> Settings:
         """The configuration, of which no registry has to exist."""

@@ -143,7 +143,7 @@ def _damaged(context: Context, sha256: str, spare: Path | None, *, is_needed: bo
             Finding("info", "stray-damaged", where, message, advice), partial(context.blobs.set_aside, sha256)
         )
     if spare is None:
-        return Problem(Finding("error", "blob-lost", where, f"a blob that is needed {state}", REGISTER_AGAIN))
+        return Problem(Finding("warning", "blob-lost", where, f"a blob that is needed {state}", REGISTER_AGAIN))
     message = f"a blob that is needed {state}; {spare.name} holds its bytes"
     return Problem(
         Finding("error", "blob-replaceable", where, message, REPAIR), partial(context.blobs.put_back, sha256, spare)

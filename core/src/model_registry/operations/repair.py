@@ -1,4 +1,4 @@
-"""Repairing: what is safe is put right, and told. Nothing is deleted that anybody may need, and no version is removed."""
+"""Repairing: what is safe is put right, and told. Nothing is deleted that is needed, and no version is removed."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ def repair(context: Context, *, dry_run: bool) -> RepairReport:
         else:
             left.append(failure)
     if not dry_run:
-        # Of the models themselves. What was read a moment ago is not read again.
-        told = {finding.where for finding in left}
-        more = validate(context, deep=False)["findings"]
-        left += [finding for finding in more if finding.severity != "info" and finding.where not in told]
+        # The models themselves, last: what was read a moment ago is not read again.
+        told_of: set[str] = set()
+        more = validate(context, deep=False, told_of=told_of)["findings"]
+        left = [finding for finding in left if finding.where.rpartition("/")[2] not in told_of]
+        left += [finding for finding in more if finding.severity != "info"]
     return RepairReport(tuple(done), tuple(left))
 
 

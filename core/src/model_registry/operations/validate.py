@@ -21,12 +21,15 @@ from model_registry.records import FileRecord, Finding
 _PAGE = 256
 
 
-def validate(context: Context, *, deep: bool) -> dict[str, Any]:
-    """See ``ModelRegistry.validate_registry``."""
+def validate(context: Context, *, deep: bool, told_of: set[str] | None = None) -> dict[str, Any]:
+    """See ``ModelRegistry.validate_registry``.
+
+    :param told_of: Gets the digests of the blobs that findings are about.
+    """
     context.plugins.formats()  # a mistake in the configuration is no damage of the registry: it is raised here
     findings: list[Finding] = []
     total = valid = 0
-    told_of: set[str] = set()
+    told_of = set() if told_of is None else told_of
     for rows in _pages(context):
         for row, found in _check_page(context, rows, told_of, deep=deep):
             is_valid = not any(finding.severity == "error" for finding in found)
