@@ -161,6 +161,25 @@ def test_the_commands_of_make_in_the_documentation_exist() -> None:
         assert {a or b for a, b in used} <= targets, page
 
 
+def test_the_reference_has_every_code_of_a_finding() -> None:
+    sources = [
+        path.read_text(encoding="utf-8")
+        for path in (*ROOT.glob("core/src/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py"))
+    ]
+    given = re.compile(r'"(?:error|warning|info)",\s*"([a-z]+(?:-[a-z]+)+)"')
+    elsewhere = re.compile(r'"((?:manifest|blob|structure|row|references|index|record|weights)-[a-z]+)"')
+    codes = {
+        code
+        for text in sources
+        if "Finding" in text or "books" in text
+        for code in (*given.findall(text), *elsewhere.findall(text))
+    }
+    reference = (ROOT / "docs" / "reference" / "findings.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `([a-z-]+)` \| (?:error|warning|info) \| .+ \| .+ \|$", reference, re.MULTILINE)
+    assert len(codes) > 25
+    assert sorted(told) == sorted(codes)
+
+
 def test_the_reference_names_every_field_of_the_metadata() -> None:
     reference = (ROOT / "docs" / "reference" / "python-api.md").read_text(encoding="utf-8")
     fields = {field.name for field in attrs.fields(model_registry.ModelMetadata)}

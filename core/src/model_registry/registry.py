@@ -322,7 +322,9 @@ class ModelRegistry:
     def validate_registry(self, *, deep: bool = False) -> dict[str, Any]:
         """Check every version. Nothing is changed.
 
-        :param deep: Read every byte again, also of files that have not changed since they were last verified.
+        :param deep: Read everything: every byte again, also of files that have not changed since they were last
+            verified, of removed versions and of the records of origins; every page of the catalog; and whether its
+            books agree with the manifests. See ``docs/reference/findings.md``.
         :returns: ``total_models`` and ``valid_models`` (versions), ``errors`` and ``warnings`` (lines for people), and
             ``findings``, a list of :class:`Finding`.
         """

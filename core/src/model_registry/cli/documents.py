@@ -15,8 +15,8 @@
                   ``message``, ``advice``; ``errors`` and ``warnings``: those of that severity, a line each
 ``repair``        ``done``, ``left``: lists of findings, as of ``validate``
 ``backup``        ``path``
-``rebuild``       ``versions`` and ``removed``: how many; ``backup`` that it began with and folder ``moved`` to: paths, or
-                  null; ``changes`` made again; ``findings``
+``rebuild``       ``versions`` and ``removed``: how many; the ``backup`` that it began with, and where the old catalog
+                  was ``moved``: paths, or null; ``changes`` made again; ``findings``
 ``gc``            ``versions`` forgotten, ``blobs`` unlinked, ``bytes`` freed
 ``plugins``       ``plugins``: a list of ``name``, ``distribution``, ``version``, ``status``, ``formats``, ``problem``
 ``config check``  ``settings``: a list of ``key``, ``value``, ``origin``; ``mistakes``: a list of ``source``, ``line``,

@@ -37,7 +37,7 @@ class Settings:
     :param auto_validate: Validate models when they are registered.
     :param capture_environment: Keep with each version where it was made: packages, git commit, command.
     :param compression_threshold: Models of this many megabytes or more are listed as worth compressing.
-    :param backup_enabled: Removed versions can be restored for a while.
+    :param backup_enabled: Removed versions can be restored for a while, and the catalog is backed up.
     :param keep_removed_days: For how many days.
     :param cache_size: Megabytes that caches of plugins and remote stores may take; a local folder needs none.
     :param trusted_models: ``fnmatch`` patterns of the names of models whose artifacts may execute code.
