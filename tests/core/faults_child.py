@@ -151,6 +151,25 @@ def do_collect(path: str) -> None:
     open_registry(path).collect_garbage(0)
 
 
+def do_backup(path: str) -> str:
+    return open_registry(path).backup()
+
+
+def do_rebuild(path: str) -> int:
+    return ModelRegistry.rebuild(path).versions
+
+
+def do_repair(path: str) -> int:
+    return len(open_registry(path).repair().done)
+
+
+def do_tag_many(path: str, name: str, key: str, count: int) -> int:
+    registry = open_registry(path)
+    for n in range(count):
+        registry.set_tag(name, f"{key} {n}", n)
+    return count
+
+
 def do_register_paused(path: str, point: str, flags: str) -> str:
     """Register, but wait at a point until somebody has looked."""
     pause_at(point, lambda: _meet(Path(flags)))
@@ -486,7 +505,11 @@ def _warm_up(path: Path) -> None:
     """Do everything once, so that all is imported, and end the threads that this started."""
     do_register(str(path), "warm", None, "warm")
     do_remove(str(path), "warm", "1.0.0", False)
-    open_registry(path).validate_registry()
+    do_repair(str(path))
+    do_backup(str(path))
+    for file in path.glob("catalog.sqlite*"):
+        file.unlink()
+    do_rebuild(str(path))
     workers.pool().shutdown()
     workers._pools.clear()
     gc.collect()

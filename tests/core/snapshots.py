@@ -14,7 +14,7 @@ def snapshot(registry: ModelRegistry) -> dict[str, Any]:
     return {
         "visible": [shown(entry) for entry in visible],
         "removed": [shown(entry) for entry in removed],
-        "latest": {name: entry and entry.version for name in names if (entry := registry.get_model_info(name)) or True},
+        "latest": {name: registry.get_model_info(name) for name in names},
         "aliases": {name: registry.aliases(name) for name in names},
         "tags": {name: registry.tags(name) for name in names},
         "descriptions": {name: registry.description(name) for name in names},
@@ -24,7 +24,7 @@ def snapshot(registry: ModelRegistry) -> dict[str, Any]:
             for event in registry.history()
         ],
         "stats": registry.get_detailed_stats(),
-        "next": {name: registry._context.catalog._connections and _highest(registry, name) for name in names},
+        "highest": {name: _highest(registry, name) for name in names},
     }
 
 
