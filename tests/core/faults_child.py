@@ -505,6 +505,7 @@ def _warm_up(path: Path) -> None:
     """Do everything once, so that all is imported, and end the threads that this started."""
     do_register(str(path), "warm", None, "warm")
     do_remove(str(path), "warm", "1.0.0", False)
+    do_register(str(path), "warm", None, "warm")
     do_repair(str(path))
     do_backup(str(path))
     for file in path.glob("catalog.sqlite*"):

@@ -146,8 +146,14 @@ def _damaged(context: Context, sha256: str, spare: Path | None, *, is_needed: bo
         return Problem(Finding("warning", "blob-lost", where, f"a blob that is needed {state}", REGISTER_AGAIN))
     message = f"a blob that is needed {state}; {spare.name} holds its bytes"
     return Problem(
-        Finding("error", "blob-replaceable", where, message, REPAIR), partial(context.blobs.put_back, sha256, spare)
+        Finding("error", "blob-replaceable", where, message, REPAIR), partial(_put_back, context, sha256, spare)
     )
+
+
+def _put_back(context: Context, sha256: str, spare: Path) -> None:
+    if sha256_of_file(spare) != sha256:  # it was a damaged blob too, and has been put right: now it is set aside
+        spare = _spares(context, []).get(sha256, spare)
+    context.blobs.put_back(sha256, spare)
 
 
 def _of_the_staging(context: Context) -> Iterator[Problem]:
