@@ -16,7 +16,7 @@ PACKAGE = Path(model_registry.__file__).parent
 
 #: From the bottom to the top. A name without a suffix is a module or a whole sub-package.
 LAYERS = (
-    ("errors", "vocabulary", "records"),
+    ("errors", "vocabulary", "records", "comparison"),
     (
         "hookspecs",
         "config",
