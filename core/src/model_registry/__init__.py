@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from model_registry.records import ModelEntry as ModelEntry
     from model_registry.records import ModelMetadata as ModelMetadata
     from model_registry.records import PluginInfo as PluginInfo
+    from model_registry.records import ProgressReport as ProgressReport
     from model_registry.records import SaveRequest as SaveRequest
     from model_registry.registry import ModelRegistry as ModelRegistry
     from model_registry.shortcuts import register_huggingface_model as register_huggingface_model
@@ -75,7 +76,7 @@ _HOMES = {
     "loaders": "ModelLoader",
     "records": (
         "CollectReport Conversion Detection ExportRequest FileRecord Finding FormatSpec LoadRequest LoadedModel"
-        " ModelEntry ModelMetadata PluginInfo SaveRequest"
+        " ModelEntry ModelMetadata PluginInfo ProgressReport SaveRequest"
     ),
     "registry": "ModelRegistry",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",

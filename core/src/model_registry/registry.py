@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from model_registry import operations
 from model_registry.config import Settings, load_settings
 from model_registry.operations.context import Context
 from model_registry.operations.entries import LATEST, entry_of, find, require
-from model_registry.records import CollectReport, FormatSpec, LoadedModel, ModelEntry, PluginInfo
+from model_registry.records import CollectReport, FormatSpec, LoadedModel, ModelEntry, PluginInfo, ProgressReport
 
 if TYPE_CHECKING:
     from model_registry.loaders import ModelLoader
@@ -43,6 +43,15 @@ class ModelRegistry:
     def loaders(self) -> MutableMapping[str, ModelLoader]:
         """Custom loaders by format: ``registry.loaders[ModelFormat.CUSTOM] = MyLoader()``."""
         return self._context.plugins.loaders
+
+    def progress(self, listener: Callable[[ProgressReport], object]) -> AbstractContextManager[None]:
+        """``with registry.progress(listener):`` — tells the listener how far long work has come.
+
+        :param listener: Called with a :class:`ProgressReport` when an operation begins, at most 20 times a second
+            while it goes on, and when it ends; from any thread, but never twice at once. What it raises ends the
+            operation as a failure does, unless that had ended already.
+        """
+        return self._context.progress.listening(listener)
 
     def plugins(self) -> list[PluginInfo]:
         """Every installed plugin: ready, disabled, or failed and why."""

@@ -22,6 +22,7 @@ from model_registry.errors import InvalidNameError, StorageError, UnsafeModelErr
 from model_registry.hookspecs import Source
 from model_registry.manifest import media_type
 from model_registry.names import check_member_path, check_member_paths
+from model_registry.progress import part
 from model_registry.records import FileRecord
 
 
@@ -96,7 +97,7 @@ class ParallelStage:
             self._alive()
             return staged
 
-        self._futures[path] = workers.pool().submit(work)
+        self._futures[path] = workers.submit(work)
 
     def _files_in_directory(self) -> Iterator[tuple[str, Path]]:
         if self._directory is not None:
@@ -105,13 +106,13 @@ class ParallelStage:
     def _write_if_new(self, path: str, media: str, source: Any) -> StagedFile:
         """Hash first, from memory: bytes that are stored already are never written."""
         buffers = _buffers(source)
-        record = FileRecord(
-            path, sum(memoryview(buffer).nbytes for buffer in buffers), sha256_of_buffers(buffers), media
-        )
-        write = partial(self._write_again, source, record)
-        if self._blobs.is_intact(record.sha256, record.size):
-            return StagedFile(record, None, write)
-        return StagedFile(record, self._write(buffers), write)
+        size = sum(memoryview(buffer).nbytes for buffer in buffers)
+        with part(size, passes=2):
+            record = FileRecord(path, size, sha256_of_buffers(buffers), media)
+            write = partial(self._write_again, source, record)
+            if self._blobs.is_intact(record.sha256, record.size):
+                return StagedFile(record, None, write)
+            return StagedFile(record, self._write(buffers), write)
 
     def _write_again(self, source: Any, record: FileRecord) -> Path:
         target = self._write(source)
@@ -132,9 +133,10 @@ class ParallelStage:
         reading = _open_source(source)
         writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            while count := os.readv(reading, [buffer]):
-                state.update(buffer[:count])
-                size += write_all(writing, [buffer[:count]])
+            with part(os.fstat(reading).st_size):
+                while count := os.readv(reading, [buffer]):
+                    state.update(buffer[:count])
+                    size += write_all(writing, [buffer[:count]])
             os.fsync(writing)
         finally:
             os.close(reading)
@@ -143,7 +145,9 @@ class ParallelStage:
 
     def _adopt(self, path: str, media: str, file: Path) -> StagedFile:
         """Take a file that a library wrote into our own folder."""
-        record = FileRecord(path, file.stat().st_size, sha256_of_file(file), media)
+        size = file.stat().st_size
+        with part(size):
+            record = FileRecord(path, size, sha256_of_file(file), media)
         sync_file(file)
         return self._staged(record, file)
 

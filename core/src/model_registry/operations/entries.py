@@ -101,12 +101,14 @@ class Inspector:
     def verify(self, entry: ModelEntry) -> None:
         from model_registry.operations.stored import files_of
 
-        files_of(self._context, entry).verify()
+        with self._context.progress.operation(f"verifying {entry.reference}", bytes_total=entry.size):
+            files_of(self._context, entry).verify()
 
     def checksum(self, entry: ModelEntry) -> str:
         from model_registry.operations.stored import checksum
 
-        return checksum(self._context, entry)
+        with self._context.progress.operation(f"verifying {entry.reference}", bytes_total=entry.size):
+            return checksum(self._context, entry)
 
 
 def _reopen(settings: Settings) -> Inspector:
