@@ -30,7 +30,7 @@ LAYERS = (
         "forks",
         "clock",
     ),
-    ("plugins", "catalog", "blobs", "manifest", "provenance", "staging", "files", "loaders", "leases"),
+    ("bars", "plugins", "catalog", "blobs", "manifest", "provenance", "staging", "files", "loaders", "leases"),
     ("operations", "registry"),
     ("__init__", "__main__", "cli", "shortcuts"),
 )

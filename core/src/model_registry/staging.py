@@ -22,7 +22,7 @@ from model_registry.errors import InvalidNameError, StorageError, UnsafeModelErr
 from model_registry.hookspecs import Source
 from model_registry.manifest import media_type
 from model_registry.names import check_member_path, check_member_paths
-from model_registry.progress import part
+from model_registry.progress import aside, part
 from model_registry.records import FileRecord
 
 
@@ -162,8 +162,11 @@ def place(blobs: BlobStore, staged: Sequence[StagedFile]) -> None:
     """Make every file a blob, after its digest was claimed: from here on, what is stored stays stored."""
 
     def is_there(file: StagedFile) -> bool:
+        if file.written is None:
+            with aside():  # it was intact a moment ago, and counted
+                return blobs.is_intact(*file.blob)
         # What was written is mostly new: only if a blob has its name is that worth reading.
-        return (file.written is None or blobs.size(file.record.sha256) is not None) and blobs.is_intact(*file.blob)
+        return blobs.size(file.record.sha256) is not None and blobs.is_intact(*file.blob)
 
     for file, is_present in zip(staged, workers.run_all(is_there, staged), strict=True):
         if not is_present:
