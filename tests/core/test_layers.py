@@ -29,6 +29,7 @@ LAYERS = (
         "workers",
         "forks",
         "clock",
+        "actor",
     ),
     ("bars", "plugins", "catalog", "blobs", "manifest", "provenance", "staging", "files", "loaders", "leases"),
     ("operations", "registry"),

@@ -39,8 +39,9 @@ class StagedFile:
     write: Callable[[], Path]
 
     @property
-    def blob(self) -> tuple[str, int]:
-        return self.record.sha256, self.record.size
+    def blob(self) -> tuple[str, int, str]:
+        """(sha256, size, path), as the catalog notes what a version needs."""
+        return self.record.sha256, self.record.size, self.record.path
 
 
 class ParallelStage:
@@ -164,9 +165,9 @@ def place(blobs: BlobStore, staged: Sequence[StagedFile]) -> None:
     def is_there(file: StagedFile) -> bool:
         if file.written is None:
             with aside():  # it was intact a moment ago, and counted
-                return blobs.is_intact(*file.blob)
+                return blobs.is_intact(file.record.sha256, file.record.size)
         # What was written is mostly new: only if a blob has its name is that worth reading.
-        return blobs.size(file.record.sha256) is not None and blobs.is_intact(*file.blob)
+        return blobs.size(file.record.sha256) is not None and blobs.is_intact(file.record.sha256, file.record.size)
 
     for file, is_present in zip(staged, workers.run_all(is_there, staged), strict=True):
         if not is_present:
