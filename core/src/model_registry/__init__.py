@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from model_registry.records import ModelMetadata as ModelMetadata
     from model_registry.records import Parent as Parent
     from model_registry.records import PluginInfo as PluginInfo
+    from model_registry.records import ProgressReport as ProgressReport
     from model_registry.records import SaveRequest as SaveRequest
     from model_registry.records import TensorRecord as TensorRecord
     from model_registry.registry import ModelRegistry as ModelRegistry
@@ -85,7 +86,8 @@ _HOMES = {
     "loaders": "ModelLoader",
     "records": (
         "CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec LineageNode LoadRequest"
-        " LoadedModel ModelEntry ModelMetadata Parent PluginInfo SaveRequest TensorRecord"
+        " LoadedModel ModelEntry ModelMetadata Parent PluginInfo ProgressReport SaveRequest"
+        " TensorRecord"
     ),
     "registry": "ModelRegistry",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",

@@ -408,6 +408,27 @@ class CollectReport:
 
 
 @frozen
+class ProgressReport:
+    """How far an operation has come, as ``registry.progress`` tells it.
+
+    :param what: What is being done, for people: ``validating``, ``loading m:1.0.0``.
+    :param bytes_done: Bytes read, written, or found to need neither.
+    :param bytes_total: As far as is known; None if it is not. Likewise ``items_total``.
+    :param items_done: What is counted beside bytes: versions, blobs.
+    :param operation: Tells apart operations that go on at once.
+    :param finished: This is the last report of the operation, whatever became of it.
+    """
+
+    what: str
+    bytes_done: int = 0
+    bytes_total: int | None = None
+    items_done: int = 0
+    items_total: int | None = None
+    operation: int = 0
+    finished: bool = False
+
+
+@frozen
 class PluginInfo:
     """An installed plugin, as ``registry.plugins()`` lists it.
 

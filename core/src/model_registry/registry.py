@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from model_registry.records import (
     ModelEntry,
     Parent,
     PluginInfo,
+    ProgressReport,
 )
 
 if TYPE_CHECKING:
@@ -55,6 +56,15 @@ class ModelRegistry:
     def loaders(self) -> MutableMapping[str, ModelLoader]:
         """Custom loaders by format: ``registry.loaders[ModelFormat.CUSTOM] = MyLoader()``."""
         return self._context.plugins.loaders
+
+    def progress(self, listener: Callable[[ProgressReport], object]) -> AbstractContextManager[None]:
+        """``with registry.progress(listener):`` — tells the listener how far long work has come.
+
+        :param listener: Called with a :class:`ProgressReport` when an operation begins, at most 20 times a second
+            while it goes on, and when it ends; from any thread, but never twice at once. What it raises ends the
+            operation as a failure does, unless that had ended already.
+        """
+        return self._context.progress.listening(listener)
 
     def plugins(self) -> list[PluginInfo]:
         """Every installed plugin: ready, disabled, or failed and why."""

@@ -149,12 +149,14 @@ class Inspector:
     def verify(self, entry: ModelEntry) -> None:
         from model_registry.operations.stored import files_of
 
-        files_of(self.context, entry).verify()
+        with self.context.progress.operation(f"verifying {entry.reference}", bytes_total=entry.size):
+            files_of(self.context, entry).verify()
 
     def checksum(self, entry: ModelEntry) -> str:
         from model_registry.operations.stored import checksum
 
-        return checksum(self.context, entry)
+        with self.context.progress.operation(f"verifying {entry.reference}", bytes_total=entry.size):
+            return checksum(self.context, entry)
 
 
 def _key(entry: ModelEntry) -> VersionRow:
