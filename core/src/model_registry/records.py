@@ -151,6 +151,28 @@ class ModelEntry:
         return files
 
     @property
+    def provenance(self) -> Mapping[str, str] | None:
+        """Who registered it, and where: ``actor``, ``user``, ``host``, ``python``, ``machine``. None if that is unknown.
+
+        :raises IntegrityError: if the manifest, or the record itself, is damaged.
+        """
+        facts: Mapping[str, str] | None = self._inspector.provenance(self)
+        return facts
+
+    @property
+    def environment(self) -> Mapping[str, Any] | None:
+        """Where the version was made, None if that was not captured.
+
+        ``python``, ``implementation``, ``platform`` and ``machine``; ``packages``: versions by distribution; ``git``:
+        ``commit`` and whether it was ``clean`` (None if git could not say), or None; ``command``: its words, secrets
+        masked. It is what the registering process said, and no part of the digest.
+
+        :raises IntegrityError: if the manifest, or a record that leads there, is damaged.
+        """
+        environment: Mapping[str, Any] | None = self._inspector.environment(self)
+        return environment
+
+    @property
     def aliases(self) -> tuple[str, ...]:
         """The aliases that name this version now, without the ``@``."""
         aliases: tuple[str, ...] = self._inspector.aliases(self)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import evolve
 
 from model_registry.catalog import VersionRow
@@ -136,6 +138,17 @@ class Inspector:
         from model_registry.operations.contents import contents_of
 
         return contents_of(self.context, entry, with_modules=False).tensors or ()
+
+    def provenance(self, entry: ModelEntry) -> dict[str, str] | None:
+        from model_registry.operations import origin
+
+        found = origin.provenance_of(self.context, entry)
+        return None if found is None else dict(found.facts)
+
+    def environment(self, entry: ModelEntry) -> dict[str, Any] | None:
+        from model_registry.operations import origin
+
+        return origin.environment_of(self.context, entry)
 
     def aliases(self, entry: ModelEntry) -> tuple[str, ...]:
         return self.context.catalog.aliases.of_version(_key(entry))
