@@ -1,4 +1,4 @@
-"""A registry written by each format on the disk that was ever released still opens, loads, changes and loses nothing."""
+"""A registry written by each format on the disk that was ever released opens, loads, changes and loses nothing."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_collecting_garbage_takes_nothing_that_is_needed(
 
 
 def test_there_is_one_of_the_format_that_is_written_now(alone: Path, make: ModuleType) -> None:
-    """What is written today must be what the newest golden registry has: if not, the format changed without a number."""
+    """What is written today is what the newest golden registry has; else the format changed without a number."""
     assert make.NAME in NAMES, "the schema has a new version: run golden/make.py and commit what it writes"
     written = make.write(alone / "models")
     document = json.loads((GOLDEN / f"{make.NAME}.json").read_text(encoding="utf-8"))

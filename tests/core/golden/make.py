@@ -4,8 +4,8 @@
 
     python tests/core/golden/make.py
 
-makes ``registry-<schema version of the catalog>/`` beside this file, and a JSON file of what is in it. A golden registry
-is never made anew once its format was released.
+makes ``registry-<schema version of the catalog>/`` beside this file, and a JSON file of what is in it. A golden
+registry is never made anew once its format was released.
 """
 
 from __future__ import annotations
