@@ -32,7 +32,7 @@ LAYERS = (
     ),
     ("plugins", "catalog", "blobs", "manifest", "provenance", "staging", "files", "loaders", "leases"),
     ("operations", "registry"),
-    ("__init__", "__main__", "cli", "shortcuts"),
+    ("__init__", "__main__", "cli", "shortcuts", "testing"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -1,4 +1,4 @@
-"""Run in a new process: ``python -m model_registry.testing.child <question> <answer file>``, with the facts on stdin."""
+"""Run in a new process: ``python -m model_registry.testing.child <question> <answer file>``; the facts come on stdin."""
 
 from __future__ import annotations
 
@@ -92,5 +92,5 @@ def _suite(module: str, file: str, name: str) -> PluginSuite:
 if __name__ == "__main__":
     _, question, answer = sys.argv
     facts: dict[str, Any] = json.load(sys.stdin)
-    reply = {"samples": samples, "imports": imports}[question](**facts)
+    reply = samples(**facts) if question == "samples" else imports(**facts)
     Path(answer).write_text(json.dumps(reply), encoding="utf-8")

@@ -18,7 +18,7 @@ from model_registry.hookspecs import GROUP, PROJECT, Source
 from model_registry.operations.stored import files_of
 from model_registry.records import ExportRequest, LoadRequest, ModelMetadata, SaveRequest
 from model_registry.registry import ModelRegistry
-from model_registry.testing.plugin_suite import PluginSuite, is_equal, load, made, register
+from model_registry.testing.plugin_suite import PluginSuite, load, made, register, register_made
 from model_registry.testing.samples import Sample
 from model_registry.vocabulary import ModelFormat
 
@@ -31,18 +31,20 @@ class PluginManners(PluginSuite):
     """It keeps to its own formats, takes no option it does not know, and changes nothing that is stored."""
 
     def test_threads_register_and_load_at_once(self, registry: ModelRegistry, folder: Path, sample: Sample) -> None:
+        models = [made(sample, folder) for _ in range(THREADS)]  # here: to make one may take a global seed
         together = threading.Barrier(THREADS)
 
-        def work(number: int) -> bool:
+        def work(number: int) -> list[bool]:
             together.wait()
-            register(registry, sample, folder, f"sample-{number}")
-            register(registry, sample, folder, "shared", version=None)
-            return is_equal(registry, sample, folder, f"sample-{number}") and is_equal(
-                registry, sample, folder, "shared"
-            )
+            mine = register_made(registry, sample, models[number], f"sample-{number}")
+            shared = register_made(registry, sample, models[number], "shared", version=None)
+            loaded = [
+                registry.load_model(entry.name, entry.version, **sample.load_options).model for entry in (mine, shared)
+            ]
+            return [bool(sample.equal(model, models[number])) for model in loaded]
 
         with ThreadPoolExecutor(THREADS) as pool:
-            assert list(pool.map(work, range(THREADS))) == [True] * THREADS
+            assert list(pool.map(work, range(THREADS))) == [[True, True]] * THREADS
         assert len(registry.list_models(name="shared")) == THREADS
         assert registry.validate_registry(deep=True)["errors"] == []
 

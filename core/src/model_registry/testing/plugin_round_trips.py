@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 from attrs import field, frozen
 
+from model_registry.errors import UnsupportedModelError
 from model_registry.records import LoadedModel
 from model_registry.registry import ModelRegistry
 from model_registry.testing.plugin_suite import PluginSuite, alone, is_equal, load, register
@@ -45,10 +47,8 @@ class PluginRoundTrips(PluginSuite):
         with alone(folder):
             registry = self.open(folder / "models")
             for number, sample in enumerate(self.samples()):
-                try:
+                with suppress(Exception):  # told by the checks of this process, with its traceback
                     digests[sample.label] = register(registry, sample, folder, f"sample-{number}").digest
-                except Exception:  # told by the checks of this process, with its traceback
-                    continue
         labels = [sample.label for sample in self.samples()]
         facts: dict[str, Any] = {"suite": reference(type(self)), "registry": str(registry.settings.path)}
         return Elsewhere(digests, ask("samples", folder, **facts, labels=labels))
@@ -64,20 +64,30 @@ class PluginRoundTrips(PluginSuite):
         assert answers["loaded"] == "equal"
 
     def test_equal_models_have_one_digest(self, registry: ModelRegistry, folder: Path, sample: Sample) -> None:
+        require_deterministic(sample)
         first = register(registry, sample, folder)
         again = register(registry, sample, folder, exist_ok=True)
         assert again.digest == first.digest
 
     def test_equal_models_have_one_digest_in_a_new_process(self, elsewhere: Elsewhere, sample: Sample) -> None:
+        require_deterministic(sample)
         digest, answers = elsewhere.of(sample)
         assert answers["digest"] == digest, "do not write times, random names, or what iterates in no order"
 
     def test_every_export_that_is_offered_can_be_made(
         self, registry: ModelRegistry, folder: Path, sample: Sample
     ) -> None:
+        """Unless the plugin says why this model cannot be written so."""
         entry = register(registry, sample, folder)
         targets = [c.target for c in registry._context.plugins.conversions() if c.source == entry.metadata.format]
         for target in [str(entry.metadata.format), *targets]:
-            path = Path(registry.export_model("sample", "1.0.0", folder / f"exported-{target}", target))
-            assert path.exists(), f"the export as {target!r} wrote nothing"
+            path = folder / f"exported-{target}"
+            with suppress(UnsupportedModelError):
+                registry.export_model("sample", "1.0.0", path, target)
+                assert path.exists(), f"the export as {target!r} wrote nothing"
         assert entry.verify_integrity(), "exporting changed the version"
+
+
+def require_deterministic(sample: Sample) -> None:
+    if not sample.deterministic:
+        pytest.skip("its framework writes equal models differently, says its author")

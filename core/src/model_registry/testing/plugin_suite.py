@@ -79,12 +79,14 @@ def made(sample: Sample, folder: Path) -> Any:
     return sample.make(own)
 
 
-def register(
-    registry: ModelRegistry, sample: Sample, folder: Path, name: str = "sample", **more: Any
-) -> ModelEntry:
+def register(registry: ModelRegistry, sample: Sample, folder: Path, name: str = "sample", **more: Any) -> ModelEntry:
     """Make a sample and register it, as version 1.0.0 unless told otherwise."""
+    return register_made(registry, sample, made(sample, folder), name, **more)
+
+
+def register_made(registry: ModelRegistry, sample: Sample, model: Any, name: str, **more: Any) -> ModelEntry:
     keywords = {"version": "1.0.0", **sample.options, **more}
-    return registry.register_model(name, made(sample, folder), sample.format, **keywords)
+    return registry.register_model(name, model, sample.format, **keywords)
 
 
 def load(registry: ModelRegistry, sample: Sample, name: str = "sample") -> LoadedModel:

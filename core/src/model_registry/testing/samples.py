@@ -24,6 +24,7 @@ class Sample:
     :param options: Keywords of ``register_model``.
     :param load_options: Keywords of ``load_model``, such as ``allow_code=True``.
     :param metadata: Fields of ``ModelMetadata`` that the plugin must find out by itself, with their values.
+    :param deterministic: False for a model that its framework itself writes differently every time.
     :param unchecked: Members that are sound whatever their bytes, such as plain text: cut short, nobody can tell.
     """
 
@@ -34,6 +35,7 @@ class Sample:
     options: Mapping[str, Any] = field(factory=dict)
     load_options: Mapping[str, Any] = field(factory=dict)
     metadata: Mapping[str, Any] = field(factory=dict)
+    deterministic: bool = True
     unchecked: Collection[str] = ()
 
 
