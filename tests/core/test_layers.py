@@ -45,7 +45,7 @@ LAYERS = (
         "leases",
     ),
     ("operations", "registry"),
-    ("__init__", "__main__", "cli", "shortcuts"),
+    ("__init__", "__main__", "cli", "shortcuts", "testing"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
