@@ -18,7 +18,7 @@ PACKAGE = Path(model_registry.__file__).parent
 LAYERS = (
     ("errors", "vocabulary", "records"),
     ("hookspecs", "config", "digests", "names", "versions", "canonical_json", "durable", "workers", "forks", "clock"),
-    ("plugins", "catalog", "blobs", "manifest", "provenance", "staging", "files", "loaders", "leases"),
+    ("plugins", "catalog", "blobs", "manifest", "provenance", "staging", "files", "loaders", "leases", "search"),
     ("operations", "registry"),
     ("__init__", "__main__", "cli", "shortcuts"),
 )
