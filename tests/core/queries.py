@@ -1,4 +1,4 @@
-"""Strategies for the trees of queries. Values are drawn from small pools, so that what is searched for is often there."""
+"""Strategies for the trees of queries. Values come from small pools, so that what is searched for is often there."""
 
 from __future__ import annotations
 

@@ -64,6 +64,10 @@ FIELDS: Mapping[str, FieldSpec] = {
     "files.path": FieldSpec(Kind.TEXT, many=True),
     "files.size": FieldSpec(Kind.SIZE, many=True),
     "files.sha256": FieldSpec(Kind.DIGEST, many=True),
+    "parents.relation": FieldSpec(Kind.TEXT, many=True),
+    "parents.name": FieldSpec(Kind.TEXT, many=True),
+    "parents.version": FieldSpec(Kind.TEXT, many=True),
+    "parents.digest": FieldSpec(Kind.DIGEST, many=True),
     "author": _document(Kind.TEXT),
     "license": _document(Kind.TEXT),
     "framework": _document(Kind.TEXT),
@@ -83,6 +87,8 @@ FIELDS: Mapping[str, FieldSpec] = {
     "paper_url": _document(Kind.TEXT),
     "extra": _document(Kind.ANY, keys=Keys.PATH),
 }
+#: The first words of fields in two words.
+GROUPS = frozenset(name.partition(".")[0] for name in FIELDS if "." in name)
 #: Other words for them.
 SYNONYMS: Mapping[str, str] = {"type": "model_type", "performance_metrics": "metrics"}
 

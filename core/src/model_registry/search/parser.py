@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from model_registry.names import shown
-from model_registry.search.fields import FIELDS, SYNONYMS, Keys, Kind, has_several
+from model_registry.search.fields import FIELDS, GROUPS, SYNONYMS, Keys, Kind, has_several
 from model_registry.search.lexer import Token, TokenKind, tokens_of
 from model_registry.search.mistakes import Source
 from model_registry.search.tree import (
@@ -177,8 +177,8 @@ class _Parser:
             raise self._mistake(f"expected {expected}, found {token}", hint, token)
         name, *keys = token.value if isinstance(token.value, tuple) else (token.text,)
         name = SYNONYMS.get(name.lower(), name.lower())
-        if name == "files" and keys:
-            name = f"files.{keys.pop(0).lower()}"
+        if name in GROUPS and keys:
+            name = f"{name}.{keys.pop(0).lower()}"
         spec = FIELDS.get(name)
         if spec is None:
             raise self._mistake(f"there is no field {token}", _near(name, keys, token), token)
