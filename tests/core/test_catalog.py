@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,14 @@ from model_registry import (
     VersionExistsError,
 )
 from model_registry.catalog import VersionRow, open_catalog
-from model_registry.catalog.schema import MIGRATIONS
+from model_registry.catalog.schema import MIGRATIONS, migrate, prepare
 from model_registry.catalog.sqlite import SqliteCatalog
 from model_registry.clock import now
 
 
 def row(name: str = "m", version: str = "1.0", **changes: Any) -> VersionRow:
     known = {"digest": "a" * 64, "format": "bytes", "model_type": "custom", "size": 10, "metadata": "{}"}
-    return VersionRow(name, version, **{**known, "registered_at": now(), "blobs": (("b" * 64, 7),), **changes})
+    return VersionRow(name, version, **{**known, "registered_at": now(), "blobs": (("b" * 64, 7, "m.bin"),), **changes})
 
 
 def add(catalog: SqliteCatalog, *rows: VersionRow) -> None:
@@ -114,9 +113,9 @@ class TestOpening:
     ) -> None:
         old = tmp_path / "old.sqlite"
         with closing(sqlite3.connect(old)) as connection:
-            for statement in chain.from_iterable(MIGRATIONS[:start]):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {start}")
+            prepare(connection)
+            migrate(connection, 0, start)
+            connection.commit()
         SqliteCatalog(old, create=False)
         query = "SELECT name, sql FROM sqlite_master ORDER BY name"
         with closing(sqlite3.connect(old)) as migrated:

@@ -17,7 +17,19 @@ PACKAGE = Path(model_registry.__file__).parent
 #: From the bottom to the top. A name without a suffix is a module or a whole sub-package.
 LAYERS = (
     ("errors", "vocabulary", "records"),
-    ("hookspecs", "config", "digests", "names", "versions", "canonical_json", "durable", "workers", "forks", "clock"),
+    (
+        "hookspecs",
+        "config",
+        "digests",
+        "names",
+        "versions",
+        "canonical_json",
+        "durable",
+        "workers",
+        "forks",
+        "clock",
+        "actor",
+    ),
     ("plugins", "catalog", "blobs", "manifest", "provenance", "staging", "files", "loaders", "leases", "search"),
     ("operations", "registry"),
     ("__init__", "__main__", "cli", "shortcuts"),

@@ -47,14 +47,17 @@ if TYPE_CHECKING:
     from model_registry.records import CollectReport as CollectReport
     from model_registry.records import Conversion as Conversion
     from model_registry.records import Detection as Detection
+    from model_registry.records import Event as Event
     from model_registry.records import ExportRequest as ExportRequest
     from model_registry.records import FileRecord as FileRecord
     from model_registry.records import Finding as Finding
     from model_registry.records import FormatSpec as FormatSpec
+    from model_registry.records import LineageNode as LineageNode
     from model_registry.records import LoadedModel as LoadedModel
     from model_registry.records import LoadRequest as LoadRequest
     from model_registry.records import ModelEntry as ModelEntry
     from model_registry.records import ModelMetadata as ModelMetadata
+    from model_registry.records import Parent as Parent
     from model_registry.records import PluginInfo as PluginInfo
     from model_registry.records import SaveRequest as SaveRequest
     from model_registry.registry import ModelRegistry as ModelRegistry
@@ -76,8 +79,8 @@ _HOMES = {
     "hookspecs": "Source Stage VersionFiles hookimpl",
     "loaders": "ModelLoader",
     "records": (
-        "CollectReport Conversion Detection ExportRequest FileRecord Finding FormatSpec LoadRequest LoadedModel"
-        " ModelEntry ModelMetadata PluginInfo SaveRequest"
+        "CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec LineageNode LoadRequest"
+        " LoadedModel ModelEntry ModelMetadata Parent PluginInfo SaveRequest"
     ),
     "registry": "ModelRegistry",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",

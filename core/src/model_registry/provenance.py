@@ -6,13 +6,12 @@ the version's identity.
 
 from __future__ import annotations
 
-import getpass
 import platform
 import socket
 from collections.abc import Mapping
 from datetime import datetime
 
-from model_registry import canonical_json
+from model_registry import actor, canonical_json
 from model_registry.manifest import ARTIFACT_TYPE, MANIFEST_TYPE, descriptor
 
 PROVENANCE_TYPE = "application/vnd.model-registry.provenance.v1+json"
@@ -47,15 +46,9 @@ def write(manifest_sha256: str, manifest_size: int, registered_at: datetime, fac
 def of_this_process() -> dict[str, str]:
     """Who registers, and where."""
     return {
+        "actor": actor.current(),
         "host": socket.gethostname(),
-        "user": _user(),
+        "user": actor.user(),
         "python": platform.python_version(),
         "machine": platform.machine(),
     }
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name, as in many containers
-        return ""

@@ -18,6 +18,28 @@ MEGABYTE = 1_000_000
 
 
 @frozen
+class Parent:
+    """What a version comes from.
+
+    :param relation: ``"derived"``, ``"converted"``, ``"compressed"``, ``"adapter"``, ``"dataset"``, or another word.
+    :param name: The parent's name: a model, or what has a name elsewhere, such as a dataset.
+    :param version: Its version, if it has one.
+    :param digest: SHA-256 of its manifest, 64 hex digits, if it is a version of a registry. By it the parent is known
+        when it is gone, and found when it is in another registry.
+    """
+
+    relation: str
+    name: str
+    version: str | None = None
+    digest: str | None = None
+
+    @property
+    def reference(self) -> str:
+        """``name:version``, for people."""
+        return self.name if self.version is None else f"{self.name}:{self.version}"
+
+
+@frozen
 class ModelMetadata:
     """What is known of one version. Part of the immutable manifest.
 
@@ -49,6 +71,7 @@ class ModelMetadata:
     python_version: str | None = None
     repository_url: str | None = None
     paper_url: str | None = None
+    parents: Sequence[Parent] = field(factory=list)
     extra: Mapping[str, Any] = field(factory=dict)
 
 
@@ -71,6 +94,7 @@ class ModelEntry:
     :param size: Bytes of all its files.
     :param registered_at: When the catalog made it visible, in UTC.
     :param removed_at: When it was removed, if it was and can still be restored.
+    :param description: What it is: as edited since, or as registered.
     """
 
     metadata: ModelMetadata
@@ -78,6 +102,7 @@ class ModelEntry:
     size: int
     registered_at: datetime
     removed_at: datetime | None = None
+    description: str | None = None
     _inspector: Any = field(default=None, eq=False, repr=False, alias="inspector")
 
     @property
@@ -98,6 +123,24 @@ class ModelEntry:
         """The files of the version, as its manifest lists them."""
         files: tuple[FileRecord, ...] = self._inspector.files(self)
         return files
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The aliases that name this version now, without the ``@``."""
+        aliases: tuple[str, ...] = self._inspector.aliases(self)
+        return aliases
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of this version now. The words it was registered with are ``metadata.tags``."""
+        tags: Mapping[str, str] = self._inspector.tags(self)
+        return tags
+
+    @property
+    def parents(self) -> tuple[Parent, ...]:
+        """What this version comes from: as registered, and as linked since."""
+        parents: tuple[Parent, ...] = self._inspector.parents(self)
+        return parents
 
     def verify(self) -> None:
         """Raise IntegrityError, naming the file, unless every file is as it was registered.
@@ -155,6 +198,60 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" + (f" — {self.advice}" if self.advice else "")
+
+
+@frozen
+class Event:
+    """One change, as the history keeps it.
+
+    :param id: Ascending; later changes have greater ones.
+    :param at: When, in UTC.
+    :param actor: Who: ``user@host``, or whom ``registry.acting_as`` named.
+    :param action: ``registered``, ``removed``, ``restored``, ``forgotten``, ``alias-set``, ``alias-deleted``,
+        ``alias-undone``, ``tag-set``, ``tag-deleted``, ``described``, ``linked`` or ``unlinked``.
+    :param model: The model's name.
+    :param version: The version; None where it is about the model.
+    :param subject: The alias, the tag's key, or the relation.
+    :param before: What was; None if nothing.
+    :param after: What is since then; None if nothing.
+    """
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    model: str
+    version: str | None = None
+    subject: str | None = None
+    before: Any = None
+    after: Any = None
+
+
+@frozen
+class LineageNode:
+    """A version, or what else one comes from, and what is known around it.
+
+    :param parent: What it is, as its children know it. ``relation`` is the edge by which it was reached; empty for the
+        version that was asked about.
+    :param state: ``"visible"``, ``"removed"`` (it can be restored), or ``"unknown"``: forgotten, of another registry,
+        or no version at all.
+    :param entry: The version, if it is visible or can be restored.
+    :param parents: What it comes from.
+    :param children: What comes from it.
+    :param repeated: It stands elsewhere in the tree too, and what is around it is told there.
+    """
+
+    parent: Parent
+    state: str
+    entry: ModelEntry | None = None
+    parents: tuple[LineageNode, ...] = ()
+    children: tuple[LineageNode, ...] = ()
+    repeated: bool = False
+
+    @property
+    def reference(self) -> str:
+        """``name:version``, for people."""
+        return self.parent.reference
 
 
 @frozen

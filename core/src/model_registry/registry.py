@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from model_registry import operations
+from model_registry.actor import acting_as
 from model_registry.config import Settings, load_settings
 from model_registry.operations.context import Context
 from model_registry.operations.entries import LATEST, entry_of, find, require
-from model_registry.records import CollectReport, FormatSpec, LoadedModel, ModelEntry, PluginInfo
+from model_registry.records import (
+    CollectReport,
+    Event,
+    FormatSpec,
+    LineageNode,
+    LoadedModel,
+    ModelEntry,
+    Parent,
+    PluginInfo,
+)
 
 if TYPE_CHECKING:
     from model_registry.loaders import ModelLoader
+    from model_registry.operations.parents import ParentLike
 
 
 class ModelRegistry:
@@ -59,6 +70,7 @@ class ModelRegistry:
         model_format: str | None = None,
         *,
         version: str | None = None,
+        parent: ParentLike | Sequence[ParentLike] = (),
         exist_ok: bool = False,
         weights_only: bool | None = None,
         options: Mapping[str, Any] | None = None,
@@ -70,6 +82,8 @@ class ModelRegistry:
         :param model: An object in memory, or a path to a file or folder.
         :param model_format: Its format; seen from the content when left out.
         :param version: Any PEP 440 version, or another string; left out: 1.0.0, then the next patch.
+        :param parent: What it comes from: ``"base:1.0.0"``, ``"base@champion"``, an entry, or a :class:`Parent` with
+            another relation than ``derived``; several as a list. Part of the version, like the metadata.
         :param exist_ok: Return the existing version if it has the same digest, instead of failing.
         :param weights_only: False reads files that execute code; it needs ``trusted_models`` in the configuration too.
         :param options: Options of the format's plugin, each of which it must know.
@@ -88,6 +102,7 @@ class ModelRegistry:
             model,
             model_format,
             version=version,
+            parent=parent,
             exist_ok=exist_ok,
             weights_only=weights_only,
             chosen=options or {},
@@ -105,7 +120,8 @@ class ModelRegistry:
     ) -> LoadedModel:
         """Load a model; the result unpacks as ``model, tokenizer``. Every byte used has been verified.
 
-        :param version: A version, or "latest": the highest by PEP 440, pre-releases only if there is nothing else.
+        :param version: A version; "latest", the highest by PEP 440, pre-releases only if there is nothing else; or
+            an alias, such as "@champion". So it is wherever a version is asked for.
         :param allow_code: Permit that code stored with this model runs.
         :param weights_only: True forbids code even where the configuration allows it; False asks for what the
             configuration allows.
@@ -188,6 +204,100 @@ class ModelRegistry:
         return operations.export.export(
             self._context, name, version, export_path, export_format, overwrite=overwrite, given=options
         )
+
+    def set_alias(self, name: str, alias: str, version: str = LATEST) -> ModelEntry:
+        """Let an alias name a version: ``registry.load_model("m", "@champion")`` loads it until the alias moves on.
+
+        :raises InvalidNameError: for what can be no alias.
+        """
+        return operations.aliases.set_alias(self._context, name, alias, version)
+
+    def delete_alias(self, name: str, alias: str) -> bool:
+        """Forget an alias; False if there is none."""
+        return operations.aliases.delete_alias(self._context, name, alias)
+
+    def undo_alias(self, name: str, alias: str) -> ModelEntry | None:
+        """Take back the last change of an alias; called again, the one before it. None if it is no alias since then.
+
+        :raises VersionNotFoundError: if there is nothing to take back, or what it named is not there any more.
+        """
+        return operations.aliases.undo(self._context, name, alias, to_another=False)
+
+    def rollback(self, name: str, alias: str) -> ModelEntry:
+        """Let an alias name what it named before: the last version that is another one and still there.
+
+        :raises VersionNotFoundError: if there is none.
+        """
+        entry = operations.aliases.undo(self._context, name, alias, to_another=True)
+        assert entry is not None  # noqa: S101  # another version is a version
+        return entry
+
+    def aliases(self, name: str) -> dict[str, str]:
+        """The versions that the aliases of a model name, by alias."""
+        return operations.aliases.aliases(self._context, name)
+
+    def set_tag(self, name: str, key: str, value: object, version: str | None = None) -> None:
+        """Give a version a tag, or the model itself without ``version``. What it had under this key is replaced.
+
+        :param value: A text; numbers and flags are kept as text.
+        """
+        operations.tags.set_tag(self._context, name, key, value, version)
+
+    def delete_tag(self, name: str, key: str, version: str | None = None) -> bool:
+        """Take a tag away from a version, or from the model itself; False if there is none."""
+        return operations.tags.delete_tag(self._context, name, key, version)
+
+    def tags(self, name: str, version: str | None = None) -> dict[str, str]:
+        """The tags of a version, or of the model itself, by key."""
+        return operations.tags.tags(self._context, name, version)
+
+    def describe(self, name: str, description: str | None, version: str | None = None) -> None:
+        """Edit the description of a version, or of the model itself. None goes back to what was registered."""
+        operations.tags.describe(self._context, name, description, version)
+
+    def description(self, name: str) -> str | None:
+        """The description of a model itself; that of a version is ``entry.description``."""
+        return operations.tags.description(self._context, name)
+
+    def link(self, name: str, version: str, parent: ParentLike, relation: str | None = None) -> Parent:
+        """Say what a registered version comes from.
+
+        :param parent: As for ``register_model``.
+        :param relation: Default: ``derived``, or what the :class:`Parent` says.
+        :raises InvalidMetadataError: if the parent itself comes from the version.
+        """
+        return operations.lineage.link(self._context, name, version, parent, relation)
+
+    def unlink(self, name: str, version: str, parent: ParentLike, relation: str | None = None) -> bool:
+        """Take back what ``link`` said; False if it was not said, or is part of the version."""
+        return operations.lineage.unlink(self._context, name, version, parent, relation)
+
+    def lineage(self, name: str, version: str = LATEST, *, depth: int = 100) -> LineageNode:
+        """What a version comes from, and what comes from it, each as a tree.
+
+        :param depth: Levels that are followed in each direction.
+        """
+        return operations.lineage.lineage(self._context, name, version, depth)
+
+    def history(
+        self,
+        name: str | None = None,
+        version: str | None = None,
+        *,
+        alias: str | None = None,
+        before: int | None = None,
+        limit: int | None = 100,
+    ) -> list[Event]:
+        """What was changed, when and by whom; the newest first. Also of models and versions that are gone.
+
+        :param alias: Only the moves of this alias.
+        :param before: The ``id`` of the last event of the page before.
+        """
+        return operations.history.history(self._context, name, version, alias=alias, before=before, limit=limit)
+
+    def acting_as(self, actor: str) -> AbstractContextManager[None]:
+        """``with registry.acting_as("ada"):`` — changes within the block are recorded as hers, not ``user@host``'s."""
+        return acting_as(actor)
 
     def validate_registry(self, *, deep: bool = False) -> dict[str, Any]:
         """Check every version. Nothing is changed.

@@ -38,8 +38,9 @@ class StagedFile:
     write: Callable[[], Path]
 
     @property
-    def blob(self) -> tuple[str, int]:
-        return self.record.sha256, self.record.size
+    def blob(self) -> tuple[str, int, str]:
+        """(sha256, size, path), as the catalog notes what a version needs."""
+        return self.record.sha256, self.record.size, self.record.path
 
 
 class ParallelStage:
@@ -159,7 +160,9 @@ def place(blobs: BlobStore, staged: Sequence[StagedFile]) -> None:
 
     def is_there(file: StagedFile) -> bool:
         # What was written is mostly new: only if a blob has its name is that worth reading.
-        return (file.written is None or blobs.size(file.record.sha256) is not None) and blobs.is_intact(*file.blob)
+        return (file.written is None or blobs.size(file.record.sha256) is not None) and blobs.is_intact(
+            file.record.sha256, file.record.size
+        )
 
     for file, is_present in zip(staged, workers.run_all(is_there, staged), strict=True):
         if not is_present:

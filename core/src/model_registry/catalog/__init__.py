@@ -5,13 +5,15 @@ Chosen by URL. ``Catalog`` is what a database has to offer; :mod:`model_registry
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
+from model_registry.catalog.facts import Aliases, Descriptions, History, Lineage, Tags
 from model_registry.errors import ConfigurationError
+from model_registry.records import Parent
 
 #: Seconds after which a lease that nobody renewed counts as dead, whatever became of its owner.
 LEASE_SECONDS = 3600.0
@@ -24,9 +26,14 @@ class VersionRow:
     :param name: The model's name as first registered.
     :param digest: SHA-256 of the manifest.
     :param size: Bytes of the version's files.
-    :param metadata: The metadata document, JSON.
-    :param blobs: (sha256, size) of every blob that the version needs. Empty in rows that were read, but for ``remove``.
+    :param metadata: The metadata document, JSON. Empty in a row whose document is damaged.
     :param registered_at: Microseconds since 1970 in UTC; likewise ``removed_at``, None while the version is visible.
+    :param description: As edited since registering, None if it was not.
+    :param blobs: (sha256, size, path) of every blob that the version needs; the path is empty for what is no member.
+        Like what follows, for ``commit``: empty in rows that were read, but for ``remove``.
+    :param metrics: What was measured, by name.
+    :param labels: The words that it is tagged with.
+    :param parents: What it comes from, by its manifest.
     """
 
     name: str
@@ -38,7 +45,11 @@ class VersionRow:
     metadata: str
     registered_at: int
     removed_at: int | None = None
-    blobs: tuple[tuple[str, int], ...] = ()
+    description: str | None = None
+    blobs: tuple[tuple[str, int, str], ...] = ()
+    metrics: Mapping[str, float] = field(factory=dict)
+    labels: tuple[str, ...] = ()
+    parents: tuple[Parent, ...] = ()
 
 
 @frozen
@@ -56,7 +67,25 @@ class CatalogStats:
 
 
 class Catalog(Protocol):
-    """What the core asks of a database. Every method is one transaction; names are matched without regard to case."""
+    """What the core asks of a database. Every method is one transaction; names are matched without regard to case.
+
+    Whatever changes something also records an event, in the same transaction.
+    """
+
+    @property
+    def aliases(self) -> Aliases: ...
+
+    @property
+    def tags(self) -> Tags: ...
+
+    @property
+    def descriptions(self) -> Descriptions: ...
+
+    @property
+    def lineage(self) -> Lineage: ...
+
+    @property
+    def history(self) -> History: ...
 
     # Registering
 

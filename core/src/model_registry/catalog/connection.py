@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import sqlite3
@@ -12,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
-from model_registry.catalog.schema import MIGRATIONS
+from model_registry.catalog.schema import MIGRATIONS, migrate, prepare
 from model_registry.durable import make_folder, sync_file, sync_folder
 from model_registry.errors import RegistryNotFoundError, StorageError
 from model_registry.forks import Connection
@@ -127,9 +126,24 @@ def _connect(path: Path, *, frozen: tuple[int, int, bool] | None) -> Connection:
     mode = "mode=rw" if frozen is None else "mode=ro" if frozen[2] else "mode=ro&immutable=1"
     uri = f"{path.absolute().as_uri()}?{mode}"
     connection = Connection(uri, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
+    if frozen is not None and 0 < _schema_version(connection) < len(MIGRATIONS):
+        connection = _migrated_in_memory(connection)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA trusted_schema = OFF")  # the file may be somebody else's
+    prepare(connection)
     return connection
+
+
+def _migrated_in_memory(connection: Connection) -> Connection:
+    """An older catalog that cannot be written, such as one on a read-only mount, as it would be after a migration."""
+    copy = Connection(":memory:", isolation_level=None, check_same_thread=False)
+    connection.backup(copy)
+    connection.close()
+    prepare(copy)
+    copy.execute("BEGIN")
+    migrate(copy, _schema_version(copy))
+    copy.execute("COMMIT")
+    return copy
 
 
 def _create(path: Path) -> None:
@@ -146,6 +160,7 @@ def _create(path: Path) -> None:
     temporary = folder / path.name
     try:
         connection = sqlite3.connect(temporary, isolation_level=None)
+        prepare(connection)
         connection.execute("PRAGMA synchronous = OFF")
         connection.execute("PRAGMA journal_mode = WAL")
         _migrate(connection, path)
@@ -175,9 +190,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
             path=str(path),
         )
     try:
-        for statement in itertools.chain.from_iterable(MIGRATIONS[found:]):
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+        migrate(connection, found)
         connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):
@@ -193,8 +206,8 @@ def _schema(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
 @lru_cache(maxsize=1)
 def _our_schema() -> set[tuple[str, ...]]:
     with closing(sqlite3.connect(":memory:")) as connection:
-        for statement in itertools.chain.from_iterable(MIGRATIONS):
-            connection.execute(statement)
+        prepare(connection)
+        migrate(connection, 0)
         return _schema(connection)
 
 

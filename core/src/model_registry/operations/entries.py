@@ -9,10 +9,10 @@ from model_registry.clock import moment
 from model_registry.config import Settings
 from model_registry.digests import is_sha256
 from model_registry.errors import ModelNotFoundError, ModelRegistryError, UnsafeModelError, VersionNotFoundError
-from model_registry.names import check_model_name, shown
+from model_registry.names import check_alias, check_model_name, shown
 from model_registry.operations import metadata
 from model_registry.operations.context import Context
-from model_registry.records import FileRecord, ModelEntry
+from model_registry.records import FileRecord, ModelEntry, Parent
 from model_registry.versions import check_version
 
 LATEST = "latest"
@@ -37,6 +37,7 @@ def entry_of(context: Context, row: VersionRow) -> ModelEntry:
             size=int(row.size),
             registered_at=moment(row.registered_at),
             removed_at=None if row.removed_at is None else moment(row.removed_at),
+            description=described.description if row.description is None else row.description,
             inspector=Inspector(context),
         )
     except ModelRegistryError:
@@ -48,13 +49,16 @@ def entry_of(context: Context, row: VersionRow) -> ModelEntry:
 
 
 def find(context: Context, name: str, version: str = LATEST) -> VersionRow | None:
-    """The row of a visible version, or of the latest one.
+    """The row of a visible version: of one, of the latest, or of the one that an alias (``@champion``) names.
 
-    :raises InvalidNameError: for what can be no name or version.
+    :raises InvalidNameError: for what can be no name, version or alias.
     """
     check_model_name(name)
     if version == LATEST:
         return context.catalog.latest(name)
+    if isinstance(version, str) and version.startswith("@"):
+        row = context.catalog.aliases.get(name, check_alias(version))
+        return None if row is None or row.removed_at is not None else row
     return context.catalog.get(name, check_version(version))
 
 
@@ -67,6 +71,8 @@ def require(context: Context, name: str, version: str = LATEST) -> VersionRow:
     row = find(context, name, version)
     if row is not None:
         return row
+    if version.startswith("@"):
+        raise _no_alias(context, name, version)
     if any(version in (LATEST, gone.version) for gone in context.catalog.versions(name=name, removed=True)):
         what = name if version == LATEST else f"{name} {version}"
         raise VersionNotFoundError(
@@ -78,9 +84,31 @@ def require(context: Context, name: str, version: str = LATEST) -> VersionRow:
         raise VersionNotFoundError(
             f"model {name!r} has no version {version!r}", hint=f"it has {highest}", model=name, version=version
         )
+    raise _no_model(context, name)
+
+
+def _no_alias(context: Context, name: str, alias: str) -> ModelNotFoundError:
+    """What to raise for an alias that names nothing which is there."""
+    aliases = context.catalog.aliases
+    gone = aliases.get(name, alias[1:])
+    if gone is not None:
+        return VersionNotFoundError(
+            f"alias {alias} of {name!r} names {gone.version}, which was removed",
+            hint=f"«model-registry restore {name} {gone.version}» brings it back; or let the alias name another one",
+            model=name,
+            version=gone.version,
+        )
+    known = ", ".join(f"@{each}" for each in aliases.of_model(name))
+    if context.catalog.latest(name) is None:
+        return _no_model(context, name)
+    hint = f"it has {known}" if known else f"«model-registry alias set {name} {alias[1:]} VERSION» makes it"
+    return VersionNotFoundError(f"model {name!r} has no alias {alias!r}", hint=hint, model=name, version=alias)
+
+
+def _no_model(context: Context, name: str) -> ModelNotFoundError:
     near = context.catalog.similar_names(name)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "«model-registry list» shows all models"
-    raise ModelNotFoundError(f"there is no model {name!r}", hint=hint, model=name)
+    return ModelNotFoundError(f"there is no model {name!r}", hint=hint, model=name)
 
 
 class Inspector:
@@ -98,6 +126,15 @@ class Inspector:
 
         return read_manifest(self._context, entry.digest, entry.reference).files
 
+    def aliases(self, entry: ModelEntry) -> tuple[str, ...]:
+        return self._context.catalog.aliases.of_version(_key(entry))
+
+    def tags(self, entry: ModelEntry) -> dict[str, str]:
+        return self._context.catalog.tags.of_version(_key(entry))
+
+    def parents(self, entry: ModelEntry) -> tuple[Parent, ...]:
+        return tuple(self._context.catalog.lineage.parents(_key(entry)))
+
     def verify(self, entry: ModelEntry) -> None:
         from model_registry.operations.stored import files_of
 
@@ -107,6 +144,11 @@ class Inspector:
         from model_registry.operations.stored import checksum
 
         return checksum(self._context, entry)
+
+
+def _key(entry: ModelEntry) -> VersionRow:
+    """As much of a row as the catalog needs to know which is meant."""
+    return VersionRow(entry.name, entry.version, entry.digest, "", "", 0, "", 0)
 
 
 def _reopen(settings: Settings) -> Inspector:

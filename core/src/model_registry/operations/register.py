@@ -19,6 +19,8 @@ from model_registry.operations import metadata, options, policy
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of
 from model_registry.operations.lease import Registration
+from model_registry.operations.parents import ParentLike, parents_of
+from model_registry.operations.rows import row_for
 from model_registry.operations.source import detect, source_of, unknown_format
 from model_registry.records import FormatSpec, ModelEntry, ModelMetadata, SaveRequest
 from model_registry.staging import StagedFile
@@ -42,6 +44,7 @@ def register(
     model_format: str | None,
     *,
     version: str | None,
+    parent: ParentLike | Sequence[ParentLike],
     exist_ok: bool,
     weights_only: bool | None,
     chosen: Mapping[str, Any],
@@ -51,6 +54,7 @@ def register(
     check_model_name(name)
     if version is not None:
         _require_free(context, name, check_version(version), exist_ok)
+    parents = parents_of(context, parent)
     source = source_of(model)
     spec, described = _format_of(context, source, model_format, given)
     options.require_known(chosen, spec.save_options, spec, "registering in")
@@ -58,7 +62,7 @@ def register(
     with Registration(context) as registration:
         context.plugins.save(request, registration.stage)
         members = registration.stage.finish()
-        complete = _describe(context, request, members)
+        complete = attrs.evolve(_describe(context, request, members), parents=parents)
         return _commit(context, registration, complete, members, version, exist_ok)
 
 
@@ -164,16 +168,13 @@ def _prepare(
     origin = provenance.write(digest, len(record), moment(registered_at), provenance.of_this_process())
     documents = registration.stage.write_records([document, config, record, origin, provenance.EMPTY_BLOB])
     staged = [*members, *documents]
-    row = VersionRow(
-        name=described.name,
-        version=described.version,
-        digest=digest,
-        format=described.format,
-        model_type=described.model_type,
+    row = row_for(
+        described,
+        document,
+        digest,
         size=sum(file.size for file in records),
-        metadata=document.decode(),
         registered_at=registered_at,
-        blobs=tuple(file.blob for file in staged),
+        blobs=[file.blob for file in staged],
     )
     return _Version(row, staged)
 

@@ -26,7 +26,7 @@ def remove(context: Context, name: str, version: str | None) -> list[ModelEntry]
     rows = context.catalog.remove(name, version, keep=keep)
     if not keep:
         # These alone, without looking at all the others.
-        context.catalog.collect(sorted({sha256 for row in rows for sha256, _ in row.blobs}), context.blobs.delete)
+        context.catalog.collect(sorted({sha256 for row in rows for sha256, _, _ in row.blobs}), context.blobs.delete)
     entries = [entry_of(context, row) for row in rows]
     for entry in entries:
         logger.info("removed %s", entry.reference)
