@@ -43,6 +43,7 @@ LAYERS = (
         "files",
         "loaders",
         "leases",
+        "search",
     ),
     ("operations", "registry"),
     ("__init__", "__main__", "cli", "shortcuts", "testing"),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from model_registry.errors import InvalidMetadataError as InvalidMetadataError
     from model_registry.errors import InvalidNameError as InvalidNameError
     from model_registry.errors import InvalidOptionError as InvalidOptionError
+    from model_registry.errors import InvalidQueryError as InvalidQueryError
     from model_registry.errors import ModelNotFoundError as ModelNotFoundError
     from model_registry.errors import ModelRegistryError as ModelRegistryError
     from model_registry.errors import PermissionRequiredError as PermissionRequiredError
@@ -78,9 +79,10 @@ _HOMES = {
     "comparison": "Change Comparison FileChange MetricChange TensorChange",
     "errors": (
         "ClassNotFoundError ConfigurationError DestinationExistsError IntegrityError InvalidMetadataError"
-        " InvalidNameError InvalidOptionError ModelNotFoundError ModelRegistryError PermissionRequiredError"
-        " PluginError PluginLoadError RegistrationLostError RegistryNotFoundError SourceNotFoundError StorageError"
-        " UnsafeModelError UnsupportedFormatError UnsupportedModelError VersionExistsError VersionNotFoundError"
+        " InvalidNameError InvalidOptionError InvalidQueryError ModelNotFoundError ModelRegistryError"
+        " PermissionRequiredError PluginError PluginLoadError RegistrationLostError RegistryNotFoundError"
+        " SourceNotFoundError StorageError UnsafeModelError UnsupportedFormatError UnsupportedModelError"
+        " VersionExistsError VersionNotFoundError"
     ),
     "hookspecs": "Source Stage VersionFiles hookimpl",
     "loaders": "ModelLoader",

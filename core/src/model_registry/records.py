@@ -152,7 +152,7 @@ class ModelEntry:
 
     @property
     def provenance(self) -> Mapping[str, str] | None:
-        """Who registered it, and where: ``actor``, ``user``, ``host``, ``python``, ``machine``. None if that is unknown.
+        """Who registered it, and where: ``actor``, ``user``, ``host``, ``python``, ``machine``. None if unknown.
 
         :raises IntegrityError: if the manifest, or the record itself, is damaged.
         """
