@@ -16,7 +16,7 @@ PACKAGE = Path(model_registry.__file__).parent
 
 #: From the bottom to the top. A name without a suffix is a module or a whole sub-package.
 LAYERS = (
-    ("errors", "vocabulary", "records"),
+    ("errors", "vocabulary", "records", "comparison"),
     (
         "hookspecs",
         "config",
@@ -25,12 +25,14 @@ LAYERS = (
         "versions",
         "canonical_json",
         "durable",
+        "progress",
         "workers",
         "forks",
         "clock",
         "actor",
     ),
     (
+        "bars",
         "plugins",
         "catalog",
         "blobs",
@@ -42,9 +44,10 @@ LAYERS = (
         "loaders",
         "leases",
         "backups",
+        "search",
     ),
     ("operations", "registry"),
-    ("__init__", "__main__", "cli", "shortcuts"),
+    ("__init__", "__main__", "cli", "shortcuts", "testing"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

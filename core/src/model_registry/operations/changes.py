@@ -1,108 +1,87 @@
-"""The changes that were noted beside a backup: from lines that nobody vouches for to changes that can be made again."""
+"""How what is known of two versions differs: metadata, metrics, files, and anything else that is a mapping."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from model_registry import canonical_json
-from model_registry.actor import MAX_ACTOR_LENGTH
-from model_registry.backups import Backups
-from model_registry.clock import moment
-from model_registry.digests import is_sha256
-from model_registry.errors import ModelRegistryError
-from model_registry.names import check_alias, check_line, check_model_name, check_tag
-from model_registry.operations.metadata import check_parent
-from model_registry.operations.tags import MAX_DESCRIPTION_LENGTH
-from model_registry.records import Finding, Parent
-from model_registry.versions import check_version
+import attrs
 
-Change = Mapping[str, Any]
+from model_registry.comparison import Change, FileChange, MetricChange
+from model_registry.records import FileRecord, ModelMetadata
 
-_UNREADABLE = "the change is not made again; look whether an alias, a tag or a removal is missing"
+#: What tells the versions apart anyway, and what is compared part by part.
+_APART = frozenset({"name", "version", "performance_metrics", "extra"})
 
 
-def changes_since(backups: Backups, event: int, findings: list[Finding]) -> list[Change]:
-    """The changes after an event, in their order.
-
-    :param findings: Gets those that cannot be read.
-    """
-    found: dict[int, Change] = {}
-    for where, line in backups.read_changes():
-        try:
-            change = canonical_json.load(line, what=where)
-        except ModelRegistryError:  # of a process that was killed while it wrote, before it acknowledged the change
-            findings.append(Finding("info", "change-torn", where, "a line is cut off", ""))
-            continue
-        try:
-            checked = _checked(change)
-        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
-            message = f"a change cannot be read: {error!s:.200}"
-            findings.append(Finding("warning", "change-unreadable", where, message, _UNREADABLE))
-            continue
-        if checked["id"] > event:
-            found.setdefault(checked["id"], checked)
-    return [found[id] for id in sorted(found)]
+def of_metadata(a: ModelMetadata, b: ModelMetadata) -> tuple[Change, ...]:
+    """The fields that differ, then the keys of ``extra``."""
+    names = [field.name for field in attrs.fields(ModelMetadata) if field.name not in _APART]
+    fields = of_mappings({name: getattr(a, name) for name in names}, {name: getattr(b, name) for name in names})
+    return (*fields, *of_mappings(a.extra, b.extra, prefix="extra."))
 
 
-def _checked(change: Any) -> Change:
-    """:raises ValueError: or a TypeError, KeyError or OverflowError, for what is no change that we noted."""
-    id, at, actor, digest = change["id"], change["at"], change["actor"], change["digest"]
-    if type(id) is not int or not 0 < id < 1 << 62 or type(at) is not int:
-        raise ValueError(f"its number is {id!r:.50}, its time {at!r:.50}")
-    moment(at)
-    check_line("its actor", actor, MAX_ACTOR_LENGTH)
-    if digest is not None and not is_sha256(digest):
-        raise ValueError(f"its digest is {digest!r:.80}")
-    check_model_name(change["model"])
-    if change["version"] is not None:
-        check_version(change["version"])
-    _CHECKS[change["action"]](change)
-    keys = ("id", "at", "actor", "action", "model", "version", "digest", "subject", "before", "after")
-    return {key: change[key] for key in keys}
+def of_mappings(a: Mapping[str, Any], b: Mapping[str, Any], *, prefix: str = "") -> tuple[Change, ...]:
+    """The keys whose values differ, those of ``a`` first; what a side lacks is None there."""
+    return tuple(
+        Change(f"{prefix}{key}", a.get(key), b.get(key))
+        for key in {**a, **b}
+        if (key in a) != (key in b) or _differ(a[key], b[key])
+    )
 
 
-def _of_a_version(change: Change) -> None:
-    if change["version"] is None or change["subject"] is not None:
-        raise ValueError("it is about no version")
+def _differ(a: Any, b: Any) -> bool:
+    """As JSON sees it: 1 and True differ, a list and a tuple do not."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() != b.keys() or any(_differ(a[key], b[key]) for key in a)
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) != len(b) or any(map(_differ, a, b))
+    return isinstance(a, bool) != isinstance(b, bool) or bool(a != b)
 
 
-def _of_an_alias(change: Change) -> None:
-    check_alias(change["subject"])
-    for named in (change["before"], change["after"]):
-        if named is not None and "digest" in named:
-            check_version(named["version"])
-            if not is_sha256(named["digest"]):
-                raise ValueError("the digest that an alias names is none")
-        if named is not None and type(named.get("steps", 0)) is not int:
-            raise TypeError("its steps are no number")
+def of_metrics(a: Mapping[str, float], b: Mapping[str, float]) -> tuple[MetricChange, ...]:
+    """The metrics that differ."""
+    changes = of_mappings(a, b)
+    return tuple(MetricChange(change.key, change.a, change.b, _delta(change.a, change.b)) for change in changes)
 
 
-def _of_a_tag(change: Change) -> None:
-    for value in (change["before"], change["after"]):
-        check_tag(change["subject"], "" if value is None else value)
+def _delta(a: float | None, b: float | None) -> float | None:
+    if a is None or b is None:
+        return None
+    try:
+        return b - a
+    except OverflowError:  # of a whole number that no float holds
+        return None
 
 
-def _of_a_description(change: Change) -> None:
-    for text in (change["before"], change["after"]):
-        check_line("a description", "" if text is None else text, MAX_DESCRIPTION_LENGTH)
+def of_files(a: Sequence[FileRecord], b: Sequence[FileRecord]) -> tuple[FileChange, ...]:
+    """Every file of both versions, by path; bytes are compared by their digests."""
+    before, after = ({record.path: record for record in records} for records in (a, b))
+    old = _renamed(before, after)
+    moved = {record.path for record in old.values()}
+    changes = [_file(path, old.get(path, before.get(path)), record) for path, record in after.items()]
+    gone = [_file(path, record, None) for path, record in before.items() if path not in after and path not in moved]
+    return tuple(sorted([*changes, *gone], key=lambda change: change.path))
 
 
-def _of_a_link(change: Change) -> None:
-    _of_a_version({**change, "subject": None})
-    check_parent(Parent(change["subject"], **change["after" if change["action"] == "linked" else "before"]))
+def _renamed(before: Mapping[str, FileRecord], after: Mapping[str, FileRecord]) -> dict[str, FileRecord]:
+    """The former records of files that only ``after`` has, and whose bytes ``before`` has under a path of its own."""
+    gone: dict[str, list[FileRecord]] = {}
+    for path, record in before.items():
+        if path not in after:
+            gone.setdefault(record.sha256, []).append(record)
+    return dict(_paired(gone, (record for path, record in after.items() if path not in before)))
 
 
-_CHECKS: Mapping[str, Callable[[Change], None]] = {
-    "removed": _of_a_version,
-    "restored": _of_a_version,
-    "forgotten": _of_a_version,
-    "alias-set": _of_an_alias,
-    "alias-deleted": _of_an_alias,
-    "alias-undone": _of_an_alias,
-    "tag-set": _of_a_tag,
-    "tag-deleted": _of_a_tag,
-    "described": _of_a_description,
-    "linked": _of_a_link,
-    "unlinked": _of_a_link,
-}
+def _paired(gone: dict[str, list[FileRecord]], new: Iterator[FileRecord]) -> Iterator[tuple[str, FileRecord]]:
+    for record in new:
+        if candidates := gone.get(record.sha256):
+            yield record.path, candidates.pop(0)
+
+
+def _file(path: str, a: FileRecord | None, b: FileRecord | None) -> FileChange:
+    if a is None or b is None:
+        return FileChange(path, "added" if a is None else "removed", a, b)
+    if a.sha256 != b.sha256:
+        return FileChange(path, "changed", a, b)
+    return FileChange(path, "same" if a.path == b.path else "renamed", a, b)

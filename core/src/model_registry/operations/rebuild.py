@@ -20,9 +20,9 @@ from model_registry.clock import now
 from model_registry.config import Settings
 from model_registry.errors import ModelRegistryError, RegistryNotFoundError, StorageError
 from model_registry.operations.backup import backup
-from model_registry.operations.changes import Change, changes_since
 from model_registry.operations.context import Context
 from model_registry.operations.documents import Origin, row_of_blobs
+from model_registry.operations.noted import Change, changes_since
 from model_registry.operations.survey import Survey, survey
 from model_registry.records import Finding, RebuildReport
 

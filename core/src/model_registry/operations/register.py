@@ -21,7 +21,7 @@ from model_registry.operations.entries import entry_of
 from model_registry.operations.lease import Registration
 from model_registry.operations.parents import ParentLike, parents_of
 from model_registry.operations.rows import row_for
-from model_registry.operations.source import detect, source_of, unknown_format
+from model_registry.operations.source import detect, size_of, source_of, unknown_format
 from model_registry.records import FormatSpec, ModelEntry, ModelMetadata, SaveRequest
 from model_registry.staging import StagedFile
 from model_registry.versions import check_version
@@ -59,7 +59,8 @@ def register(
     spec, described = _format_of(context, source, model_format, given)
     options.require_known(chosen, spec.save_options, spec, "registering in")
     request = _request(context, name, source, spec, {**described, **chosen}, weights_only)
-    with Registration(context) as registration:
+    work = context.progress.operation(f"registering {name}", bytes_total=lambda: size_of(source))
+    with work, Registration(context) as registration:
         context.plugins.save(request, registration.stage)
         members = registration.stage.finish()
         complete = attrs.evolve(_describe(context, request, members), parents=parents)
