@@ -116,7 +116,7 @@ REPAIRABLE: dict[str, tuple[str, Damage]] = {
     "rows of nobody": ("rows-dangling", lambda path: edit(path, "INSERT INTO labels VALUES (77, 1)")),
     "an index": ("catalog-damaged", corrupt_index),
     "a layout file": ("layout-missing", lambda path: (path / "index.json").unlink()),
-    "permissions": ("blob-writable", lambda path: blob(path, b"shared").chmod(0o644)),
+    "permissions": ("blobs-writable", lambda path: blob(path, b"shared").chmod(0o644)),
     "a stray": ("stray-damaged", lambda path: (path / "blobs/sha256" / ("0" * 64)).write_bytes(b"stray")),
     "a blob that is staged elsewhere": ("blob-replaceable", lambda path: spare(path, "staging/" + "0" * 32)),
     "a removed version's blob": ("blob-replaceable", lambda path: spare(path, "quarantine", b"gone")),

@@ -101,19 +101,23 @@ def _of_the_blobs(context: Context) -> Iterator[Problem]:
     blobs = context.blobs
     needed = dict(context.catalog.references())
     present = set(blobs.digests())
-    for sha256 in sorted(present):
-        if blobs.is_writable(sha256):
-            where = f"blobs/sha256/{sha256}"
-            yield Problem(
-                Finding("warning", "blob-writable", where, "the blob can be written", REPAIR),
-                partial(blobs.protect, sha256),
-            )
+    writable = [sha256 for sha256 in present if blobs.is_writable(sha256)]
+    if writable:
+        message = f"{len(writable)} blobs can be written"
+        yield Problem(
+            Finding("warning", "blobs-writable", "blobs", message, REPAIR), partial(_protect, context, writable)
+        )
     todo = sorted(present | set(needed))
     intact = dict(zip(todo, workers.run_all(partial(_is_intact, context, needed), todo), strict=True))
     damaged = [sha256 for sha256 in todo if not intact[sha256]]
     spares = _spares(context, [sha256 for sha256 in damaged if sha256 in present]) if damaged else {}
     for sha256 in damaged:
         yield _damaged(context, sha256, spares.get(sha256), is_needed=sha256 in needed)
+
+
+def _protect(context: Context, writable: list[str]) -> None:
+    for sha256 in writable:
+        context.blobs.protect(sha256)
 
 
 def _is_intact(context: Context, needed: dict[str, int], sha256: str) -> bool:
