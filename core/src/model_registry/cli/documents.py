@@ -2,7 +2,7 @@
 
 ``register``      a *version*
 ``show``          a *version*, with ``files``: a list of ``path``, ``size``, ``sha256``, ``media_type``;
-                  ``provenance``: ``user``, ``host``, ``python``, ``machine``; ``environment``: ``python``,
+                  ``provenance``: ``actor``, ``user``, ``host``, ``python``, ``machine``; ``environment``: ``python``,
                   ``implementation``, ``platform``, ``machine``, ``packages``, ``git``, ``command``; both null where
                   they are not known, or damaged
 ``list``          ``versions``: a list of *version*; ``more``: whether ``--limit`` cut it
