@@ -1,4 +1,4 @@
-"""Run in a new process: ``python -m model_registry.testing.child <question> <answer file>``; the facts come on stdin."""
+"""Run in a new process: ``python -m model_registry.testing.child <question> <answer file>``, facts on stdin."""
 
 from __future__ import annotations
 

@@ -30,22 +30,27 @@ FOREIGN = "somebody-elses"
 class PluginManners(PluginSuite):
     """It keeps to its own formats, takes no option it does not know, and changes nothing that is stored."""
 
-    def test_threads_register_and_load_at_once(self, registry: ModelRegistry, folder: Path, sample: Sample) -> None:
-        models = [made(sample, folder) for _ in range(THREADS)]  # here: to make one may take a global seed
+    def test_threads_register_and_load_at_once(self, registry: ModelRegistry, folder: Path) -> None:
+        """All samples together, some of them several times."""
+        samples = list(self.samples())
+        works = samples * (1 + THREADS // max(1, len(samples)))
+        models = [made(sample, folder) for sample in works]  # here: to make one may take a global seed
         together = threading.Barrier(THREADS)
 
-        def work(number: int) -> list[bool]:
-            together.wait()
-            mine = register_made(registry, sample, models[number], f"sample-{number}")
-            shared = register_made(registry, sample, models[number], "shared", version=None)
-            loaded = [
-                registry.load_model(entry.name, entry.version, **sample.load_options).model for entry in (mine, shared)
-            ]
-            return [bool(sample.equal(model, models[number])) for model in loaded]
+        def work(number: int) -> bool:
+            if number < THREADS:
+                together.wait()
+            sample, model = works[number], models[number]
+            mine = register_made(registry, sample, model, f"sample-{number}")
+            shared = register_made(registry, sample, model, "shared", version=None)
+            return all(
+                sample.equal(registry.load_model(entry.name, entry.version, **sample.load_options).model, model)
+                for entry in (mine, shared)
+            )
 
         with ThreadPoolExecutor(THREADS) as pool:
-            assert list(pool.map(work, range(THREADS))) == [[True, True]] * THREADS
-        assert len(registry.list_models(name="shared")) == THREADS
+            assert all(pool.map(work, range(len(works))))
+        assert len(registry.list_models(name="shared")) == len(works)
         assert registry.validate_registry(deep=True)["errors"] == []
 
     def test_loading_writes_nothing_to_the_registry(
