@@ -1,4 +1,4 @@
-"""Run in a new process: ``python -m model_registry.testing.child <question> <answer file>``, facts on stdin."""
+"""Run in a new process: ``python -m model_registry.testing.child QUESTION ANSWER_FILE``; facts come on stdin."""
 
 from __future__ import annotations
 
