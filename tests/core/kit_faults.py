@@ -10,7 +10,9 @@ from pathlib import Path
 
 from attrs import frozen
 
-from model_registry import Conversion, Detection, Finding, FormatSpec, LoadedModel, UnsafeModelError, hookimpl
+from model_registry import (
+    Conversion, Detection, Finding, FormatSpec, LoadedModel, TensorRecord, UnsafeModelError, hookimpl
+)
 
 MAGIC = b"FAKE1"
 LAST = None
@@ -93,6 +95,16 @@ class Plugin:
             return {"parameters_count": len(decode(files.read("model.fake"))), "framework": "fake"}
 
     @hookimpl
+    def tensors(self, format, files):
+        if format == "fake":
+            length = files.size("model.fake") - 5
+            return [TensorRecord("text", "uint8", (length,), "model.fake", 5, length)]
+
+    @hookimpl
+    def packages(self, format):
+        return ["attrs"] if format == "fake" else None
+
+    @hookimpl
     def validate(self, format, files):
         if format != "fake":
             return None
@@ -164,6 +176,7 @@ PLUGIN_FAULTS = {
     "test_what_it_tells_is_metadata": ('"framework": "fake"}', '"framework": "fake", "shape": (1, 2)}'),
     "test_known_fields_are_right": ('{"parameters_count": len(', '{"parameters_count": 1 + len('),
     "test_nothing_that_the_caller_says_is_lost": ('frozenset({"doubled"})', 'frozenset({"author"})'),
+    "test_the_tensors_it_tells_of_are_there": ('"model.fake", 5, length', '"model.fake", 6, length'),
     "test_a_sound_model_has_no_error": (
         'decode(files.read("model.fake"))\n        except',
         'decode(b"")\n        except',
@@ -185,7 +198,7 @@ PLUGIN_FAULTS = {
         'files.local("model.fake").with_name("cache").touch();'
         ' return LoadedModel(decode(files.read("model.fake")))',
     ),
-    "test_other_formats_are_left_to_others": ('if format == "fake":', "if format:"),
+    "test_other_formats_are_left_to_others": ('["attrs"] if format == "fake" else None', '["attrs"]'),
     "test_other_peoples_models_are_not_claimed": ("isinstance(model, Numbers)", "isinstance(model, list)"),
     "test_options_that_it_does_not_know_are_refused": (
         'save_options=frozenset({"doubled"})',

@@ -28,13 +28,14 @@ from model_registry import (
 )
 from model_registry.hookspecs import GROUP
 
-names = st.sampled_from(["a", "team/b"])
-numbers = st.sampled_from(["1.0.0", "1.0", "1.0.1", "2.0rc1", "2.0", "nightly"])
-aliases = st.sampled_from(["best", "old"])
-references = numbers | st.just("latest") | aliases.map(lambda alias: f"@{alias}")
-values = st.sampled_from([0, {"one": "größer"}, [2, 2]])
+names = st.sampled_from(["a", "a", "a", "team/b"])
+numbers = st.sampled_from(["1.0", "1.0.0", "2.0rc1", "nightly"])
+aliases = st.sampled_from(["best", "best", "old"])
+values = st.sampled_from([0, {"one": "größer"}])
 keys = st.sampled_from(["stage", "team"])
-texts = st.sampled_from(["", "x", "größer"])
+texts = st.sampled_from(["", "größer"])
+#: A number, "latest" or an alias; or what stands for one of the versions that the model had, by their turn.
+references = st.integers(0, 9) | st.integers(0, 9) | st.sampled_from(["latest", "@best", "@old", "9.9"])
 
 
 class JsonLoader(ModelLoader):
@@ -68,6 +69,13 @@ class RegistryMachine(RuleBasedStateMachine):
         gc.collect()
         shutil.rmtree(self.folder)
 
+    def said(self, name: str, reference: int | str | None) -> str | None:
+        """A reference; a number by its turn among those that the model had: what is random seldom hits one."""
+        if not isinstance(reference, int):
+            return reference
+        had = sorted(set(self.plain.model(name).numbers))
+        return had[reference % len(had)] if had else "9.9"
+
     # Registering, removing, restoring
 
     @initialize(name=names)
@@ -82,8 +90,11 @@ class RegistryMachine(RuleBasedStateMachine):
         assert all(order(entry.version) > order(number) for number in had), "a number was given that is not above all"
         self._registered(entry, value, [])
 
-    @rule(name=names, version=numbers, value=values, exist_ok=st.booleans(), parent=st.none() | names)
-    def register_as(self, name: str, version: str, value: Any, exist_ok: bool, parent: str | None) -> None:
+    @rule(
+        name=names, number=numbers | st.integers(0, 9), value=values, exist_ok=st.booleans(), parent=st.none() | names
+    )
+    def register_as(self, name: str, number: int | str, value: Any, exist_ok: bool, parent: str | None) -> None:
+        version = self.said(name, number) or ""
         above = None if parent is None else self.plain.model(parent).latest()
         parents = [] if above is None else [Parent("derived", above.name, above.version, above.digest)]
         given: list[Any] = [] if above is None else [f"{above.name}:{above.version}"]
@@ -106,12 +117,14 @@ class RegistryMachine(RuleBasedStateMachine):
         assert self.digests.setdefault(identity, entry.digest) == entry.digest, "equal models have two digests"
         self.plain.add(PlainVersion(entry.name, entry.version, entry.digest, value, edges, declared=frozenset(edges)))
 
-    @rule(name=names, version=references | st.none())
-    def remove(self, name: str, version: str | None) -> None:
+    @rule(name=names, reference=references | st.none())
+    def remove(self, name: str, reference: int | str | None) -> None:
+        version = self.said(name, reference)
         assert self.registry.remove_model(name.upper(), version) == self.plain.remove(name, version)
 
-    @rule(name=names, version=numbers | st.none())
-    def restore(self, name: str, version: str | None) -> None:
+    @rule(name=names, number=st.integers(0, 9) | st.none())
+    def restore(self, name: str, number: int | None) -> None:
+        version = self.said(name, number)
         expected = self.plain.restore(name, version)
         if expected is None:
             with pytest.raises((VersionNotFoundError, VersionExistsError)):
@@ -122,8 +135,9 @@ class RegistryMachine(RuleBasedStateMachine):
 
     # Aliases
 
-    @rule(name=names, alias=aliases, version=references)
-    def set_alias(self, name: str, alias: str, version: str) -> None:
+    @rule(name=names, alias=aliases, reference=references)
+    def set_alias(self, name: str, alias: str, reference: int | str) -> None:
+        version = self.said(name, reference) or ""
         expected = self.plain.set_alias(name, alias, version)
         if expected is None:
             with pytest.raises(ModelNotFoundError):
@@ -148,8 +162,9 @@ class RegistryMachine(RuleBasedStateMachine):
 
     # What is said
 
-    @rule(name=names, version=references | st.none(), key=keys, value=texts)
-    def set_tag(self, name: str, version: str | None, key: str, value: str) -> None:
+    @rule(name=names, reference=references | st.none(), key=keys, value=texts)
+    def set_tag(self, name: str, reference: int | str | None, key: str, value: str) -> None:
+        version = self.said(name, reference)
         owner = self.plain.owner(name, version)
         if owner is None:
             with pytest.raises(ModelNotFoundError):
@@ -160,8 +175,9 @@ class RegistryMachine(RuleBasedStateMachine):
         owner.tags[key] = value
         self.registry.set_tag(name, key, value, version)
 
-    @rule(name=names, version=references | st.none(), key=keys)
-    def delete_tag(self, name: str, version: str | None, key: str) -> None:
+    @rule(name=names, reference=references | st.none(), key=keys)
+    def delete_tag(self, name: str, reference: int | str | None, key: str) -> None:
+        version = self.said(name, reference)
         owner = self.plain.owner(name, version)
         if owner is None:
             with pytest.raises(ModelNotFoundError):
@@ -172,8 +188,9 @@ class RegistryMachine(RuleBasedStateMachine):
             self.plain.happened("tag-deleted", name, getattr(owner, "version", None))
         assert self.registry.delete_tag(name, key, version) == had
 
-    @rule(name=names, version=references | st.none(), text=texts | st.none())
-    def describe(self, name: str, version: str | None, text: str | None) -> None:
+    @rule(name=names, reference=references | st.none(), text=texts | st.none())
+    def describe(self, name: str, reference: int | str | None, text: str | None) -> None:
+        version = self.said(name, reference)
         owner = self.plain.owner(name, version)
         if owner is None:
             with pytest.raises(ModelNotFoundError):
@@ -184,9 +201,11 @@ class RegistryMachine(RuleBasedStateMachine):
         owner.description = text
         self.registry.describe(name, text, version)
 
-    @rule(name=names, version=references, parent=names, above=references)
-    def link(self, name: str, version: str, parent: str, above: str) -> None:
-        child, found = self.plain.model(name).resolve(version), self.plain.model(parent).resolve(above)
+    @rule(name=names, reference=references, parent=names, above=references)
+    def link(self, name: str, reference: int | str, parent: str, above: int | str) -> None:
+        version = self.said(name, reference) or ""
+        child = self.plain.model(name).resolve(version)
+        found = self.plain.model(parent).resolve(self.said(parent, above) or "")
         if child is None or found is None:
             return
         said = Parent("derived", found.name, found.version, found.digest)
@@ -200,8 +219,9 @@ class RegistryMachine(RuleBasedStateMachine):
             child.parents[key] = said.digest
             self.plain.happened("linked", name, child.version)
 
-    @rule(name=names, version=references)
-    def unlink(self, name: str, version: str) -> None:
+    @rule(name=names, reference=references)
+    def unlink(self, name: str, reference: int | str) -> None:
+        version = self.said(name, reference) or ""
         child = self.plain.model(name).resolve(version)
         if child is None or not child.parents:
             return
@@ -302,8 +322,8 @@ def _identity(name: str, version: str, value: Any, parents: list[Parent]) -> str
 
 TestRegistryMachine = RegistryMachine.TestCase
 TestRegistryMachine.settings = settings(
-    max_examples=60,
-    stateful_step_count=40,
+    max_examples=50,
+    stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -123,7 +123,9 @@ class CatalogFacts(CatalogSuite):
         assert rolled is not None
         assert rolled.version == "2.0"
         assert alias_of(filled, "m", "best") == "2.0"
-        filled.aliases.set("m", "best", "1.0")
+        assert filled.aliases.undo("m", "best") is None, "what a rollback went past is taken back, too"
+        for version in ("2.0", "1.0"):
+            filled.aliases.set("m", "best", version)
         filled.remove("m", "2.0", keep=True)
         for to_another in (True, False):
             with pytest.raises(VersionNotFoundError):

@@ -62,7 +62,7 @@ class PluginManners(PluginSuite):
         assert contents(registry.settings.path) == before
 
     def test_other_formats_are_left_to_others(self, registry: ModelRegistry, folder: Path, sample: Sample) -> None:
-        """``save``, ``load`` and ``export`` give None, ``metadata`` and ``validate`` say nothing."""
+        """``save``, ``load`` and ``export`` give None, the hooks that describe say nothing."""
         entry = register(registry, sample, folder)
         files = files_of(registry._context, entry)
         foreign = ModelMetadata("foreign", "1.0.0", ModelFormat(FOREIGN))
@@ -73,6 +73,9 @@ class PluginManners(PluginSuite):
         assert hook.load(request=LoadRequest(FOREIGN, {}, foreign), files=files) is None, "load took it"
         assert not any(hook.metadata(format=FOREIGN, files=files)), "metadata spoke of it"
         assert not [finding for told in hook.validate(format=FOREIGN, files=files) for finding in told]
+        assert hook.tensors(format=FOREIGN, files=files) is None, "tensors told of it"
+        assert hook.modules(format=FOREIGN, files=files) is None, "modules told of it"
+        assert not any(hook.packages(format=FOREIGN)), "packages names some for it"
         for source, target in ((FOREIGN, entry.metadata.format), (entry.metadata.format, FOREIGN), (FOREIGN, FOREIGN)):
             request = ExportRequest(source, target, folder / "exported", {}, foreign)
             assert hook.export(request=request, files=files) is None, f"export took {source} to {target}"
