@@ -7,6 +7,7 @@ import json
 import shutil
 import tempfile
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,11 @@ class RegistryMachine(RuleBasedStateMachine):
         else:
             assert self.registry.set_alias(name, alias.upper(), version).digest == expected.digest
 
+    @rule(name=names, alias=aliases, where_to=st.lists(references, min_size=2, max_size=5))
+    def move_an_alias_about(self, name: str, alias: str, where_to: list[int | str]) -> None:
+        for reference in where_to:
+            self.set_alias(name, alias, reference)
+
     @rule(name=names, alias=aliases)
     def delete_alias(self, name: str, alias: str) -> None:
         assert self.registry.delete_alias(name, alias) == self.plain.delete_alias(name, alias)
@@ -159,6 +165,11 @@ class RegistryMachine(RuleBasedStateMachine):
         else:
             found = undo(name, alias)
             assert (found and found.digest) == (expected and expected.digest)
+
+    @rule(name=names, alias=aliases, to_another=st.lists(st.booleans(), min_size=2, max_size=4))
+    def undo_several_changes(self, name: str, alias: str, to_another: list[bool]) -> None:
+        for each in to_another:
+            self.undo_alias(name, alias, each)
 
     # What is said
 
@@ -218,6 +229,11 @@ class RegistryMachine(RuleBasedStateMachine):
         if key not in child.parents:
             child.parents[key] = said.digest
             self.plain.happened("linked", name, child.version)
+
+    @rule(name=names, row=st.lists(references, min_size=3, max_size=5))
+    def link_one_to_the_next(self, name: str, row: list[int | str]) -> None:
+        for child, above in pairwise([*row, row[0]]):
+            self.link(name, child, name, above)
 
     @rule(name=names, reference=references)
     def unlink(self, name: str, reference: int | str) -> None:
@@ -322,7 +338,7 @@ def _identity(name: str, version: str, value: Any, parents: list[Parent]) -> str
 
 TestRegistryMachine = RegistryMachine.TestCase
 TestRegistryMachine.settings = settings(
-    max_examples=50,
+    max_examples=60,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
