@@ -73,6 +73,30 @@ def test_what_a_page_shows_works(page: Path, snippet: types.ModuleType) -> None:
             run_command("model-registry --config checked.toml config check", f"{page}:{block.line}")
 
 
+def test_the_plugin_of_the_how_to_passes_the_conformance_kit(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "how-to" / "write-a-plugin.md"
+    hooks, suite, *_ = (block.text for block in blocks(page) if block.language == "python")
+    package = tmp_path / "model_registry_numpy"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "hooks.py").write_text(hooks, encoding="utf-8")
+    (tmp_path / "test_numpy.py").write_text(suite, encoding="utf-8")
+    info = tmp_path / "model_registry_numpy-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: model-registry-numpy\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[model_registry.plugins]\nnumpy = model_registry_numpy.hooks:Plugin\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_numpy.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
+
+
 def run_commands(block: Block, page: Path) -> None:
     for number, line in enumerate(block.text.splitlines(), start=block.line):
         if line.startswith("$ model-registry"):

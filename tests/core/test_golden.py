@@ -68,6 +68,30 @@ def test_lists_what_was_written(golden: ModelRegistry, document: dict[str, Any],
     assert make.told(golden, removed=True) == document["removed"]
 
 
+def test_tells_what_was_said(golden: ModelRegistry, document: dict[str, Any], make: ModuleType) -> None:
+    if "facts" in document:
+        assert make.facts(golden) == document["facts"]
+        assert golden.rollback("thresholds", "champion").version == "2.0.0rc1"
+
+
+def test_knows_since_when_its_versions_are_there(golden: ModelRegistry, document: dict[str, Any]) -> None:
+    told = [(each["name"], each["version"], each["registered_at"]) for each in versions(document, "visible", "removed")]
+    events = [event for event in golden.history(limit=None) if event.action == "registered"]
+    assert sorted((event.model, event.version) for event in events) == sorted(each[:2] for each in told)
+    for each in document["removed"]:
+        assert golden.history(each["name"], each["version"])[0].action == "removed"
+
+
+def test_takes_what_is_said_now(golden: ModelRegistry) -> None:
+    golden.set_alias("thresholds", "newest", "2.0.0rc1")
+    golden.set_tag("thresholds", "stage", "new", "@newest")
+    golden.describe("thresholds", "described anew", "@newest")
+    golden.link("thresholds", "@newest", "thresholds:1.0.0")
+    entry = golden.resolve("thresholds", "@newest")
+    assert (entry.version, entry.tags["stage"], entry.description) == ("2.0.0rc1", "new", "described anew")
+    assert "thresholds:1.0.0" in [parent.reference for parent in entry.parents]
+
+
 def test_loads_every_version(golden: ModelRegistry, document: dict[str, Any]) -> None:
     assert loads_everything(golden, document["visible"])
 
@@ -131,3 +155,7 @@ def test_there_is_one_of_the_format_that_is_written_now(alone: Path, make: Modul
     document = json.loads((GOLDEN / f"{make.NAME}.json").read_text(encoding="utf-8"))
     for kind in ("visible", "removed"):
         assert [each["digest"] for each in written[kind]] == [each["digest"] for each in document[kind]]
+    timeless = [
+        {**each["facts"], "history": [e["action"] for e in each["facts"]["history"]]} for each in (written, document)
+    ]
+    assert timeless[0] == timeless[1]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import gc
 import getpass
 import json
+import platform
 import shutil
 import socket
 import sqlite3
@@ -20,7 +21,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from model_registry import ModelFormat, ModelLoader, ModelRegistry
+import attrs
+
+from model_registry import ModelFormat, ModelLoader, ModelRegistry, Parent
 from model_registry.catalog.schema import MIGRATIONS
 
 HERE = Path(__file__).parent
@@ -50,7 +53,9 @@ def write(folder: Path) -> dict[str, Any]:
     fill(registry)
     registry.remove_model("gone", "1.0.0")
     registry.remove_model("thresholds", "1.1.0")
-    return {"visible": told(registry), "removed": told(registry, removed=True)}
+    with registry.acting_as("ada"):
+        say(registry)
+    return {"visible": told(registry), "removed": told(registry, removed=True), "facts": facts(registry)}
 
 
 def fill(registry: ModelRegistry) -> None:
@@ -78,6 +83,21 @@ def fill(registry: ModelRegistry) -> None:
     )
     registry.register_model("gone", {"x": 1}, "custom")
     registry.register_model("gone", {"x": 2}, "custom")
+    registry.register_model("child", {"dog": 1}, "custom", parent="thresholds:1.0.0")
+
+
+def say(registry: ModelRegistry) -> None:
+    """Everything that can be said of versions after they were registered."""
+    for version in ("1.0.0", "2.0.0rc1", "1.0.0", "2.0.0rc1"):
+        registry.set_alias("thresholds", "champion", version)
+    registry.undo_alias("thresholds", "champion")
+    registry.set_alias("gone", "former", "1.0.1")
+    registry.delete_alias("gone", "former")
+    registry.set_tag("thresholds", "stage", "prod", "1.0.0")
+    registry.set_tag("thresholds", "team", "größer")
+    registry.describe("thresholds", "edited since", "1.0.0")
+    registry.describe("thresholds", "what cats need")
+    registry.link("thresholds", "2.0.0rc1", Parent("dataset", "pets"))
 
 
 def told(registry: ModelRegistry, *, removed: bool = False) -> list[dict[str, Any]]:
@@ -97,6 +117,23 @@ def told(registry: ModelRegistry, *, removed: bool = False) -> list[dict[str, An
     ]
 
 
+def facts(registry: ModelRegistry) -> dict[str, Any]:
+    """What is said of models and versions, and what was changed when and by whom."""
+    entries = registry.list_models()
+    models = sorted({entry.name for entry in entries})
+    return {
+        "aliases": {name: registry.aliases(name) for name in models},
+        "model_tags": {name: registry.tags(name) for name in models},
+        "model_descriptions": {name: registry.description(name) for name in models},
+        "tags": {entry.reference: dict(entry.tags) for entry in entries},
+        "descriptions": {entry.reference: entry.description for entry in entries},
+        "parents": {entry.reference: [attrs.asdict(parent) for parent in entry.parents] for entry in entries},
+        "history": [
+            {**attrs.asdict(event), "at": event.at.isoformat()} for event in reversed(registry.history(limit=None))
+        ],
+    }
+
+
 def leave_no_trace(folder: Path) -> None:
     """Keep what is the registry's; drop caches, and what the database remembers of leases that have ended."""
     gc.collect()  # closes the registry's connections
@@ -111,6 +148,7 @@ def leave_no_trace(folder: Path) -> None:
 if __name__ == "__main__":
     socket.gethostname = lambda: "golden"
     getpass.getuser = lambda: "golden"
+    platform.platform = lambda *_: "golden"
     document = write(HERE / NAME)
     leave_no_trace(HERE / NAME)
     (HERE / f"{NAME}.json").write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

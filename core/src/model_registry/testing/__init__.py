@@ -23,7 +23,8 @@ pytest.register_assert_rewrite(  # what a failed check compared is shown, as in 
         f"{__name__}.{module}"
         for module in (
             "blobs",
-            "catalog",
+            "catalog_facts",
+            "catalog_versions",
             "plugin_damage",
             "plugin_identity",
             "plugin_manners",
@@ -34,7 +35,8 @@ pytest.register_assert_rewrite(  # what a failed check compared is shown, as in 
 )
 
 from model_registry.testing.blobs import BlobStoreConformance  # noqa: E402  # after the rewriting was asked for
+from model_registry.testing.catalog import CatalogConformance  # noqa: E402
 from model_registry.testing.plugin import PluginConformance  # noqa: E402
 from model_registry.testing.samples import RefusedFile, Sample  # noqa: E402
 
-__all__ = ["BlobStoreConformance", "PluginConformance", "RefusedFile", "Sample"]
+__all__ = ["BlobStoreConformance", "CatalogConformance", "PluginConformance", "RefusedFile", "Sample"]

@@ -33,6 +33,7 @@ def imports(plugin: str, frameworks: list[str], registry: str, disabled: list[st
     from importlib_metadata import entry_points
 
     from model_registry.hookspecs import GROUP
+    from model_registry.operations.stored import files_of
     from model_registry.registry import ModelRegistry
 
     answers = {"nothing": _imported(frameworks)}
@@ -43,8 +44,12 @@ def imports(plugin: str, frameworks: list[str], registry: str, disabled: list[st
     opened.plugins()
     opened.formats()
     answers["listing plugins"] = _imported(frameworks)
-    opened.list_models()
+    entries = opened.list_models()
     answers["listing models"] = _imported(frameworks)
+    for entry in entries:
+        for describe in (opened._context.plugins.tensors, opened._context.plugins.modules):
+            describe(entry.metadata.format, files_of(opened._context, entry))
+    answers["telling what models are made of"] = _imported(frameworks)
     for model in (object(), {"a": 1}, b"bytes", Path(__file__), Path(__file__).parent):
         opened._context.plugins.detect(model)
     answers["looking at other people's models"] = _imported(frameworks)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ class PluginDamage(PluginSuite):
         assert not missed, "validate has no error about these"
 
     def test_no_changed_byte_breaks_it(self, registry: ModelRegistry, folder: Path, sample: Sample) -> None:
-        """Whatever a file holds, ``validate`` and ``load`` answer, or raise an error of the registry's own."""
+        """Whatever a file holds, the hooks that read it answer, or raise an error of the registry's own."""
         damage = Damage(registry, register(registry, sample, folder), folder / "damaged")
         chosen = random.Random(0)  # noqa: S311  # the same bytes in every run
         for path, file in damage.members.items():
@@ -58,7 +59,7 @@ class PluginDamage(PluginSuite):
                 bit = 1 << chosen.randrange(8)
                 content[place] ^= bit
                 damage.is_told(path, bytes(content))
-                damage.load(path, bytes(content), sample)
+                damage.read(path, bytes(content), sample)
                 content[place] ^= bit
 
     def test_a_file_that_must_be_refused_is_and_nothing_runs(
@@ -103,17 +104,23 @@ class Damage:
             require_complete(finding)
         return any(finding.severity == "error" for finding in findings)
 
-    def load(self, path: str, content: bytes, sample: Sample) -> None:
-        """Load it, without a permission to execute anything."""
-        if self._spec.executes_code:
-            return  # the core asks for permission first
+    def read(self, path: str, content: bytes, sample: Sample) -> None:
+        """Describe and load it, without a permission to execute anything."""
         options = {key: value for key, value in sample.load_options.items() if key in self._spec.load_options}
         request = LoadRequest(self._spec.id, options, self._entry.metadata)
+        ways: dict[str, Callable[[VersionFiles], object]] = {
+            "metadata": partial(self._plugins.metadata, self._spec.id),
+            "tensors": partial(self._plugins.tensors, self._spec.id),
+            "modules": partial(self._plugins.modules, self._spec.id),
+        }
+        if not self._spec.executes_code:  # else the core asks for permission first
+            ways["load"] = partial(self._plugins.load, request)
         with self._changed(path, content) as files:
-            try:
-                self._plugins.load(request, files)
-            except ModelRegistryError as error:
-                require_own(error, f"loading {path} with other bytes")
+            for hook, way in ways.items():
+                try:
+                    way(files)
+                except ModelRegistryError as error:
+                    require_own(error, f"{hook} of {path} with other bytes")
 
     @contextmanager
     def _changed(self, path: str, content: bytes) -> Iterator[VersionFiles]:

@@ -15,7 +15,13 @@ from model_registry.testing.plugin_suite import PluginSuite, alone, register
 from model_registry.testing.processes import ask
 from model_registry.testing.samples import Sample
 
-STEPS = ("importing the plugin", "listing plugins", "listing models", "looking at other people's models")
+STEPS = (
+    "importing the plugin",
+    "listing plugins",
+    "listing models",
+    "telling what models are made of",
+    "looking at other people's models",
+)
 
 
 class PluginIdentity(PluginSuite):

@@ -30,22 +30,27 @@ FOREIGN = "somebody-elses"
 class PluginManners(PluginSuite):
     """It keeps to its own formats, takes no option it does not know, and changes nothing that is stored."""
 
-    def test_threads_register_and_load_at_once(self, registry: ModelRegistry, folder: Path, sample: Sample) -> None:
-        models = [made(sample, folder) for _ in range(THREADS)]  # here: to make one may take a global seed
+    def test_threads_register_and_load_at_once(self, registry: ModelRegistry, folder: Path) -> None:
+        """All samples together, some of them several times."""
+        samples = list(self.samples())
+        works = samples * (1 + THREADS // max(1, len(samples)))
+        models = [made(sample, folder) for sample in works]  # here: to make one may take a global seed
         together = threading.Barrier(THREADS)
 
-        def work(number: int) -> list[bool]:
-            together.wait()
-            mine = register_made(registry, sample, models[number], f"sample-{number}")
-            shared = register_made(registry, sample, models[number], "shared", version=None)
-            loaded = [
-                registry.load_model(entry.name, entry.version, **sample.load_options).model for entry in (mine, shared)
-            ]
-            return [bool(sample.equal(model, models[number])) for model in loaded]
+        def work(number: int) -> bool:
+            if number < THREADS:
+                together.wait()
+            sample, model = works[number], models[number]
+            mine = register_made(registry, sample, model, f"sample-{number}")
+            shared = register_made(registry, sample, model, "shared", version=None)
+            return all(
+                sample.equal(registry.load_model(entry.name, entry.version, **sample.load_options).model, model)
+                for entry in (mine, shared)
+            )
 
         with ThreadPoolExecutor(THREADS) as pool:
-            assert list(pool.map(work, range(THREADS))) == [[True, True]] * THREADS
-        assert len(registry.list_models(name="shared")) == THREADS
+            assert all(pool.map(work, range(len(works))))
+        assert len(registry.list_models(name="shared")) == len(works)
         assert registry.validate_registry(deep=True)["errors"] == []
 
     def test_loading_writes_nothing_to_the_registry(
@@ -57,7 +62,7 @@ class PluginManners(PluginSuite):
         assert contents(registry.settings.path) == before
 
     def test_other_formats_are_left_to_others(self, registry: ModelRegistry, folder: Path, sample: Sample) -> None:
-        """``save``, ``load`` and ``export`` give None, ``metadata`` and ``validate`` say nothing."""
+        """``save``, ``load`` and ``export`` give None, the hooks that describe say nothing."""
         entry = register(registry, sample, folder)
         files = files_of(registry._context, entry)
         foreign = ModelMetadata("foreign", "1.0.0", ModelFormat(FOREIGN))
@@ -68,6 +73,9 @@ class PluginManners(PluginSuite):
         assert hook.load(request=LoadRequest(FOREIGN, {}, foreign), files=files) is None, "load took it"
         assert not any(hook.metadata(format=FOREIGN, files=files)), "metadata spoke of it"
         assert not [finding for told in hook.validate(format=FOREIGN, files=files) for finding in told]
+        assert hook.tensors(format=FOREIGN, files=files) is None, "tensors told of it"
+        assert hook.modules(format=FOREIGN, files=files) is None, "modules told of it"
+        assert not any(hook.packages(format=FOREIGN)), "packages names some for it"
         for source, target in ((FOREIGN, entry.metadata.format), (entry.metadata.format, FOREIGN), (FOREIGN, FOREIGN)):
             request = ExportRequest(source, target, folder / "exported", {}, foreign)
             assert hook.export(request=request, files=files) is None, f"export took {source} to {target}"

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from model_registry.operations import metadata
+from model_registry.operations.stored import files_of
 from model_registry.records import ModelMetadata
 from model_registry.registry import ModelRegistry
 from model_registry.testing.plugin_suite import PluginSuite, register
@@ -65,3 +66,14 @@ class PluginMetadata(PluginSuite):
             key: getattr(reopened.metadata, key) if key in fields else reopened.metadata.extra.get(key) for key in said
         }
         assert kept == said
+
+    def test_the_tensors_it_tells_of_are_there(self, registry: ModelRegistry, folder: Path, sample: Sample) -> None:
+        """Each once, within a member of the version; or the plugin tells of none."""
+        entry = register(registry, sample, folder)
+        told = registry._context.plugins.tensors(entry.metadata.format, files_of(registry._context, entry)) or ()
+        sizes = {file.path: file.size for file in entry.files}
+        assert len({tensor.name for tensor in told}) == len(told), "a name is told twice"
+        for tensor in told:
+            assert tensor.path in sizes, f"{tensor} is in no member"
+            assert 0 <= tensor.offset <= tensor.offset + tensor.nbytes <= sizes[tensor.path], f"{tensor} is not there"
+            assert (tensor.nbytes == 0) == (tensor.elements == 0), f"{tensor} has another size than its shape says"
