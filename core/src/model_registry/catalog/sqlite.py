@@ -6,11 +6,11 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from model_registry.catalog import LEASE_SECONDS, CatalogStats, VersionRow, aliases
+from model_registry.catalog import LEASE_SECONDS, CatalogStats, Found, Place, VersionRow, aliases
 from model_registry.catalog.aliases import SqliteAliases
 from model_registry.catalog.connection import Connections
 from model_registry.catalog.history import SqliteHistory, record
@@ -23,6 +23,9 @@ from model_registry.clock import now
 from model_registry.errors import InvalidNameError, RegistrationLostError, VersionExistsError
 from model_registry.names import name_key
 from model_registry.versions import is_prerelease, next_version, sort_key
+
+if TYPE_CHECKING:
+    from model_registry.search import Query
 
 _RAISE_HIGHEST = "UPDATE models SET highest = ?, highest_key = ? WHERE id = ? AND coalesce(highest_key, '') < ?"
 #: Of several removals of one version, only the newest can be restored.
@@ -155,6 +158,11 @@ class SqliteCatalog:
             select = SELECT if removed else SELECT_BY_NAME
             rows = db.execute(f"{select} WHERE {where} ORDER BY m.key, v.sort_key, v.removed_at LIMIT ?", values)
             return [row_of(row) for row in rows]
+
+    def search(self, query: Query, *, after: Place | None = None, limit: int | None = None) -> list[Found]:
+        from model_registry.catalog.search import search  # whoever does not search need not know the language
+
+        return search(self._connections, query, after=after, limit=limit)
 
     def stats(self) -> CatalogStats:
         with self._connections.reading() as db:

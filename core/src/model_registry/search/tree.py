@@ -107,7 +107,8 @@ class Or:
     conditions: tuple[Condition, ...]
 
 
-Test: TypeAlias = Comparison | Within | Between | Like | Missing
+ValueTest: TypeAlias = Comparison | Within | Between | Like
+Test: TypeAlias = ValueTest | Missing
 Condition: TypeAlias = Test | Not | And | Or
 
 

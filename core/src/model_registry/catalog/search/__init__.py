@@ -1,0 +1,266 @@
+"""Searches in SQLite: from a query's tree to one SELECT with bound values, by the way that reads least.
+
+There are three ways to a page. If an index holds few versions that can fulfil the condition, those are tested and
+sorted. Else the versions are tested in the order that is asked for, where an index has it, until the page is full: that
+is quick unless what fulfils the condition is rare. If that takes too long, it is given up, and all that the smallest
+index has, or all versions, are tested and sorted.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from attrs import evolve, frozen
+
+from model_registry.catalog import Found, Place
+from model_registry.catalog.connection import Connections
+from model_registry.catalog.rows import COLUMNS, row_of
+from model_registry.catalog.search.functions import prepare
+from model_registry.catalog.search.order import behind, names, order_by
+from model_registry.catalog.search.pieces import Sql, joined, sql
+from model_registry.catalog.search.terms import (
+    condition_sql,
+    cost_of,
+    metric_id,
+    rare_sql,
+    reads_documents,
+    source_sql,
+    value_sql,
+)
+from model_registry.search.tree import (
+    And,
+    Between,
+    Comparison,
+    Condition,
+    Field,
+    Missing,
+    Not,
+    Or,
+    Order,
+    Query,
+    Within,
+)
+
+#: So few candidates are tested and sorted at once.
+_FEW = 300
+#: A source is better than reading the whole table if it has less than this part of all versions: one in …
+_PART = 5
+#: Steps of SQLite's machine before a search in order is given up: a few milliseconds. Documents are slower to read.
+_STEPS, _PATIENCE = 100_000, 3
+#: A row whose document has to be read takes as long as so many others.
+_SLOWER = 10
+_STRIDE = 10_000
+
+_BY_NAME = Sql("models m CROSS JOIN versions v ON v.model_id = m.id")
+_BY_SCAN = Sql("versions v NOT INDEXED CROSS JOIN models m ON m.id = v.model_id")
+_BY_METRIC = Sql("metrics o CROSS JOIN versions v ON v.id = o.version_id CROSS JOIN models m ON m.id = v.model_id")
+_BY_NAME_FIRST = Order(Field("name"))
+
+
+def search(connections: Connections, query: Query, *, after: Place | None, limit: int | None) -> list[Found]:
+    """See :meth:`model_registry.catalog.Catalog.search`."""
+    with connections.reading() as db:
+        prepare(db)
+        return _Search(db, query, after, limit).found()
+
+
+@frozen
+class _Source:
+    """A SELECT of candidates, and how many there are, counted no further than asked."""
+
+    select: Sql
+    count: int
+
+
+@frozen
+class _Search:
+    db: sqlite3.Connection
+    query: Query
+    after: Place | None
+    limit: int | None
+
+    def found(self) -> list[Found]:
+        source = self._source(_FEW)
+        if source is not None and source.count <= _FEW:
+            return self._of_all(source)
+        # Without a source, the other way is to read everything.
+        steps = _STEPS if source is not None else _PATIENCE * _STEPS
+        found = None if self.limit is None else self._in_order(steps)
+        if found is not None:
+            return found
+        return self._of_all(self._source(most=self._versions() // _PART))
+
+    def _of_all(self, source: _Source | None) -> list[Found]:
+        """Test all that a source has, or all versions if it has too many, and sort what is found."""
+        few = source is not None and source.count <= max(_FEW, self._versions() // _PART)
+        # In the order of ids, which is that of the table.
+        terms = [sql("v.id IN ({})", source.select)] if source is not None and few else []
+        return self._run(self._statement(_BY_SCAN, *terms))
+
+    def _versions(self) -> int:
+        """About how many versions there are."""
+        count: int | None = self.db.execute("SELECT max(id) FROM versions").fetchone()[0]
+        return count or 0
+
+    # In order
+
+    def _in_order(self, steps: int) -> list[Found] | None:
+        """Test in the order that an index has; None if none has it, or it takes too long."""
+        first = self.query.order[0] if self.query.order else _BY_NAME_FIRST
+        if first.field.name == "name":
+            return self._try(self._statement(_BY_NAME, *self._reached("m.key")), steps)
+        if first.field.name == "metrics":
+            return self._by_metric(first, steps)
+        return None
+
+    def _by_metric(self, first: Order, steps: int) -> list[Found] | None:
+        """First what has the metric, in its order, then what has not."""
+        found: list[Found] | None = []
+        if self.after is None or self.after[0] is not None:
+            name = sql("o.name = {}", metric_id(first.field))
+            found = self._try(self._statement(_BY_METRIC, name, *self._reached("o.value"), first=Sql("o.value")), steps)
+        if found is None or self.limit is None or len(found) == self.limit or self._requires(first.field):
+            return found
+        rest = evolve(
+            self,
+            query=Query(_both(self.query.condition, Missing(first.field)), self.query.order[1:]),
+            after=self.after[1:] if self.after and self.after[0] is None else None,
+            limit=self.limit - len(found),
+        )
+        return [*found, *((row, (None, *place)) for row, place in rest.found())]
+
+    def _reached(self, column: str) -> list[Sql]:
+        """What lets an index begin at the place of the last page."""
+        if self.after is None:
+            return []
+        descending = bool(self.query.order) and self.query.order[0].descending
+        # Without an order, the first of a place is the name's key as well.
+        return [sql("{} {} {}", Sql(column), Sql("<=" if descending else ">="), self.after[0])]
+
+    def _requires(self, field: Field) -> bool:
+        """Whether only what has a field can be found."""
+        return any(
+            condition.field == field
+            for condition in self._conditions
+            if isinstance(condition, (Comparison, Within, Between))
+        )
+
+    # Sources
+
+    def _source(self, most: int) -> _Source | None:
+        """The smallest source, if indexes have any; sources are counted up to one more than ``most``."""
+        return None if self.query.condition is None else self._source_of(self.query.condition, most)
+
+    def _source_of(self, condition: Condition, most: int) -> _Source | None:
+        negated = isinstance(condition, Not)
+        if isinstance(condition, Not):
+            condition = condition.condition
+        if isinstance(condition, Not):
+            return self._source_of(condition.condition, most)
+        if isinstance(condition, (And, Or)):
+            parts = [Not(part) if negated else part for part in condition.conditions]
+            return (
+                self._smallest(parts, most) if isinstance(condition, And) is not negated else self._union(parts, most)
+            )
+        if not negated and (rare := rare_sql(condition)):
+            return _Source(rare, _FEW)
+        select = source_sql(condition, negated=negated)
+        return None if select is None else _Source(select, self._count(select, most))
+
+    def _smallest(self, conditions: Sequence[Condition], most: int) -> _Source | None:
+        sources = [self._source_of(condition, most) for condition in conditions]
+        return min(filter(None, sources), key=lambda source: source.count, default=None)
+
+    def _union(self, conditions: Sequence[Condition], most: int) -> _Source | None:
+        sources = []
+        for condition in conditions:
+            source = self._source_of(condition, most)
+            if source is None:
+                return None
+            sources.append(source)
+        selects = (sql("SELECT version_id FROM ({})", source.select) for source in sources)
+        return _Source(joined(" UNION ALL ", selects), sum(source.count for source in sources))
+
+    def _count(self, select: Sql, most: int) -> int:
+        counted = sql("SELECT count(*) FROM (SELECT 1 FROM ({}) LIMIT {})", select, most + 1)
+        count: int = self.db.execute(counted.text, counted.values).fetchone()[0]
+        return count
+
+    # Statements
+
+    @property
+    def _conditions(self) -> tuple[Condition, ...]:
+        """What has to be true, each."""
+        condition = self.query.condition
+        return condition.conditions if isinstance(condition, And) else () if condition is None else (condition,)
+
+    def _terms(self) -> list[Sql]:
+        """The conditions: those that an index may serve by themselves, then the others in one, the cheapest first."""
+        conditions = sorted(self._conditions, key=cost_of)
+        plain = [condition_sql(condition) for condition in conditions if cost_of(condition) <= 1]
+        *others, last = [None, *(condition_sql(condition) for condition in conditions if cost_of(condition) > 1)]
+        if last is None:
+            return plain
+        # SQLite asks the terms of an AND in an order of its own.
+        failed = [sql("WHEN {} IS NOT TRUE THEN 0", other) for other in others if other is not None]
+        return [*plain, sql("CASE {} ELSE {} END", joined(" ", failed), last) if failed else last]
+
+    def _statement(self, rows: Sql, *terms: Sql, first: Sql | None = None) -> Sql:
+        """The SELECT of the page: first of ids and places alone, since sorting moves whole rows.
+
+        :param first: What the first value of the order is, if it is read from ``rows``.
+        """
+        order = self.query.order
+        values = [value_sql(each.field) for each in order]
+        if first is not None:
+            values[0] = first
+        columns = [sql("{} AS {}", value, Sql(name)) for value, name in zip(values, names(order), strict=False)]
+        candidates = sql(
+            "SELECT {} FROM {} WHERE {}",
+            joined(", ", [Sql("v.id AS id"), *columns, Sql("m.key AS key"), Sql("v.sort_key AS sort_key")]),
+            rows,
+            joined(" AND ", [Sql("v.removed_at IS NULL"), *terms, *self._terms()]),
+        )
+        page = sql(
+            "SELECT * FROM ({}) {} ORDER BY {} LIMIT {}",
+            candidates,
+            Sql("") if self.after is None else sql("WHERE {}", behind(order, self.after)),
+            order_by(order),
+            -1 if self.limit is None else self.limit,
+        )
+        return sql(
+            "SELECT {}, {} FROM ({}) p CROSS JOIN versions v ON v.id = p.id CROSS JOIN models m ON m.id = v.model_id"
+            " ORDER BY {}",
+            joined(", ", (Sql(f"p.{name} AS {name}") for name in names(order))),
+            Sql(COLUMNS),
+            page,
+            order_by(order),
+        )
+
+    def _run(self, statement: Sql) -> list[Found]:
+        places = len(self.query.order) + 2
+        rows = self.db.execute(statement.text, statement.values)
+        return [(row_of(row[places:]), tuple(row[:places])) for row in rows]
+
+    def _try(self, statement: Sql, steps: int) -> list[Found] | None:
+        """The same, or None if it takes too long."""
+        if any(map(reads_documents, self._conditions)):
+            steps //= _SLOWER
+        strides = iter(range(steps // _STRIDE))
+        self.db.set_progress_handler(lambda: next(strides, None) is None, _STRIDE)
+        try:
+            return self._run(statement)
+        except sqlite3.OperationalError as error:
+            if str(error) != "interrupted":
+                raise
+            return None
+        finally:
+            self.db.set_progress_handler(None, 0)
+
+
+def _both(condition: Condition | None, other: Condition) -> Condition:
+    """One condition of two, in which the parts of the first stay parts."""
+    if condition is None:
+        return other
+    return And((*condition.conditions, other)) if isinstance(condition, And) else And((condition, other))
