@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from model_registry.records import Parent as Parent
     from model_registry.records import PluginInfo as PluginInfo
     from model_registry.records import SaveRequest as SaveRequest
+    from model_registry.records import SearchPage as SearchPage
     from model_registry.registry import ModelRegistry as ModelRegistry
     from model_registry.shortcuts import register_huggingface_model as register_huggingface_model
     from model_registry.shortcuts import register_onnx_model as register_onnx_model
@@ -80,7 +81,7 @@ _HOMES = {
     "loaders": "ModelLoader",
     "records": (
         "CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec LineageNode LoadRequest"
-        " LoadedModel ModelEntry ModelMetadata Parent PluginInfo SaveRequest"
+        " LoadedModel ModelEntry ModelMetadata Parent PluginInfo SaveRequest SearchPage"
     ),
     "registry": "ModelRegistry",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",

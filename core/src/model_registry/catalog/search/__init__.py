@@ -1,9 +1,9 @@
 """Searches in SQLite: from a query's tree to one SELECT with bound values, by the way that reads least.
 
-There are three ways to a page. If an index holds few versions that can fulfil the condition, those are tested and
-sorted. Else the versions are tested in the order that is asked for, where an index has it, until the page is full: that
-is quick unless what fulfils the condition is rare. If that takes too long, it is given up, and all that the smallest
-index has, or all versions, are tested and sorted.
+There are two ways to a page. One is to test what an index says can fulfil the condition, and sort; that is quick for
+few. The other is to test in the order that is asked for, where an index has it, until the page is full; that is quick
+unless what fulfils the condition is rare. Nobody knows beforehand how rare it is, so the second way is tried with more
+patience each time that the first turns out to be longer. The last resort is to read all versions.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from model_registry.search.tree import (
     Within,
 )
 
-#: So few candidates are tested and sorted at once.
+#: So few candidates are tested and sorted at once …
 _FEW = 300
-#: A source is better than reading the whole table if it has less than this part of all versions: one in …
-_PART = 5
-#: Steps of SQLite's machine before a search in order is given up: a few milliseconds. Documents are slower to read.
-_STEPS, _PATIENCE = 100_000, 3
+#: … and this part of all versions, one in …, if testing in order takes long; and this, rather than reading all of them.
+_SOME, _PART = 50, 5
+#: Steps of SQLite's machine before testing in order is given up: at first two milliseconds, then five.
+_FIRST_STEPS, _STEPS, _PATIENCE = 40_000, 100_000, 3
 #: A row whose document has to be read takes as long as so many others.
-_SLOWER = 10
-_STRIDE = 10_000
+_SLOWER = 5
+_STRIDE = 2_000
 
 _BY_NAME = Sql("models m CROSS JOIN versions v ON v.model_id = m.id")
 _BY_SCAN = Sql("versions v NOT INDEXED CROSS JOIN models m ON m.id = v.model_id")
@@ -81,21 +81,22 @@ class _Search:
     limit: int | None
 
     def found(self) -> list[Found]:
-        source = self._source(_FEW)
-        if source is not None and source.count <= _FEW:
-            return self._of_all(source)
-        # Without a source, the other way is to read everything.
-        steps = _STEPS if source is not None else _PATIENCE * _STEPS
-        found = None if self.limit is None else self._in_order(steps)
-        if found is not None:
-            return found
-        return self._of_all(self._source(most=self._versions() // _PART))
+        versions = self._versions()
+        for most, steps in ((_FEW, _FIRST_STEPS), (versions // _SOME, _STEPS), (versions // _PART, 0)):
+            source = self._source(max(_FEW, most))
+            if source is not None and source.count <= max(_FEW, most):
+                return self._of_all(source)
+            if self.limit is not None and steps:
+                # Without a source, the only other way is to read everything.
+                found = self._in_order(steps if source is not None else _PATIENCE * steps)
+                if found is not None:
+                    return found
+        return self._of_all()
 
-    def _of_all(self, source: _Source | None) -> list[Found]:
-        """Test all that a source has, or all versions if it has too many, and sort what is found."""
-        few = source is not None and source.count <= max(_FEW, self._versions() // _PART)
+    def _of_all(self, source: _Source | None = None) -> list[Found]:
+        """Test all that a source has, or all versions, and sort what is found."""
         # In the order of ids, which is that of the table.
-        terms = [sql("v.id IN ({})", source.select)] if source is not None and few else []
+        terms = [sql("v.id IN ({})", source.select)] if source is not None else []
         return self._run(self._statement(_BY_SCAN, *terms))
 
     def _versions(self) -> int:

@@ -76,11 +76,8 @@ _ASCII = ("name", "version", "alias", "digest", "files.path", "files.sha256", "p
 
 #: What a test costs a row, roughly in microseconds, by what has to be read.
 _COSTS = {
-    "name": 0,
-    "version": 0,
-    "format": 1,
-    "model_type": 1,
-    **dict.fromkeys(("size", "registered_at", "digest"), 1),
+    **dict.fromkeys(("name", "version"), 0),
+    **dict.fromkeys(("format", "model_type", "size", "registered_at", "digest"), 1),
     "metrics": 2,
 }
 _SUBQUERY, _FUNCTION, _DOCUMENT = 3, 5, 20
