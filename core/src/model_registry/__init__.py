@@ -17,6 +17,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from model_registry.comparison import Change as Change
+    from model_registry.comparison import Comparison as Comparison
+    from model_registry.comparison import FileChange as FileChange
+    from model_registry.comparison import MetricChange as MetricChange
+    from model_registry.comparison import TensorChange as TensorChange
     from model_registry.errors import ClassNotFoundError as ClassNotFoundError
     from model_registry.errors import ConfigurationError as ConfigurationError
     from model_registry.errors import DestinationExistsError as DestinationExistsError
@@ -59,8 +64,10 @@ if TYPE_CHECKING:
     from model_registry.records import ModelMetadata as ModelMetadata
     from model_registry.records import Parent as Parent
     from model_registry.records import PluginInfo as PluginInfo
+    from model_registry.records import ProgressReport as ProgressReport
     from model_registry.records import SaveRequest as SaveRequest
     from model_registry.records import SearchPage as SearchPage
+    from model_registry.records import TensorRecord as TensorRecord
     from model_registry.registry import ModelRegistry as ModelRegistry
     from model_registry.shortcuts import register_huggingface_model as register_huggingface_model
     from model_registry.shortcuts import register_onnx_model as register_onnx_model
@@ -70,6 +77,7 @@ if TYPE_CHECKING:
     from model_registry.vocabulary import ModelType as ModelType
 
 _HOMES = {
+    "comparison": "Change Comparison FileChange MetricChange TensorChange",
     "errors": (
         "ClassNotFoundError ConfigurationError DestinationExistsError IntegrityError InvalidMetadataError"
         " InvalidNameError InvalidOptionError InvalidQueryError ModelNotFoundError ModelRegistryError"
@@ -81,7 +89,8 @@ _HOMES = {
     "loaders": "ModelLoader",
     "records": (
         "CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec LineageNode LoadRequest"
-        " LoadedModel ModelEntry ModelMetadata Parent PluginInfo SaveRequest SearchPage"
+        " LoadedModel ModelEntry ModelMetadata Parent PluginInfo ProgressReport SaveRequest SearchPage"
+        " TensorRecord"
     ),
     "registry": "ModelRegistry",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",

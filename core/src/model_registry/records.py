@@ -5,6 +5,7 @@ All are immutable. Sizes are bytes unless a name says otherwise; ``*_mb`` are me
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, overload
@@ -86,6 +87,31 @@ class FileRecord:
 
 
 @frozen
+class TensorRecord:
+    """One tensor of a version, as a plugin reads it from the files without making it.
+
+    :param name: Its name in the model, such as ``"encoder.0.weight"``.
+    :param dtype: What its elements are: ``"float32"``, ``"bfloat16"``, ``"int64"``, …
+    :param shape: Its sizes; empty for a single number.
+    :param path: The member that holds its bytes.
+    :param offset: Where in the member they begin, in bytes.
+    :param nbytes: How many there are.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    path: str
+    offset: int
+    nbytes: int
+
+    @property
+    def elements(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+@frozen
 class ModelEntry:
     """A registered version.
 
@@ -125,6 +151,28 @@ class ModelEntry:
         return files
 
     @property
+    def provenance(self) -> Mapping[str, str] | None:
+        """Who registered it, and where: ``actor``, ``user``, ``host``, ``python``, ``machine``. None if unknown.
+
+        :raises IntegrityError: if the manifest, or the record itself, is damaged.
+        """
+        facts: Mapping[str, str] | None = self._inspector.provenance(self)
+        return facts
+
+    @property
+    def environment(self) -> Mapping[str, Any] | None:
+        """Where the version was made, None if that was not captured.
+
+        ``python``, ``implementation``, ``platform`` and ``machine``; ``packages``: versions by distribution; ``git``:
+        ``commit`` and whether it was ``clean`` (None if git could not say), or None; ``command``: its words, secrets
+        masked. It is what the registering process said, and no part of the digest.
+
+        :raises IntegrityError: if the manifest, or a record that leads there, is damaged.
+        """
+        environment: Mapping[str, Any] | None = self._inspector.environment(self)
+        return environment
+
+    @property
     def aliases(self) -> tuple[str, ...]:
         """The aliases that name this version now, without the ``@``."""
         aliases: tuple[str, ...] = self._inspector.aliases(self)
@@ -141,6 +189,14 @@ class ModelEntry:
         """What this version comes from: as registered, and as linked since."""
         parents: tuple[Parent, ...] = self._inspector.parents(self)
         return parents
+
+    def tensors(self) -> tuple[TensorRecord, ...]:
+        """Its tensors, read from the files without loading the model. Empty where no plugin can tell.
+
+        :raises IntegrityError: if the bytes on the disk are not those that were registered.
+        """
+        tensors: tuple[TensorRecord, ...] = self._inspector.tensors(self)
+        return tensors
 
     def verify(self) -> None:
         """Raise IntegrityError, naming the file, unless every file is as it was registered.
@@ -393,6 +449,27 @@ class CollectReport:
     versions: int = 0
     blobs: int = 0
     bytes: int = 0
+
+
+@frozen
+class ProgressReport:
+    """How far an operation has come, as ``registry.progress`` tells it.
+
+    :param what: What is being done, for people: ``validating``, ``loading m:1.0.0``.
+    :param bytes_done: Bytes read, written, or found to need neither.
+    :param bytes_total: As far as is known; None if it is not. Likewise ``items_total``.
+    :param items_done: What is counted beside bytes: versions, blobs.
+    :param operation: Tells apart operations that go on at once.
+    :param finished: This is the last report of the operation, whatever became of it.
+    """
+
+    what: str
+    bytes_done: int = 0
+    bytes_total: int | None = None
+    items_done: int = 0
+    items_total: int | None = None
+    operation: int = 0
+    finished: bool = False
 
 
 @frozen

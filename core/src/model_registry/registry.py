@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,12 @@ from model_registry.records import (
     ModelEntry,
     Parent,
     PluginInfo,
+    ProgressReport,
     SearchPage,
 )
 
 if TYPE_CHECKING:
+    from model_registry.comparison import Comparison
     from model_registry.loaders import ModelLoader
     from model_registry.operations.parents import ParentLike
 
@@ -55,6 +57,15 @@ class ModelRegistry:
     def loaders(self) -> MutableMapping[str, ModelLoader]:
         """Custom loaders by format: ``registry.loaders[ModelFormat.CUSTOM] = MyLoader()``."""
         return self._context.plugins.loaders
+
+    def progress(self, listener: Callable[[ProgressReport], object]) -> AbstractContextManager[None]:
+        """``with registry.progress(listener):`` — tells the listener how far long work has come.
+
+        :param listener: Called with a :class:`ProgressReport` when an operation begins, at most 20 times a second
+            while it goes on, and when it ends; from any thread, but never twice at once. What it raises ends the
+            operation as a failure does, unless that had ended already.
+        """
+        return self._context.progress.listening(listener)
 
     def plugins(self) -> list[PluginInfo]:
         """Every installed plugin: ready, disabled, or failed and why."""
@@ -184,6 +195,20 @@ class ModelRegistry:
         :raises VersionNotFoundError: naming the versions there are.
         """
         return entry_of(self._context, require(self._context, name, version))
+
+    def compare(self, a: str | ModelEntry, b: str | ModelEntry, *, differences: bool = False) -> Comparison:
+        """How the version ``b`` differs from ``a``: metadata, metrics, files, tensors, modules. Neither is loaded.
+
+        Tensors in files of one digest are equal without being read; of others, no byte is read twice, once the files
+        have been verified.
+
+        :param a: A version of any model and format: ``"name"`` (the latest), ``"name:version"``, or an entry, which may
+            be of another registry. Likewise ``b``.
+        :param differences: Also tell the greatest and the mean absolute difference of each tensor that changed.
+        :raises ModelNotFoundError: naming models that are called nearly so.
+        :raises IntegrityError: if bytes on the disk are not those that were registered.
+        """
+        return operations.compare.compare(self._context, a, b, differences=differences)
 
     def remove_model(self, name: str, version: str | None = None) -> bool:
         """Remove a version, or all of a model. While ``backup_enabled``, ``restore_model`` brings it back for

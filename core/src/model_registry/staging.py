@@ -22,6 +22,7 @@ from model_registry.errors import InvalidNameError, StorageError, UnsafeModelErr
 from model_registry.hookspecs import Source
 from model_registry.manifest import media_type
 from model_registry.names import check_member_path, check_member_paths
+from model_registry.progress import aside, part
 from model_registry.records import FileRecord
 
 
@@ -97,7 +98,7 @@ class ParallelStage:
             self._alive()
             return staged
 
-        self._futures[path] = workers.pool().submit(work)
+        self._futures[path] = workers.submit(work)
 
     def _files_in_directory(self) -> Iterator[tuple[str, Path]]:
         if self._directory is not None:
@@ -106,13 +107,13 @@ class ParallelStage:
     def _write_if_new(self, path: str, media: str, source: Any) -> StagedFile:
         """Hash first, from memory: bytes that are stored already are never written."""
         buffers = _buffers(source)
-        record = FileRecord(
-            path, sum(memoryview(buffer).nbytes for buffer in buffers), sha256_of_buffers(buffers), media
-        )
-        write = partial(self._write_again, source, record)
-        if self._blobs.is_intact(record.sha256, record.size):
-            return StagedFile(record, None, write)
-        return StagedFile(record, self._write(buffers), write)
+        size = sum(memoryview(buffer).nbytes for buffer in buffers)
+        with part(size, passes=2):
+            record = FileRecord(path, size, sha256_of_buffers(buffers), media)
+            write = partial(self._write_again, source, record)
+            if self._blobs.is_intact(record.sha256, record.size):
+                return StagedFile(record, None, write)
+            return StagedFile(record, self._write(buffers), write)
 
     def _write_again(self, source: Any, record: FileRecord) -> Path:
         target = self._write(source)
@@ -133,9 +134,10 @@ class ParallelStage:
         reading = _open_source(source)
         writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            while count := os.readv(reading, [buffer]):
-                state.update(buffer[:count])
-                size += write_all(writing, [buffer[:count]])
+            with part(os.fstat(reading).st_size):
+                while count := os.readv(reading, [buffer]):
+                    state.update(buffer[:count])
+                    size += write_all(writing, [buffer[:count]])
             os.fsync(writing)
         finally:
             os.close(reading)
@@ -144,7 +146,9 @@ class ParallelStage:
 
     def _adopt(self, path: str, media: str, file: Path) -> StagedFile:
         """Take a file that a library wrote into our own folder."""
-        record = FileRecord(path, file.stat().st_size, sha256_of_file(file), media)
+        size = file.stat().st_size
+        with part(size):
+            record = FileRecord(path, size, sha256_of_file(file), media)
         sync_file(file)
         return self._staged(record, file)
 
@@ -159,10 +163,11 @@ def place(blobs: BlobStore, staged: Sequence[StagedFile]) -> None:
     """Make every file a blob, after its digest was claimed: from here on, what is stored stays stored."""
 
     def is_there(file: StagedFile) -> bool:
+        if file.written is None:
+            with aside():  # it was intact a moment ago, and counted
+                return blobs.is_intact(file.record.sha256, file.record.size)
         # What was written is mostly new: only if a blob has its name is that worth reading.
-        return (file.written is None or blobs.size(file.record.sha256) is not None) and blobs.is_intact(
-            file.record.sha256, file.record.size
-        )
+        return blobs.size(file.record.sha256) is not None and blobs.is_intact(file.record.sha256, file.record.size)
 
     for file, is_present in zip(staged, workers.run_all(is_there, staged), strict=True):
         if not is_present:

@@ -14,6 +14,7 @@ from model_registry.blobs.fingerprints import Fingerprint, Fingerprints
 from model_registry.digests import is_sha256, sha256_of_bytes, sha256_of_file
 from model_registry.durable import make_folder, publish, sync_folder
 from model_registry.errors import StorageError
+from model_registry.progress import part
 
 OCI_LAYOUT = {"imageLayoutVersion": "1.0.0"}
 # An image layout must have an index. The catalog says which versions exist, so this one stays empty.
@@ -103,10 +104,11 @@ class LocalBlobs:
             before = Fingerprint.of(path)
             if before.size != size:
                 return False
-            if self._fingerprints.get(sha256) == before:
-                return True
-            if sha256_of_file(path) != sha256:
-                return False
+            with part(size):
+                if self._fingerprints.get(sha256) == before:
+                    return True
+                if sha256_of_file(path) != sha256:
+                    return False
         except FileNotFoundError:
             return False
         except OSError as error:

@@ -133,6 +133,9 @@ class Catalog(Protocol):
     def latest(self, name: str) -> VersionRow | None:
         """The highest visible version by PEP 440; a pre-release only if there is nothing else."""
 
+    def blobs_of(self, name: str, version: str, digest: str) -> tuple[tuple[str, int], ...]:
+        """(sha256, size) of every blob that the version needs, also while it is removed; none if it was forgotten."""
+
     def similar_names(self, name: str, limit: int = 3) -> list[str]:
         """Names of visible models near to this one, for error messages."""
 

@@ -115,6 +115,16 @@ class SqliteCatalog:
             found = db.execute(query, {"key": name_key(name)}).fetchone()
         return found and row_of(found)
 
+    def blobs_of(self, name: str, version: str, digest: str) -> tuple[tuple[str, int], ...]:
+        query = """
+            SELECT DISTINCT lower(hex(b.sha256)), b.size
+            FROM models m JOIN versions v ON v.model_id = m.id
+            JOIN version_blobs vb ON vb.version_id = v.id JOIN blobs b ON b.id = vb.blob_id
+            WHERE m.key = ? AND v.sort_key = ? AND v.digest = ?
+        """
+        with self._connections.reading() as db:
+            return tuple(db.execute(query, (name_key(name), sort_key(version), bytes.fromhex(digest))))
+
     def similar_names(self, name: str, limit: int = 3) -> list[str]:
         from difflib import get_close_matches
 

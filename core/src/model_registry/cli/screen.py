@@ -1,11 +1,10 @@
-"""Tables and pages for people. The only module that imports rich; nothing given to it is read as markup."""
+"""Tables and pages for people, drawn by rich as is the bar of :mod:`model_registry.bars`; nothing is read as markup."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 
 from rich import box
 from rich.console import Console, OverflowMethod, RenderableType
@@ -76,11 +75,6 @@ class Screen:
 
     def _print_indented(self, what: RenderableType) -> None:
         self._console.print(Padding(what, (0, 0, 0, 2), expand=False))
-
-
-def spinner(text: str) -> AbstractContextManager[object]:
-    """Something that moves on stderr, while the block lasts."""
-    return Console(stderr=True).status(Text(inert(text)))
 
 
 def _cell(value: str, *, whole: bool = False) -> Text:

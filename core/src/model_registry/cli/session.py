@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import attrs
@@ -87,12 +86,15 @@ class Session:
         return Screen()
 
     @contextmanager
-    def working(self, text: str) -> Iterator[None]:
-        """Show that work goes on, to a person in front of a terminal."""
-        if self.json or self.verbose or not sys.stderr.isatty():
+    def working(self, text: str, registry: ModelRegistry | None = None) -> Iterator[None]:
+        """Show that work goes on, and how far it has come, to a person in front of a terminal.
+
+        :param registry: The one whose operations tell how far they have come.
+        """
+        from model_registry.bars import Bar, can_show
+
+        if self.json or self.verbose or not can_show():
             yield
             return
-        from model_registry.cli.screen import spinner
-
-        with spinner(text):
+        with Bar(inert(text)) as bar, nullcontext() if registry is None else registry.progress(bar):
             yield

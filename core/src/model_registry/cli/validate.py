@@ -23,7 +23,7 @@ def command(context: click.Context, deep: bool) -> None:
     """
     session = context.ensure_object(Session)
     registry = session.open()
-    with session.working("validating …"):
+    with session.working("validating …", registry):
         report = registry.validate_registry(deep=deep)
     if session.json:
         session.emit(report)

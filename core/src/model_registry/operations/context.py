@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from model_registry.catalog import Catalog, open_catalog
 from model_registry.config import Settings
 from model_registry.errors import RegistryNotFoundError, StorageError
+from model_registry.progress import Progress
 
 if TYPE_CHECKING:
     from model_registry.blobs import BlobStore
@@ -24,6 +25,7 @@ class Context:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.folder = settings.path.absolute()
+        self.progress = Progress()
         self.catalog = self._open_catalog()
 
     def _open_catalog(self) -> Catalog:

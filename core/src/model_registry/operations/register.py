@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from model_registry import manifest, provenance
+from model_registry import environment, manifest, provenance
 from model_registry.catalog import VersionRow
 from model_registry.clock import moment, now
 from model_registry.digests import sha256_of_bytes
@@ -21,7 +21,7 @@ from model_registry.operations.entries import entry_of
 from model_registry.operations.lease import Registration
 from model_registry.operations.parents import ParentLike, parents_of
 from model_registry.operations.rows import row_for
-from model_registry.operations.source import detect, source_of, unknown_format
+from model_registry.operations.source import detect, size_of, source_of, unknown_format
 from model_registry.records import FormatSpec, ModelEntry, ModelMetadata, SaveRequest
 from model_registry.staging import StagedFile
 from model_registry.versions import check_version
@@ -59,7 +59,8 @@ def register(
     spec, described = _format_of(context, source, model_format, given)
     options.require_known(chosen, spec.save_options, spec, "registering in")
     request = _request(context, name, source, spec, {**described, **chosen}, weights_only)
-    with Registration(context) as registration:
+    work = context.progress.operation(f"registering {name}", bytes_total=lambda: size_of(source))
+    with work, Registration(context) as registration:
         context.plugins.save(request, registration.stage)
         members = registration.stage.finish()
         complete = attrs.evolve(_describe(context, request, members), parents=parents)
@@ -165,8 +166,11 @@ def _prepare(
     record = manifest.write(records, document, config)
     digest = sha256_of_bytes(record)
     registered_at = now()
-    origin = provenance.write(digest, len(record), moment(registered_at), provenance.of_this_process())
-    documents = registration.stage.write_records([document, config, record, origin, provenance.EMPTY_BLOB])
+    around = _environment(context, described.format)
+    origin = provenance.write(digest, len(record), moment(registered_at), provenance.of_this_process(), around)
+    documents = registration.stage.write_records(
+        [document, config, record, origin, provenance.EMPTY_BLOB if around is None else around]
+    )
     staged = [*members, *documents]
     row = row_for(
         described,
@@ -177,6 +181,10 @@ def _prepare(
         blobs=[file.blob for file in staged],
     )
     return _Version(row, staged)
+
+
+def _environment(context: Context, format: str) -> bytes | None:
+    return environment.capture(context.plugins.packages(format)) if context.settings.capture_environment else None
 
 
 def _existing(context: Context, row: VersionRow) -> ModelEntry | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from attrs import evolve
@@ -15,6 +16,7 @@ from model_registry.manifest import Manifest
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of
 from model_registry.operations.stored import read_manifest
+from model_registry.progress import aside, item_done, part
 from model_registry.records import FileRecord, Finding
 
 #: Versions looked at together: enough to keep all cores hashing, few enough to hold their manifests.
@@ -27,14 +29,18 @@ def validate(context: Context, *, deep: bool) -> dict[str, Any]:
     findings: list[Finding] = []
     total = valid = 0
     told_of: set[str] = set()
-    for rows in _pages(context):
-        for row, found in _check_page(context, rows, told_of, deep=deep):
+    counted = cache(context.catalog.stats)
+    with context.progress.operation(
+        "validating", bytes_total=lambda: counted().stored_bytes, items_total=lambda: counted().versions
+    ):
+        for row, found in _check_all(context, told_of, deep=deep):
             is_valid = not any(finding.severity == "error" for finding in found)
             if not is_valid and _is_gone(context, row):
                 continue  # removed while we looked
             total += 1
             valid += is_valid
             findings += found
+            item_done()
     findings += _strays(context, told_of)
     told = {severity: [str(f) for f in findings if f.severity == severity] for severity in ("error", "warning")}
     return {
@@ -44,6 +50,11 @@ def validate(context: Context, *, deep: bool) -> dict[str, Any]:
         "warnings": told["warning"],
         "findings": findings,
     }
+
+
+def _check_all(context: Context, told_of: set[str], *, deep: bool) -> Iterator[tuple[VersionRow, list[Finding]]]:
+    for rows in _pages(context):
+        yield from _check_page(context, rows, told_of, deep=deep)
 
 
 def _pages(context: Context) -> Iterator[list[VersionRow]]:
@@ -99,7 +110,8 @@ def _verify(context: Context, manifests: Iterable[Manifest], *, deep: bool) -> M
     def is_intact(sha256: str) -> bool:
         if deep:
             context.blobs.forget(sha256)
-        return context.blobs.is_intact(sha256, sizes[sha256])
+        with part(sizes[sha256]):
+            return context.blobs.is_intact(sha256, sizes[sha256])
 
     return dict(zip(sizes, workers.run_all(is_intact, sizes), strict=True))
 
@@ -120,7 +132,8 @@ def _structure(context: Context, row: VersionRow, manifest: Manifest) -> list[Fi
     reference = _reference(row)
     try:
         context.plugins.format(row.format)
-        findings = context.plugins.validate(row.format, StoredFiles(reference, manifest.files, context.blobs))
+        with aside():  # these bytes were counted when they were hashed
+            findings = context.plugins.validate(row.format, StoredFiles(reference, manifest.files, context.blobs))
     except UnsupportedFormatError as error:
         return [Finding("warning", "plugin-missing", reference, error.message, error.hint)]
     except ModelRegistryError as error:
