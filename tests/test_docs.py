@@ -25,6 +25,7 @@ import model_registry
 from model_registry.cli import root
 from model_registry.cli.exit_codes import MEANINGS
 from model_registry.cli.lazy import LazyGroup
+from model_registry.search.fields import FIELDS, SYNONYMS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("core/*.md"), *ROOT.glob("plugins/*/*.md")])
@@ -159,6 +160,11 @@ def test_the_commands_of_make_in_the_documentation_exist() -> None:
             re.findall(r"`make ([a-z-]+)`|^\$? ?make ([a-z-]+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
         )
         assert {a or b for a, b in used} <= targets, page
+
+
+def test_the_reference_names_every_field_that_can_be_searched() -> None:
+    reference = (ROOT / "docs" / "reference" / "search.md").read_text(encoding="utf-8")
+    assert not {name for name in (*FIELDS, *SYNONYMS) if not re.search(rf"`{re.escape(name)}\b", reference)}
 
 
 def test_the_reference_names_every_field_of_the_metadata() -> None:

@@ -163,6 +163,7 @@ class ModelRegistry:
     ) -> list[ModelEntry]:
         """The versions of all models, by name, then PEP 440.
 
+        :param name: A name, or a pattern with ``*`` and ``?``; case does not count.
         :param removed: Those that can be restored, instead of the visible ones.
         :param after: (name, version) of the last entry of the page before; with ``limit`` this makes pages.
         """

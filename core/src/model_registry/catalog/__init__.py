@@ -152,6 +152,7 @@ class Catalog(Protocol):
     ) -> list[VersionRow]:
         """Versions in the order of name, then PEP 440.
 
+        :param name: A name, or a pattern with ``*``, ``?`` and ``[…]``.
         :param min_size: Bytes that a version has at least.
         :param after: (name, version) of the last row of the page before.
         :param removed: List the removed ones that can still be restored, instead of the visible ones.

@@ -37,6 +37,7 @@ _OLDER = """
 _WITH_IDS = f"SELECT v.id, m.id, {COLUMNS} FROM versions v JOIN models m ON m.id = v.model_id"
 #: A blob's id by its digest: the index has the first six bytes, which tell it from nearly all others.
 _BLOB = "SELECT id FROM blobs WHERE substr(sha256, 1, 6) = substr(:sha256, 1, 6) AND sha256 = :sha256"
+_PATTERN = frozenset("*?[")
 #: Fewer than SQLite's limit of bound parameters.
 _BATCH = 500
 
@@ -150,7 +151,7 @@ class SqliteCatalog:
         terms = ["v.removed_at IS NOT NULL" if removed else "v.removed_at IS NULL"]
         values: list[object] = []
         for term, value in (
-            ("m.key = ?", name and name_key(name)),
+            _named_like(name),
             (f"v.model_type = {WORD}", model_type),
             (f"v.format = {WORD}", format),
             ("v.size >= ?", min_size),
@@ -260,6 +261,14 @@ class SqliteCatalog:
     def _one(self, query: str, *values: object) -> VersionRow | None:
         with self._connections.reading() as db:
             return one(db, query, *values)
+
+
+def _named_like(name: str | None) -> tuple[str, str | None]:
+    """What finds models by a name or a pattern. Names hold none of the signs of a pattern."""
+    if name is None or not _PATTERN.intersection(name):
+        return "m.key = ?", name and name_key(name)
+    pattern = name.lower().replace("[!", "[^")
+    return "m.key GLOB ?", pattern.encode(errors="backslashreplace").decode()
 
 
 def _named(cursor: sqlite3.Cursor) -> dict[str, Any]:
