@@ -22,6 +22,7 @@ from model_registry.catalog import VersionRow, search
 from model_registry.catalog.sqlite import SqliteCatalog
 from model_registry.records import Parent
 from model_registry.search import Query, parse
+from model_registry.search.parser import MAX_DEPTH, MAX_TESTS, MAX_VALUES
 from model_registry.versions import sort_key
 
 NAMES = ("mnist", "MNIST-large", "team-a/cat", "team-b/cat", "bert", "a_b")
@@ -374,3 +375,31 @@ def test_a_broken_catalog_is_no_search_that_takes_too_long(tmp_path: Path) -> No
         other.execute("DROP TABLE labels")
     with pytest.raises(StorageError, match="no such table: labels"):
         catalog.search(parse("tags != 'x'"), limit=5)
+
+
+def nested(leaf: str, around: str, depth: int) -> str:
+    return around.replace("{}", nested(leaf, around, depth - 1)) if depth else leaf
+
+
+@each_way
+@pytest.mark.parametrize(
+    "text",
+    [
+        nested("extra.x = 1", "(size > 1 and {})", MAX_DEPTH),
+        nested("metrics.accuracy > 0.5", "(tags = 'prod' or {})", MAX_DEPTH),
+        nested("tags.stage = 'prod'", "(tags.stage = 'prod' or not (name = 'x' and {}))", MAX_DEPTH // 3),
+        nested("description = 'x'", "not {}", MAX_DEPTH),
+        " or ".join(["metrics.accuracy > 0.9"] * MAX_TESTS),
+        " and ".join(["author is null"] * MAX_TESTS),
+        " or ".join([f"size in ({','.join('1' * MAX_VALUES)})"] * 4),
+        f"registered_at in ({','.join([chr(39) + '2026-01-01' + chr(39)] * 700)})",
+        f"tags.stage in ({','.join([chr(39) + 'prod' + chr(39)] * MAX_VALUES)})",
+        "order by metrics.a, metrics.b desc, tags.c, extra.d, author desc, size, name, version desc",
+    ],
+)
+def test_the_largest_queries_are_not_too_large_for_sqlite(
+    zoo: SqliteCatalog, ways: tuple[int, int, int], text: str
+) -> None:
+    with way(*ways):
+        query = parse(text)
+        assert pages(zoo, query, 5) == expected(query, ZOO)

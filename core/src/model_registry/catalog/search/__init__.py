@@ -8,6 +8,7 @@ patience each time that the first turns out to be longer. The last resort is to 
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Sequence
 
@@ -30,8 +31,6 @@ from model_registry.catalog.search.terms import (
 )
 from model_registry.search.tree import (
     And,
-    Between,
-    Comparison,
     Condition,
     Field,
     Missing,
@@ -39,7 +38,6 @@ from model_registry.search.tree import (
     Or,
     Order,
     Query,
-    Within,
 )
 
 #: So few candidates are tested and sorted at once …
@@ -67,10 +65,15 @@ def search(connections: Connections, query: Query, *, after: Place | None, limit
 
 @frozen
 class _Source:
-    """A SELECT of candidates, and how many there are, counted no further than asked."""
+    """SELECTs of candidates, and how many they give, counted no further than asked."""
 
-    select: Sql
+    selects: tuple[Sql, ...]
     count: int
+
+    @property
+    def select(self) -> Sql:
+        # SQLite's parser has no room for selects inside of selects inside of …
+        return joined(" UNION ALL ", (sql("SELECT version_id FROM ({})", select) for select in self.selects))
 
 
 @frozen
@@ -140,12 +143,8 @@ class _Search:
         return [sql("{} {} {}", Sql(column), Sql("<=" if descending else ">="), self.after[0])]
 
     def _requires(self, field: Field) -> bool:
-        """Whether only what has a field can be found."""
-        return any(
-            condition.field == field
-            for condition in self._conditions
-            if isinstance(condition, (Comparison, Within, Between))
-        )
+        """Whether only what has a field can be found: every test of it but «is null» says so, and its negation, too."""
+        return any(_requires(condition, field) for condition in self._conditions)
 
     # Sources
 
@@ -165,9 +164,9 @@ class _Search:
                 self._smallest(parts, most) if isinstance(condition, And) is not negated else self._union(parts, most)
             )
         if not negated and (rare := rare_sql(condition)):
-            return _Source(rare, _FEW)
+            return _Source((rare,), _FEW)
         select = source_sql(condition, negated=negated)
-        return None if select is None else _Source(select, self._count(select, most))
+        return None if select is None else _Source((select,), self._count(select, most))
 
     def _smallest(self, conditions: Sequence[Condition], most: int) -> _Source | None:
         sources = [self._source_of(condition, most) for condition in conditions]
@@ -180,8 +179,8 @@ class _Search:
             if source is None:
                 return None
             sources.append(source)
-        selects = (sql("SELECT version_id FROM ({})", source.select) for source in sources)
-        return _Source(joined(" UNION ALL ", selects), sum(source.count for source in sources))
+        selects = itertools.chain.from_iterable(source.selects for source in sources)
+        return _Source(tuple(selects), sum(source.count for source in sources))
 
     def _count(self, select: Sql, most: int) -> int:
         counted = sql("SELECT count(*) FROM (SELECT 1 FROM ({}) LIMIT {})", select, most + 1)
@@ -258,6 +257,14 @@ class _Search:
             return None
         finally:
             self.db.set_progress_handler(None, 0)
+
+
+def _requires(condition: Condition, field: Field) -> bool:
+    """Whether only what has a field fulfils a condition. A test of what is missing is not true, nor is its negation."""
+    test = condition.condition if isinstance(condition, Not) else condition
+    if isinstance(test, Missing):
+        return test.field == field and test is not condition
+    return not isinstance(test, (Not, And, Or)) and test.field == field
 
 
 def _both(condition: Condition | None, other: Condition) -> Condition:
