@@ -326,7 +326,7 @@ def plan(catalog: SqliteCatalog, text: str, after: Any = None) -> str:
         ("in order", "order by metrics.accuracy desc", "SEARCH o USING COVERING INDEX metrics_by_value (name=?)"),
         ("by source", "metrics.accuracy > 0.5", "metrics_by_value (name=? AND value>?)"),
         ("by source", "metrics.accuracy between 0.5 and 1", "metrics_by_value (name=? AND value>? AND value<?)"),
-        ("by source", "not metrics.accuracy < 0.5", "metrics_by_value (name=?)"),
+        ("by source", "not metrics.accuracy < 0.5", "metrics_by_value (name=? AND value>?)"),
         ("by source", "tags = 'prod'", "SEARCH labels USING COVERING INDEX labels_by_word (word=?)"),
         ("by source", "tags.stage = 'prod'", "SEARCH t USING COVERING INDEX version_tags_by_value (key=? AND value=?)"),
         ("by source", "tags.stage is not null", "SEARCH t USING COVERING INDEX model_tags_by_value (key=?)"),

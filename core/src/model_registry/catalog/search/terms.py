@@ -74,6 +74,8 @@ _FOLDED = ("name", "alias")
 #: Fields of which SQLite's own LIKE is right, since they hold nothing but ASCII.
 _ASCII = ("name", "version", "alias", "digest", "files.path", "files.sha256", "parents.digest")
 
+_OPPOSITES = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+
 #: What a test costs a row, roughly in microseconds, by what has to be read.
 _COSTS = {
     **dict.fromkeys(("name", "version"), 0),
@@ -275,7 +277,7 @@ def source_sql(test: Test, *, negated: bool = False) -> Sql | None:
         return _having(test.field) if negated else None
     negated ^= _is_negated(test)
     if test.field.name == "metrics":
-        return sql("{} AND {}", _metric_source(test.field), _maybe_not(negated, _fits(test, Sql("value"))))
+        return sql("{} AND {}", _metric_source(test.field), _measured(test, negated))
     if test.field.name == "tags" and test.field.keys:
         return _tag_source(test.field, _maybe_not(negated, _fits(test, Sql("t.value"))))
     source = _SOURCES.get(test.field.name)
@@ -287,6 +289,13 @@ def _having(field: Field) -> Sql | None:
     if field.name == "metrics":
         return _metric_source(field)
     return _tag_source(field, Sql("TRUE")) if field.name == "tags" and field.keys else None
+
+
+def _measured(test: ValueTest, negated: bool) -> Sql:
+    """Whether a metric fits; of an order that is negated, the opposite, which the index finds."""
+    if negated and isinstance(test, Comparison) and test.operator in _OPPOSITES:
+        return _compare(Sql("value"), _OPPOSITES[test.operator], test.value, test.field)
+    return _maybe_not(negated, _fits(test, Sql("value")))
 
 
 def _maybe_not(negated: bool, condition: Sql) -> Sql:
