@@ -25,6 +25,7 @@ import model_registry
 from model_registry.cli import root
 from model_registry.cli.exit_codes import MEANINGS
 from model_registry.cli.lazy import LazyGroup
+from model_registry.search.fields import FIELDS, SYNONYMS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("core/*.md"), *ROOT.glob("plugins/*/*.md")])
@@ -202,6 +203,11 @@ def test_the_reference_has_every_code_of_a_finding() -> None:
     told = re.findall(r"^\| `([a-z-]+)` \| (?:error|warning|info) \| .+ \| .+ \|$", reference, re.MULTILINE)
     assert len(codes) > 25
     assert sorted(told) == sorted(codes)
+
+
+def test_the_reference_names_every_field_that_can_be_searched() -> None:
+    reference = (ROOT / "docs" / "reference" / "search.md").read_text(encoding="utf-8")
+    assert not {name for name in (*FIELDS, *SYNONYMS) if not re.search(rf"`{re.escape(name)}\b", reference)}
 
 
 def test_the_reference_names_every_field_of_the_metadata() -> None:

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from model_registry.records import RebuildReport as RebuildReport
     from model_registry.records import RepairReport as RepairReport
     from model_registry.records import SaveRequest as SaveRequest
+    from model_registry.records import SearchPage as SearchPage
     from model_registry.records import TensorRecord as TensorRecord
     from model_registry.registry import ModelRegistry as ModelRegistry
     from model_registry.shortcuts import register_huggingface_model as register_huggingface_model
@@ -90,7 +91,7 @@ _HOMES = {
     "loaders": "ModelLoader",
     "records": (
         "CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec LineageNode LoadRequest"
-        " LoadedModel ModelEntry ModelMetadata Parent PluginInfo ProgressReport RebuildReport RepairReport SaveRequest"
+        " LoadedModel ModelEntry ModelMetadata Parent PluginInfo ProgressReport RebuildReport RepairReport SaveRequest SearchPage"
         " TensorRecord"
     ),
     "registry": "ModelRegistry",

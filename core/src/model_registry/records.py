@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 
 from attrs import field, frozen
 
@@ -216,6 +216,28 @@ class ModelEntry:
         """
         checksum: str = self._inspector.checksum(self)
         return checksum
+
+
+@frozen
+class SearchPage(Sequence[ModelEntry]):
+    """A page of what a search found: a sequence of entries, with the way to the next page.
+
+    :param entries: The versions, in the order that was asked for.
+    :param cursor: What ``after=`` takes for the next page of the same query; None on the last page.
+    """
+
+    entries: tuple[ModelEntry, ...]
+    cursor: str | None = None
+
+    @overload
+    def __getitem__(self, index: int) -> ModelEntry: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[ModelEntry, ...]: ...
+    def __getitem__(self, index: int | slice) -> ModelEntry | tuple[ModelEntry, ...]:
+        return self.entries[index]
+
+    def __len__(self) -> int:
+        return len(self.entries)
 
 
 @frozen

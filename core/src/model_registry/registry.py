@@ -24,6 +24,7 @@ from model_registry.records import (
     ProgressReport,
     RebuildReport,
     RepairReport,
+    SearchPage,
 )
 
 if TYPE_CHECKING:
@@ -182,6 +183,7 @@ class ModelRegistry:
     ) -> list[ModelEntry]:
         """The versions of all models, by name, then PEP 440.
 
+        :param name: A name, or a pattern with ``*`` and ``?``; case does not count.
         :param removed: Those that can be restored, instead of the visible ones.
         :param after: (name, version) of the last entry of the page before; with ``limit`` this makes pages.
         """
@@ -189,6 +191,18 @@ class ModelRegistry:
             name=name, model_type=model_type, format=model_format, after=after, limit=limit, removed=removed
         )
         return [entry_of(self._context, row) for row in rows]
+
+    def search(self, query: str = "", *, limit: int | None = None, after: str | None = None) -> SearchPage:
+        """The versions that fulfil a query, such as ``metrics.accuracy >= 0.97 and tags.stage = 'prod' order by size``.
+
+        The language is told in ``docs/reference/search.md``. Without an order, by name, then PEP 440.
+
+        :param query: Empty for all versions.
+        :param limit: How many at most; None for all.
+        :param after: The ``cursor`` of the page before, of the same query.
+        :raises InvalidQueryError: with the column of the mistake in the query.
+        """
+        return operations.search.search(self._context, query, limit=limit, after=after)
 
     def get_model_info(self, name: str, version: str = LATEST) -> ModelEntry | None:
         """The entry of a version, None if there is none."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import time
 
@@ -48,7 +47,25 @@ def test_it_is_sqlites_like(pattern: str, text: str) -> None:
 def test_what_matches_begins_with_the_prefix(pattern: str, text: str) -> None:
     if Pattern(pattern).matches(text):
         assert text.lower().startswith(Pattern(pattern).prefix.lower())
-    assert Pattern(pattern).literal == (not re.search(r"(?<!\\)(?:\\\\)*[%_]", pattern))
+        assert all(piece.lower() in text.lower() for piece in Pattern(pattern).pieces)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "prefix", "is_prefix"),
+    [
+        ("ab%", "ab", True),
+        ("ab", "ab", False),
+        ("a_b%", "a", False),
+        ("%", "", True),
+        ("a%b", "a", False),
+        ("a%%", "a", False),
+        ("a\\%%", "a%", True),
+        ("_%", "", False),
+    ],
+)
+def test_what_a_pattern_begins_with(pattern: str, prefix: str, is_prefix: bool) -> None:
+    assert Pattern(pattern).prefix == prefix
+    assert Pattern(pattern).is_prefix == is_prefix
 
 
 def test_no_pattern_takes_long() -> None:

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from attrs import field, frozen
 
 from model_registry.catalog.facts import Aliases, Descriptions, History, Lineage, Tags, Upkeep
 from model_registry.errors import ConfigurationError
 from model_registry.records import Parent
+
+if TYPE_CHECKING:
+    from model_registry.search import Query
+
+#: Where a row stands among those that a search finds.
+Place: TypeAlias = tuple["str | int | float | None", ...]
+Found: TypeAlias = tuple["VersionRow", Place]
 
 #: Seconds after which a lease that nobody renewed counts as dead, whatever became of its owner.
 LEASE_SECONDS = 3600.0
@@ -148,9 +155,17 @@ class Catalog(Protocol):
     ) -> list[VersionRow]:
         """Versions in the order of name, then PEP 440.
 
+        :param name: A name, or a pattern with ``*``, ``?`` and ``[…]``.
         :param min_size: Bytes that a version has at least.
         :param after: (name, version) of the last row of the page before.
         :param removed: List the removed ones that can still be restored, instead of the visible ones.
+        """
+
+    def search(self, query: Query, *, after: Place | None = None, limit: int | None = None) -> list[Found]:
+        """The visible versions that fulfil a query, in its order, then by name and PEP 440.
+
+        :param after: The place of the last row of the page before, of the same query.
+        :returns: Each with its place: the values that it is ordered by, its name's key and its version's sort key.
         """
 
     def stats(self) -> CatalogStats:

@@ -7,11 +7,11 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from model_registry.catalog import LEASE_SECONDS, CatalogStats, VersionRow, aliases
+from model_registry.catalog import LEASE_SECONDS, CatalogStats, Found, Place, VersionRow, aliases
 from model_registry.catalog.aliases import SqliteAliases
 from model_registry.catalog.connection import Connections
 from model_registry.catalog.facts import Upkeep
@@ -26,6 +26,9 @@ from model_registry.errors import InvalidNameError, RegistrationLostError, Versi
 from model_registry.names import name_key
 from model_registry.versions import is_prerelease, next_version, sort_key
 
+if TYPE_CHECKING:
+    from model_registry.search import Query
+
 _RAISE_HIGHEST = "UPDATE models SET highest = ?, highest_key = ? WHERE id = ? AND coalesce(highest_key, '') < ?"
 #: Of several removals of one version, only the newest can be restored.
 _OLDER = """
@@ -36,6 +39,7 @@ _OLDER = """
 _WITH_IDS = f"SELECT v.id, m.id, {COLUMNS} FROM versions v JOIN models m ON m.id = v.model_id"
 #: A blob's id by its digest: the index has the first six bytes, which tell it from nearly all others.
 _BLOB = "SELECT id FROM blobs WHERE substr(sha256, 1, 6) = substr(:sha256, 1, 6) AND sha256 = :sha256"
+_PATTERN = frozenset("*?[")
 #: Fewer than SQLite's limit of bound parameters.
 _BATCH = 500
 
@@ -149,7 +153,7 @@ class SqliteCatalog:
         terms = ["v.removed_at IS NOT NULL" if removed else "v.removed_at IS NULL"]
         values: list[object] = []
         for term, value in (
-            ("m.key = ?", name and name_key(name)),
+            _named_like(name),
             (f"v.model_type = {WORD}", model_type),
             (f"v.format = {WORD}", format),
             ("v.size >= ?", min_size),
@@ -167,6 +171,11 @@ class SqliteCatalog:
             select = SELECT if removed else SELECT_BY_NAME
             rows = db.execute(f"{select} WHERE {where} ORDER BY m.key, v.sort_key, v.removed_at LIMIT ?", values)
             return [row_of(row) for row in rows]
+
+    def search(self, query: Query, *, after: Place | None = None, limit: int | None = None) -> list[Found]:
+        from model_registry.catalog.search import search  # whoever does not search need not know the language
+
+        return search(self._connections, query, after=after, limit=limit)
 
     def stats(self) -> CatalogStats:
         with self._connections.reading() as db:
@@ -285,6 +294,14 @@ def raise_highest(db: sqlite3.Connection, model_id: int, version: str) -> None:
     """Note that a model had this version: a number is never given twice."""
     key = sort_key(version)
     db.execute(_RAISE_HIGHEST, (version, key, model_id, key))
+
+
+def _named_like(name: str | None) -> tuple[str, str | None]:
+    """What finds models by a name or a pattern. Names hold none of the signs of a pattern."""
+    if name is None or not _PATTERN.intersection(name):
+        return "m.key = ?", name and name_key(name)
+    pattern = name.lower().replace("[!", "[^")
+    return "m.key GLOB ?", pattern.encode(errors="backslashreplace").decode()
 
 
 def _named(cursor: sqlite3.Cursor) -> dict[str, Any]:

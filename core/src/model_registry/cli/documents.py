@@ -6,6 +6,7 @@
                   ``implementation``, ``platform``, ``machine``, ``packages``, ``git``, ``command``; both null where
                   they are not known, or damaged
 ``list``          ``versions``: a list of *version*; ``more``: whether ``--limit`` cut it
+``search``        ``versions``: a list of *version*; ``cursor``: what ``--after`` takes for the next page, or null
 ``load-check``    ``name``, ``version``; ``type`` and ``tokenizer_type``: dotted, or null; ``bytes_verified``,
                   ``seconds``
 ``export``        ``name``, ``version``, ``path``

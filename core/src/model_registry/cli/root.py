@@ -22,6 +22,7 @@ _COMPLETION = "_MODEL_REGISTRY_COMPLETE"
 _NAMES = (
     "register",
     "list",
+    "search",
     "show",
     "load-check",
     "export",

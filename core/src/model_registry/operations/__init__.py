@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from model_registry.operations import register as register
     from model_registry.operations import remove as remove
     from model_registry.operations import repair as repair
+    from model_registry.operations import search as search
     from model_registry.operations import stats as stats
     from model_registry.operations import tags as tags
     from model_registry.operations import validate as validate

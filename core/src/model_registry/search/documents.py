@@ -9,7 +9,7 @@ from typing import Any
 
 from model_registry.search.fields import FIELDS, Kind
 from model_registry.search.patterns import Pattern
-from model_registry.search.tree import Between, Comparison, Field, Like, Missing, Test, Value, Within
+from model_registry.search.tree import Between, Comparison, Field, Like, Missing, Test, Value, ValueTest, Within
 from model_registry.versions import sort_key
 
 Predicate = Callable[[Any], bool]
@@ -58,7 +58,7 @@ def comparable(value: Value, kind: Kind) -> Any:
     return _key(value) if kind is Kind.VERSION and isinstance(value, str) else value
 
 
-def _predicate(test: Comparison | Within | Between | Like, kind: Kind) -> Predicate:
+def _predicate(test: ValueTest, kind: Kind) -> Predicate:
     """What a single value has to fulfil; of ``!=``, what it must not."""
     if isinstance(test, Like):
         matches = Pattern(test.pattern).matches

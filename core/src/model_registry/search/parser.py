@@ -26,7 +26,8 @@ from model_registry.search.tree import (
 )
 from model_registry.search.values import DIGEST_PREFIX, value_of
 
-MAX_DEPTH = 50
+#: SQLite's parser has room for a hundred symbols: each level takes three, and the innermost test up to fifty.
+MAX_DEPTH = 12
 MAX_TESTS = 100
 MAX_VALUES = 1000
 MAX_ORDERS = 8

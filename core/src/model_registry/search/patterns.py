@@ -29,9 +29,16 @@ class Pattern:
         return self._segments[0].prefix
 
     @property
-    def literal(self) -> bool:
-        """Nothing in it is wild."""
-        return len(self._segments) == 1 and len(self.prefix) == self._segments[0].length
+    def is_prefix(self) -> bool:
+        """Nothing in it is wild but a % at its end."""
+        return (
+            len(self._segments) == 2 and len(self.prefix) == self._segments[0].length and not self._segments[1].length
+        )
+
+    @property
+    def pieces(self) -> list[str]:
+        """What occurs in every matching text, but for case."""
+        return [piece for segment in self._segments for piece in segment.pieces if piece]
 
     def matches(self, text: str) -> bool:
         first, last = self._segments[0], self._segments[-1]
@@ -55,12 +62,18 @@ class _Segment:
 
     def __init__(self) -> None:
         self.length = 0
-        self.prefix = ""
+        self.pieces = [""]
         self._source: list[str] = []
 
+    @property
+    def prefix(self) -> str:
+        return self.pieces[0]
+
     def add(self, character: str, *, wild: bool) -> None:
-        if not wild and len(self.prefix) == self.length:
-            self.prefix += character
+        if wild:
+            self.pieces.append("")
+        else:
+            self.pieces[-1] += character
         self.length += 1
         self._source.append("." if wild else re.escape(character))
 

@@ -8,6 +8,7 @@ fails it if there is none.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from attrs import frozen
@@ -107,7 +108,8 @@ class Or:
     conditions: tuple[Condition, ...]
 
 
-Test: TypeAlias = Comparison | Within | Between | Like | Missing
+ValueTest: TypeAlias = Comparison | Within | Between | Like
+Test: TypeAlias = ValueTest | Missing
 Condition: TypeAlias = Test | Not | And | Or
 
 
@@ -128,6 +130,23 @@ class Query:
 
     condition: Condition | None = None
     order: tuple[Order, ...] = ()
+
+
+def metrics_of(query: Query) -> tuple[str, ...]:
+    """The names of the metrics that a query asks for, each once."""
+    tested = () if query.condition is None else _fields_of(query.condition)
+    fields = [*tested, *(order.field for order in query.order)]
+    return tuple(dict.fromkeys(field.keys[0] for field in fields if field.name == "metrics"))
+
+
+def _fields_of(condition: Condition) -> Iterator[Field]:
+    if isinstance(condition, Not):
+        yield from _fields_of(condition.condition)
+    elif isinstance(condition, (And, Or)):
+        for part in condition.conditions:
+            yield from _fields_of(part)
+    else:
+        yield condition.field
 
 
 def _quoted(key: str) -> str:
