@@ -126,6 +126,9 @@ class Catalog(Protocol):
     def latest(self, name: str) -> VersionRow | None:
         """The highest visible version by PEP 440; a pre-release only if there is nothing else."""
 
+    def blobs_of(self, name: str, version: str, digest: str) -> tuple[tuple[str, int], ...]:
+        """(sha256, size) of every blob that the version needs, also while it is removed; none if it was forgotten."""
+
     def similar_names(self, name: str, limit: int = 3) -> list[str]:
         """Names of visible models near to this one, for error messages."""
 
@@ -156,6 +159,12 @@ class Catalog(Protocol):
         """Hide one version, or all of a model; ``keep`` leaves them restorable.
 
         :returns: What was removed; what is not kept, with its blobs.
+        """
+
+    def remove_all(self, versions: Iterable[tuple[str, str, str]], *, keep: bool) -> list[VersionRow]:
+        """Like ``remove``, for each (name, version, digest) that is still visible; all or none.
+
+        :returns: What was removed, in order.
         """
 
     def restore(self, name: str, version: str | None) -> list[VersionRow]:

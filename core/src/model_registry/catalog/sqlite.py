@@ -112,6 +112,16 @@ class SqliteCatalog:
             found = db.execute(query, {"key": name_key(name)}).fetchone()
         return found and row_of(found)
 
+    def blobs_of(self, name: str, version: str, digest: str) -> tuple[tuple[str, int], ...]:
+        query = """
+            SELECT DISTINCT lower(hex(b.sha256)), b.size
+            FROM models m JOIN versions v ON v.model_id = m.id
+            JOIN version_blobs vb ON vb.version_id = v.id JOIN blobs b ON b.id = vb.blob_id
+            WHERE m.key = ? AND v.sort_key = ? AND v.digest = ?
+        """
+        with self._connections.reading() as db:
+            return tuple(db.execute(query, (name_key(name), sort_key(version), bytes.fromhex(digest))))
+
     def similar_names(self, name: str, limit: int = 3) -> list[str]:
         from difflib import get_close_matches
 
@@ -180,19 +190,14 @@ class SqliteCatalog:
 
     def remove(self, name: str, version: str | None, *, keep: bool) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
-            found = _matching(db, VISIBLE, name, version)
-            blobs = [() if keep else _blobs_of(db, id) for id, _, _ in found]
-            removed_at = now() if keep else None
-            for id, model_id, row in found:
-                if keep:
-                    _forget(db, [older for (older,) in db.execute(_OLDER, (id,)).fetchall()])
-                    db.execute("UPDATE versions SET removed_at = ? WHERE id = ?", (removed_at, id))
-                record(db, "removed", model_id, row.version)
-            if not keep:
-                _forget(db, [id for id, _, _ in found])
-        return [
-            evolve(row, removed_at=removed_at, blobs=needed) for (_, _, row), needed in zip(found, blobs, strict=True)
-        ]
+            return _remove(db, _matching(db, VISIBLE, name, version), keep=keep)
+
+    def remove_all(self, versions: Iterable[tuple[str, str, str]], *, keep: bool) -> list[VersionRow]:
+        with self._connections.writing(durable=True) as db:
+            found = []
+            for name, version, digest in versions:
+                found += [each for each in _matching(db, VISIBLE, name, version) if each[2].digest == digest]
+            return _remove(db, found, keep=keep)
 
     def restore(self, name: str, version: str | None) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
@@ -352,6 +357,22 @@ def _matching(db: sqlite3.Connection, where: str, name: str, version: str | None
         values.append(sort_key(version))
     rows = db.execute(f"{_WITH_IDS} WHERE {where} ORDER BY v.sort_key, v.removed_at", values)
     return [(id, model_id, row_of(row)) for id, model_id, *row in rows.fetchall()]
+
+
+def _remove(db: sqlite3.Connection, found: list[tuple[int, int, VersionRow]], *, keep: bool) -> list[VersionRow]:
+    """Hide what ``_matching`` found, or forget it."""
+    removed = []
+    removed_at = now() if keep else None
+    for id, model_id, row in found:
+        needed = () if keep else _blobs_of(db, id)
+        if keep:
+            _forget(db, [older for (older,) in db.execute(_OLDER, (id,)).fetchall()])
+            db.execute("UPDATE versions SET removed_at = ? WHERE id = ?", (removed_at, id))
+        record(db, "removed", model_id, row.version)
+        removed.append(evolve(row, removed_at=removed_at, blobs=needed))
+    if not keep:
+        _forget(db, [id for id, _, _ in found])
+    return removed
 
 
 def _forget(db: sqlite3.Connection, version_ids: list[int]) -> None:

@@ -25,6 +25,7 @@ _NAMES = (
     "show",
     "load-check",
     "export",
+    "copy",
     "remove",
     "restore",
     "validate",
