@@ -55,10 +55,17 @@ def select(context: Context, where: Where, registry: Searching) -> list[Selected
     :raises ModelNotFoundError: for a named version that does not exist.
     """
     if not isinstance(where, str):
-        return list(dict.fromkeys(_selected(entry_for(context, reference)) for reference in where))
-    if where.strip():
-        return [_selected(entry) for entry in _found(registry, where)]
-    return [Selected(row.name, row.version, row.digest, max(0, int(row.size))) for row in _all(context)]
+        found = (_selected(entry_for(context, reference)) for reference in where)
+    elif where.strip():
+        found = (_selected(entry) for entry in _found(registry, where))
+    else:
+        # As the catalog has them, whoever wrote it: each is checked when its turn comes, and fails by itself.
+        found = (Selected(row.name, row.version, row.digest, _size(row)) for row in _all(context))
+    return list(dict.fromkeys(found))
+
+
+def _size(row: VersionRow) -> int:
+    return row.size if type(row.size) is int and row.size >= 0 else 0
 
 
 def _selected(entry: ModelEntry) -> Selected:
