@@ -49,7 +49,7 @@ CALLS_OF_EACH_KIND = ("writev", "fsync", "rename", "unlink", "rmdir", "mkdir", "
 #: The system calls that they and SQLite make in the main thread.
 SYSTEM_CALLS = ("pwrite64", "fdatasync", "fsync", "rename", "unlink", "unlinkat", "mkdir", "chmod")
 #: A fault that strace injects strikes each thread when it makes a call for this time.
-STRIKES_AT = 150
+STRIKES_AT = 300
 
 Parts = dict[str, bytes]
 

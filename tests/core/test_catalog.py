@@ -358,7 +358,7 @@ class TestRemoving:
 class TestCollecting:
     def test_frees_what_nothing_needs(self, catalog: SqliteCatalog) -> None:
         digests = [digit * 64 for digit in "1234"]
-        add(catalog, row("m", "1.0", blobs=((digests[0], 5),)), row("m", "2.0", blobs=((digests[1], 6),)))
+        add(catalog, row("m", "1.0", blobs=((digests[0], 5, "a"),)), row("m", "2.0", blobs=((digests[1], 6, ""),)))
         catalog.remove("m", "2.0", keep=True)  # still restorable
         catalog.claim(catalog.begin("me"), [digests[2]])
         deleted: list[str] = []

@@ -16,7 +16,7 @@ PACKAGE = Path(model_registry.__file__).parent
 
 #: From the bottom to the top. A name without a suffix is a module or a whole sub-package.
 LAYERS = (
-    ("errors", "vocabulary", "records"),
+    ("errors", "vocabulary", "records", "comparison"),
     (
         "hookspecs",
         "config",
@@ -31,9 +31,22 @@ LAYERS = (
         "clock",
         "actor",
     ),
-    ("bars", "plugins", "catalog", "blobs", "manifest", "provenance", "staging", "files", "loaders", "leases"),
+    (
+        "bars",
+        "plugins",
+        "catalog",
+        "blobs",
+        "manifest",
+        "environment",
+        "provenance",
+        "staging",
+        "files",
+        "loaders",
+        "leases",
+        "search",
+    ),
     ("operations", "registry"),
-    ("__init__", "__main__", "cli", "shortcuts"),
+    ("__init__", "__main__", "cli", "shortcuts", "testing"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -17,6 +17,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from model_registry.comparison import Change as Change
+    from model_registry.comparison import Comparison as Comparison
+    from model_registry.comparison import FileChange as FileChange
+    from model_registry.comparison import MetricChange as MetricChange
+    from model_registry.comparison import TensorChange as TensorChange
     from model_registry.errors import ClassNotFoundError as ClassNotFoundError
     from model_registry.errors import ConfigurationError as ConfigurationError
     from model_registry.errors import DestinationExistsError as DestinationExistsError
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from model_registry.errors import InvalidMetadataError as InvalidMetadataError
     from model_registry.errors import InvalidNameError as InvalidNameError
     from model_registry.errors import InvalidOptionError as InvalidOptionError
+    from model_registry.errors import InvalidQueryError as InvalidQueryError
     from model_registry.errors import ModelNotFoundError as ModelNotFoundError
     from model_registry.errors import ModelRegistryError as ModelRegistryError
     from model_registry.errors import PermissionRequiredError as PermissionRequiredError
@@ -62,6 +68,7 @@ if TYPE_CHECKING:
     from model_registry.records import PluginInfo as PluginInfo
     from model_registry.records import ProgressReport as ProgressReport
     from model_registry.records import SaveRequest as SaveRequest
+    from model_registry.records import TensorRecord as TensorRecord
     from model_registry.registry import ModelRegistry as ModelRegistry
     from model_registry.shortcuts import register_huggingface_model as register_huggingface_model
     from model_registry.shortcuts import register_onnx_model as register_onnx_model
@@ -71,17 +78,20 @@ if TYPE_CHECKING:
     from model_registry.vocabulary import ModelType as ModelType
 
 _HOMES = {
+    "comparison": "Change Comparison FileChange MetricChange TensorChange",
     "errors": (
         "ClassNotFoundError ConfigurationError DestinationExistsError IntegrityError InvalidMetadataError"
-        " InvalidNameError InvalidOptionError ModelNotFoundError ModelRegistryError PermissionRequiredError"
-        " PluginError PluginLoadError RegistrationLostError RegistryNotFoundError SourceNotFoundError StorageError"
-        " UnsafeModelError UnsupportedFormatError UnsupportedModelError VersionExistsError VersionNotFoundError"
+        " InvalidNameError InvalidOptionError InvalidQueryError ModelNotFoundError ModelRegistryError"
+        " PermissionRequiredError PluginError PluginLoadError RegistrationLostError RegistryNotFoundError"
+        " SourceNotFoundError StorageError UnsafeModelError UnsupportedFormatError UnsupportedModelError"
+        " VersionExistsError VersionNotFoundError"
     ),
     "hookspecs": "Source Stage VersionFiles hookimpl",
     "loaders": "ModelLoader",
     "records": (
         "BatchFailure BatchReport CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec"
         " LineageNode LoadRequest LoadedModel ModelEntry ModelMetadata Parent PluginInfo ProgressReport SaveRequest"
+        " TensorRecord"
     ),
     "registry": "ModelRegistry",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",

@@ -49,6 +49,7 @@ from model_registry.records import (
     LoadRequest,
     ModelEntry,
     SaveRequest,
+    TensorRecord,
 )
 
 PROJECT = "model_registry"
@@ -179,6 +180,45 @@ def export(request: ExportRequest, files: VersionFiles) -> bool | None:
 def validate(format: str, files: VersionFiles) -> Iterable[Finding] | None:
     """Look at the structure of the files, without executing anything. Asked when registering (an ``error`` refuses the
     version) and by ``validate_registry``. ``where`` may name only the file: the core puts the version in front."""
+
+
+@hookspec(firstresult=True)
+def tensors(format: str, files: VersionFiles) -> Iterable[TensorRecord] | None:
+    """Every tensor of a version, by its name in the model: what headers tell, without running anything or importing a
+    framework. None means «not my format», or that the format does not tell.
+
+    Each lies within one member, uncompressed, so that versions can be compared without the plugin. A tensor that has
+    several names is told under each.
+
+    :raises UnsafeModelError: for headers that are not sound.
+    """
+
+
+@hookspec(firstresult=True)
+def modules(format: str, files: VersionFiles) -> Mapping[str, str] | None:
+    """The parts that a model is made of, by path in the module tree, where "" is the model itself: one line each, such
+    as ``torch.nn.modules.linear.Linear(in_features=4, out_features=16, bias=True)``.
+
+    Equal modules have equal lines; long values are shortened so that others still look different. None like above.
+    """
+
+
+@hookspec(firstresult=True)
+def difference(dtype: str, a: memoryview, b: memoryview) -> tuple[float, float] | None:
+    """The greatest and the sum of the absolute differences of two pieces of a tensor, element by element.
+
+    Called piece by piece from several threads, so it must not wait for other work, and keep neither buffer.
+
+    :param dtype: As in ``TensorRecord``. None for one that this plugin does not know.
+    :param a: The bytes of whole elements; ``b`` has as many.
+    :returns: NaN against NaN counts as 0, and NaN against anything else as infinity, which is never hidden by a sum.
+    """
+
+
+@hookspec
+def packages(format: str) -> Iterable[str] | None:
+    """The distributions whose versions matter to models of this format, such as ``["torch", "numpy"]``. Their versions
+    are kept in the environment of each version that is registered. None for «not my format»."""
 
 
 @hookspec

@@ -5,6 +5,7 @@ All are immutable. Sizes are bytes unless a name says otherwise; ``*_mb`` are me
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -86,6 +87,31 @@ class FileRecord:
 
 
 @frozen
+class TensorRecord:
+    """One tensor of a version, as a plugin reads it from the files without making it.
+
+    :param name: Its name in the model, such as ``"encoder.0.weight"``.
+    :param dtype: What its elements are: ``"float32"``, ``"bfloat16"``, ``"int64"``, …
+    :param shape: Its sizes; empty for a single number.
+    :param path: The member that holds its bytes.
+    :param offset: Where in the member they begin, in bytes.
+    :param nbytes: How many there are.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    path: str
+    offset: int
+    nbytes: int
+
+    @property
+    def elements(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+@frozen
 class ModelEntry:
     """A registered version.
 
@@ -125,6 +151,28 @@ class ModelEntry:
         return files
 
     @property
+    def provenance(self) -> Mapping[str, str] | None:
+        """Who registered it, and where: ``actor``, ``user``, ``host``, ``python``, ``machine``. None if unknown.
+
+        :raises IntegrityError: if the manifest, or the record itself, is damaged.
+        """
+        facts: Mapping[str, str] | None = self._inspector.provenance(self)
+        return facts
+
+    @property
+    def environment(self) -> Mapping[str, Any] | None:
+        """Where the version was made, None if that was not captured.
+
+        ``python``, ``implementation``, ``platform`` and ``machine``; ``packages``: versions by distribution; ``git``:
+        ``commit`` and whether it was ``clean`` (None if git could not say), or None; ``command``: its words, secrets
+        masked. It is what the registering process said, and no part of the digest.
+
+        :raises IntegrityError: if the manifest, or a record that leads there, is damaged.
+        """
+        environment: Mapping[str, Any] | None = self._inspector.environment(self)
+        return environment
+
+    @property
     def aliases(self) -> tuple[str, ...]:
         """The aliases that name this version now, without the ``@``."""
         aliases: tuple[str, ...] = self._inspector.aliases(self)
@@ -141,6 +189,14 @@ class ModelEntry:
         """What this version comes from: as registered, and as linked since."""
         parents: tuple[Parent, ...] = self._inspector.parents(self)
         return parents
+
+    def tensors(self) -> tuple[TensorRecord, ...]:
+        """Its tensors, read from the files without loading the model. Empty where no plugin can tell.
+
+        :raises IntegrityError: if the bytes on the disk are not those that were registered.
+        """
+        tensors: tuple[TensorRecord, ...] = self._inspector.tensors(self)
+        return tensors
 
     def verify(self) -> None:
         """Raise IntegrityError, naming the file, unless every file is as it was registered.

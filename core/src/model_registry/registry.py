@@ -26,6 +26,7 @@ from model_registry.records import (
 )
 
 if TYPE_CHECKING:
+    from model_registry.comparison import Comparison
     from model_registry.loaders import ModelLoader
     from model_registry.operations.batch import ProgressChoice
     from model_registry.operations.parents import ParentLike
@@ -184,6 +185,20 @@ class ModelRegistry:
         :raises VersionNotFoundError: naming the versions there are.
         """
         return entry_of(self._context, require(self._context, name, version))
+
+    def compare(self, a: str | ModelEntry, b: str | ModelEntry, *, differences: bool = False) -> Comparison:
+        """How the version ``b`` differs from ``a``: metadata, metrics, files, tensors, modules. Neither is loaded.
+
+        Tensors in files of one digest are equal without being read; of others, no byte is read twice, once the files
+        have been verified.
+
+        :param a: A version of any model and format: ``"name"`` (the latest), ``"name:version"``, or an entry, which may
+            be of another registry. Likewise ``b``.
+        :param differences: Also tell the greatest and the mean absolute difference of each tensor that changed.
+        :raises ModelNotFoundError: naming models that are called nearly so.
+        :raises IntegrityError: if bytes on the disk are not those that were registered.
+        """
+        return operations.compare.compare(self._context, a, b, differences=differences)
 
     def remove_model(self, name: str, version: str | None = None) -> bool:
         """Remove a version, or all of a model. While ``backup_enabled``, ``restore_model`` brings it back for

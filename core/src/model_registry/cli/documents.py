@@ -1,7 +1,10 @@
 """What ``--json`` prints: one document on stdout, in ASCII. Keys are never renamed or taken away, only added.
 
 ``register``      a *version*
-``show``          a *version*, with ``files``: a list of ``path``, ``size``, ``sha256``, ``media_type``
+``show``          a *version*, with ``files``: a list of ``path``, ``size``, ``sha256``, ``media_type``;
+                  ``provenance``: ``user``, ``host``, ``python``, ``machine``; ``environment``: ``python``,
+                  ``implementation``, ``platform``, ``machine``, ``packages``, ``git``, ``command``; both null where
+                  they are not known, or damaged
 ``list``          ``versions``: a list of *version*; ``more``: whether ``--limit`` cut it
 ``load-check``    ``name``, ``version``; ``type`` and ``tokenizer_type``: dotted, or null; ``bytes_verified``,
                   ``seconds``
@@ -40,6 +43,7 @@ from typing import Any
 import attrs
 import click
 
+from model_registry.errors import ModelRegistryError
 from model_registry.records import ModelEntry
 
 Document = dict[str, Any]
@@ -62,6 +66,14 @@ def version_document(entry: ModelEntry) -> Document:
         "removed_at": entry.removed_at,
         "metadata": entry.metadata,
     }
+
+
+def origin_document(entry: ModelEntry) -> Document:
+    """Who registered a version, and where it was made."""
+    try:
+        return {"provenance": entry.provenance, "environment": entry.environment}
+    except ModelRegistryError:  # «validate» tells of it
+        return {"provenance": None, "environment": None}
 
 
 def plain(value: Any) -> Any:

@@ -48,6 +48,7 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.InvalidNameError, ExitCode.USAGE),
     (errors.InvalidMetadataError, ExitCode.USAGE),
     (errors.InvalidOptionError, ExitCode.USAGE),
+    (errors.InvalidQueryError, ExitCode.USAGE),
     (errors.ConfigurationError, ExitCode.USAGE),
     (errors.IntegrityError, ExitCode.INTEGRITY),
     (errors.UnsafeModelError, ExitCode.REFUSED),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from model_registry.cli.documents import version_document
+from model_registry.cli.documents import origin_document, version_document
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import reference_arguments, require_entry, split_reference
 from model_registry.cli.session import Session
@@ -20,7 +20,7 @@ def command(session: Session, name: str, version: str | None) -> None:
     """
     entry = require_entry(session.open(), *split_reference(name, version))
     if session.json:
-        return session.emit({**version_document(entry), "files": entry.files})
+        return session.emit({**version_document(entry), **origin_document(entry), "files": entry.files})
     from model_registry.cli.page import show_page  # not for programs: it needs rich
 
     return show_page(entry, session.screen())

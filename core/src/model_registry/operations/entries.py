@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import evolve
 
 from model_registry.catalog import VersionRow
@@ -12,7 +14,7 @@ from model_registry.errors import ModelNotFoundError, ModelRegistryError, Unsafe
 from model_registry.names import check_alias, check_model_name, shown
 from model_registry.operations import metadata
 from model_registry.operations.context import Context
-from model_registry.records import FileRecord, ModelEntry, Parent
+from model_registry.records import FileRecord, ModelEntry, Parent, TensorRecord
 from model_registry.versions import check_version
 
 LATEST = "latest"
@@ -101,7 +103,7 @@ def _no_alias(context: Context, name: str, alias: str) -> ModelNotFoundError:
     known = ", ".join(f"@{each}" for each in aliases.of_model(name))
     if context.catalog.latest(name) is None:
         return _no_model(context, name)
-    hint = f"it has {known}" if known else f"«model-registry alias set {name} {alias[1:]} VERSION» makes it"
+    hint = f"it has {known}" if known else f"set_alias({name!r}, {alias[1:]!r}) makes it"
     return VersionNotFoundError(f"model {name!r} has no alias {alias!r}", hint=hint, model=name, version=alias)
 
 
@@ -111,41 +113,63 @@ def _no_model(context: Context, name: str) -> ModelNotFoundError:
     return ModelNotFoundError(f"there is no model {name!r}", hint=hint, model=name)
 
 
+def home_of(context: Context, entry: ModelEntry) -> Context:
+    """The registry that holds an entry's bytes: the one it was got from, which need not be this one."""
+    inspector = entry._inspector
+    return inspector.context if isinstance(inspector, Inspector) else context
+
+
 class Inspector:
     """How an entry looks at its own bytes. What that needs is imported when it is asked for."""
 
     def __init__(self, context: Context) -> None:
-        self._context = context
+        self.context = context
 
     def __reduce__(self) -> tuple[object, ...]:
         """Another process gets an entry that opens the registry for itself."""
-        return _reopen, (evolve(self._context.settings, path=self._context.folder),)
+        return _reopen, (evolve(self.context.settings, path=self.context.folder),)
 
     def files(self, entry: ModelEntry) -> tuple[FileRecord, ...]:
         from model_registry.operations.stored import read_manifest
 
-        return read_manifest(self._context, entry.digest, entry.reference).files
+        return read_manifest(self.context, entry.digest, entry.reference).files
+
+    def tensors(self, entry: ModelEntry) -> tuple[TensorRecord, ...]:
+        from model_registry.operations.contents import contents_of
+
+        return contents_of(self.context, entry, with_modules=False).tensors or ()
+
+    def provenance(self, entry: ModelEntry) -> dict[str, str] | None:
+        from model_registry.operations import origin
+
+        found = origin.provenance_of(self.context, entry)
+        return None if found is None else dict(found.facts)
+
+    def environment(self, entry: ModelEntry) -> dict[str, Any] | None:
+        from model_registry.operations import origin
+
+        return origin.environment_of(self.context, entry)
 
     def aliases(self, entry: ModelEntry) -> tuple[str, ...]:
-        return self._context.catalog.aliases.of_version(_key(entry))
+        return self.context.catalog.aliases.of_version(_key(entry))
 
     def tags(self, entry: ModelEntry) -> dict[str, str]:
-        return self._context.catalog.tags.of_version(_key(entry))
+        return self.context.catalog.tags.of_version(_key(entry))
 
     def parents(self, entry: ModelEntry) -> tuple[Parent, ...]:
-        return tuple(self._context.catalog.lineage.parents(_key(entry)))
+        return tuple(self.context.catalog.lineage.parents(_key(entry)))
 
     def verify(self, entry: ModelEntry) -> None:
         from model_registry.operations.stored import files_of
 
-        with self._context.progress.operation(f"verifying {entry.reference}", bytes_total=entry.size):
-            files_of(self._context, entry).verify()
+        with self.context.progress.operation(f"verifying {entry.reference}", bytes_total=entry.size):
+            files_of(self.context, entry).verify()
 
     def checksum(self, entry: ModelEntry) -> str:
         from model_registry.operations.stored import checksum
 
-        with self._context.progress.operation(f"verifying {entry.reference}", bytes_total=entry.size):
-            return checksum(self._context, entry)
+        with self.context.progress.operation(f"verifying {entry.reference}", bytes_total=entry.size):
+            return checksum(self.context, entry)
 
 
 def _key(entry: ModelEntry) -> VersionRow:

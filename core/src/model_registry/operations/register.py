@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from model_registry import manifest, provenance
+from model_registry import environment, manifest, provenance
 from model_registry.catalog import VersionRow
 from model_registry.clock import moment, now
 from model_registry.digests import sha256_of_bytes
@@ -166,8 +166,11 @@ def _prepare(
     record = manifest.write(records, document, config)
     digest = sha256_of_bytes(record)
     registered_at = now()
-    origin = provenance.write(digest, len(record), moment(registered_at), provenance.of_this_process())
-    documents = registration.stage.write_records([document, config, record, origin, provenance.EMPTY_BLOB])
+    around = _environment(context, described.format)
+    origin = provenance.write(digest, len(record), moment(registered_at), provenance.of_this_process(), around)
+    documents = registration.stage.write_records(
+        [document, config, record, origin, provenance.EMPTY_BLOB if around is None else around]
+    )
     staged = [*members, *documents]
     row = row_for(
         described,
@@ -178,6 +181,10 @@ def _prepare(
         blobs=[file.blob for file in staged],
     )
     return _Version(row, staged)
+
+
+def _environment(context: Context, format: str) -> bytes | None:
+    return environment.capture(context.plugins.packages(format)) if context.settings.capture_environment else None
 
 
 def _existing(context: Context, row: VersionRow) -> ModelEntry | None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from model_registry.catalog import VersionRow
 from model_registry.errors import VersionNotFoundError
-from model_registry.names import check_model_name
+from model_registry.names import check_alias, check_model_name
 from model_registry.operations.context import Context
-from model_registry.operations.entries import entry_of, find
+from model_registry.operations.entries import entry_of, find, require
 from model_registry.records import ModelEntry
 from model_registry.versions import check_version
 
@@ -51,7 +51,7 @@ def restore(context: Context, name: str, version: str | None) -> list[ModelEntry
     :raises VersionNotFoundError: if there is nothing to restore.
     """
     check_model_name(name)
-    rows = context.catalog.restore(name, None if version is None else check_version(version))
+    rows = context.catalog.restore(name, None if version is None else _number(context, name, version))
     if not rows:
         what = name if version is None else f"{name}:{version}"
         raise VersionNotFoundError(
@@ -65,3 +65,11 @@ def restore(context: Context, name: str, version: str | None) -> list[ModelEntry
         logger.info("restored %s", entry.reference)
         context.plugins.notify("restored", entry=entry)
     return entries
+
+
+def _number(context: Context, name: str, version: str) -> str:
+    """The version that is meant, which an alias may still name although it was removed."""
+    if not isinstance(version, str) or not version.startswith("@"):
+        return check_version(version)
+    row = context.catalog.aliases.get(name, check_alias(version))
+    return (row or require(context, name, version)).version  # require says which aliases there are

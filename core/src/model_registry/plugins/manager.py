@@ -38,6 +38,7 @@ from model_registry.records import (
     LoadRequest,
     PluginInfo,
     SaveRequest,
+    TensorRecord,
 )
 from model_registry.vocabulary import ModelFormat
 
@@ -166,6 +167,35 @@ class Plugins:
     def validate(self, format: str, files: VersionFiles) -> list[Finding]:
         with self._guarded("validate"):
             return [finding for answer in self._hook.validate(format=format, files=files) for finding in answer]
+
+    def tensors(self, format: str, files: VersionFiles) -> tuple[TensorRecord, ...] | None:
+        """Every tensor of a version, None if no plugin tells."""
+        with self._guarded("tensors"):
+            told = self._hook.tensors(format=format, files=files)
+            found = None if told is None else tuple(told)
+        if not all(isinstance(tensor, TensorRecord) for tensor in found or ()):
+            raise self._broken(format, "tensors gave something else than records of tensors")
+        return found
+
+    def modules(self, format: str, files: VersionFiles) -> Mapping[str, str] | None:
+        """The lines of a version's module tree, None if no plugin tells."""
+        with self._guarded("modules"):
+            told = self._hook.modules(format=format, files=files)
+            return None if told is None else {str(path): str(line) for path, line in told.items()}
+
+    def difference(self, dtype: str, a: memoryview, b: memoryview) -> tuple[float, float] | None:
+        """The greatest and the sum of the absolute differences, None if no plugin knows the dtype."""
+        with self._guarded("difference"):
+            told = self._hook.difference(dtype=dtype, a=a, b=b)
+            if told is None:
+                return None
+            greatest, total = told
+            return float(greatest), float(total)
+
+    def packages(self, format: str) -> list[str]:
+        """The distributions whose versions matter to models of a format, by every plugin's word."""
+        with self._guarded("packages"):
+            return sorted({str(name) for answer in self._hook.packages(format=format) for name in answer})
 
     def notify(self, event: str, **facts: Any) -> None:
         """Tell every plugin of something that has happened already; ``event`` is a lifecycle hook's name.

@@ -15,6 +15,7 @@ from model_registry import (
     LoadRequest,
     SaveRequest,
     Stage,
+    TensorRecord,
     VersionFiles,
     hookimpl,
 )
@@ -95,6 +96,28 @@ class Plugin:
         if format == PYTORCH:
             return list(checks.check_pytorch(files))
         return list(checks.check_torchscript(files)) if format == TORCHSCRIPT else None
+
+    @hookimpl
+    def tensors(self, format: str, files: VersionFiles) -> Iterable[TensorRecord] | None:
+        from model_registry_pytorch.inventory import list_tensors
+
+        return list_tensors(files) if format == PYTORCH else None
+
+    @hookimpl
+    def modules(self, format: str, files: VersionFiles) -> Mapping[str, str] | None:
+        from model_registry_pytorch.tree import describe_modules
+
+        return describe_modules(files) if format == PYTORCH else None
+
+    @hookimpl
+    def difference(self, dtype: str, a: memoryview, b: memoryview) -> tuple[float, float] | None:
+        from model_registry_pytorch.difference import difference
+
+        return difference(dtype, a, b)
+
+    @hookimpl
+    def packages(self, format: str) -> Iterable[str] | None:
+        return ("torch", "numpy", "safetensors") if format in (PYTORCH, TORCHSCRIPT) else None
 
     @hookimpl
     def released(self) -> None:

@@ -72,12 +72,15 @@ def read_all_entries(files: VersionFiles) -> dict[str, Entry]:
 
     :raises UnsafeModelError: if a file is not sound, or holds other tensors than the index says.
     """
-    entries: dict[str, Entry] = {}
+    return {name: entry for _, found in entries_by_file(files) for name, entry in found.items()}
+
+
+def entries_by_file(files: VersionFiles) -> Iterator[tuple[str, dict[str, Entry]]]:
+    """The same, file by file."""
     for path, names in _by_file(weight_map(files)).items():
         found = read_entries(files.local(path), path)
         _require_same(set(found), set(names), path)
-        entries.update(found)
-    return entries
+        yield path, found
 
 
 def map_weights(files: VersionFiles) -> dict[str, torch.Tensor]:
