@@ -143,6 +143,22 @@ def do_register_many(path: str, name: str, count: int, label: str) -> list[str]:
     return [register(registry, name, None, f"{label} {n}") for n in range(count)]
 
 
+def do_copy(path: str, target: str) -> dict[str, Any]:
+    """Copy all versions; returns what became of each, and how many bytes of the source's blobs were read."""
+    read, readv = [0], os.readv
+
+    def counting(descriptor: int, buffers: list[memoryview]) -> int:
+        count = readv(descriptor, buffers)
+        if os.readlink(f"/proc/self/fd/{descriptor}").startswith(f"{path}/blobs/"):
+            read[0] += count
+        return count
+
+    os.readv = counting
+    report = open_registry(path).copy_versions(open_registry(target), progress=False)
+    told = {what: [entry.reference for entry in getattr(report, what)] for what in ("done", "skipped")}
+    return {**told, "failed": [str(failure) for failure in report.failed], "read": read[0]}
+
+
 def do_remove(path: str, name: str, version: str, keep: bool) -> bool:
     return open_registry(path, backup_enabled=keep).remove_model(name, version)
 

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from model_registry.hookspecs import VersionFiles as VersionFiles
     from model_registry.hookspecs import hookimpl as hookimpl
     from model_registry.loaders import ModelLoader as ModelLoader
+    from model_registry.records import BatchFailure as BatchFailure
+    from model_registry.records import BatchReport as BatchReport
     from model_registry.records import CollectReport as CollectReport
     from model_registry.records import Conversion as Conversion
     from model_registry.records import Detection as Detection
@@ -90,9 +92,9 @@ _HOMES = {
     "hookspecs": "Source Stage VersionFiles hookimpl",
     "loaders": "ModelLoader",
     "records": (
-        "CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec LineageNode LoadRequest"
-        " LoadedModel ModelEntry ModelMetadata Parent PluginInfo ProgressReport RebuildReport RepairReport SaveRequest SearchPage"
-        " TensorRecord"
+        "BatchFailure BatchReport CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec"
+        " LineageNode LoadRequest LoadedModel ModelEntry ModelMetadata Parent PluginInfo ProgressReport RebuildReport"
+        " RepairReport SaveRequest SearchPage TensorRecord"
     ),
     "registry": "ModelRegistry",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",

@@ -35,10 +35,12 @@ class Bar:
     """A listener that shows what it is told. ``with Bar() as bar, registry.progress(bar):``
 
     :param text: What is being done; left out: what the operation says.
+    :param force: Show it even if stderr is no terminal.
     """
 
-    def __init__(self, text: str = "") -> None:
+    def __init__(self, text: str = "", *, force: bool = False) -> None:
         self._text = text
+        self._force = force
         self._report = ProgressReport(text)
         self._samples: deque[tuple[float, int]] = deque(maxlen=int(_WINDOW / INTERVAL))
         self._showing = threading.Lock()
@@ -71,7 +73,7 @@ class Bar:
         from rich.spinner import Spinner
 
         self._spinner = Spinner("dots")
-        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        console = Console(stderr=True, force_terminal=self._force or None, highlight=False, markup=False, emoji=False)
         self._width = max(0, min(30, console.width - _WORDS))
         live = Live(
             console=console,

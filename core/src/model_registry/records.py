@@ -12,7 +12,7 @@ from typing import Any, overload
 
 from attrs import field, frozen
 
-from model_registry.errors import PermissionRequiredError
+from model_registry.errors import ModelRegistryError, PermissionRequiredError
 from model_registry.vocabulary import CompressionType, ModelFormat, ModelType
 
 MEGABYTE = 1_000_000
@@ -482,6 +482,70 @@ class RepairReport:
 
     done: tuple[Finding, ...] = ()
     left: tuple[Finding, ...] = ()
+
+
+@frozen
+class BatchFailure:
+    """One of many that failed.
+
+    :param what: What it was: ``name:version`` as far as it is known.
+    :param error: Why; whatever was raised.
+    """
+
+    what: str
+    error: Exception
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}: {self.error}"
+            if isinstance(self.error, ModelRegistryError)
+            else f"{self.what}: {self.error!r}"
+        )
+
+
+@frozen
+class BatchReport:
+    """What became of many. One that fails stops no other. ``str(report)`` says it in words, a line for each failure.
+
+    :param action: What was done: ``"registered"``, ``"removed"`` or ``"copied"``.
+    :param done: The versions to which it was done; in a dry run, to which it would be.
+    :param skipped: Those that were there already.
+    :param failed: Those that failed, in order.
+    :param bytes: Of the files of what was done; of what was copied, only those that had to be.
+    :param seconds: How long it took.
+    :param dry_run: Nothing was changed.
+    """
+
+    action: str
+    done: tuple[ModelEntry, ...] = ()
+    skipped: tuple[ModelEntry, ...] = ()
+    failed: tuple[BatchFailure, ...] = ()
+    bytes: int = 0
+    seconds: float = 0.0
+    dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether none failed."""
+        return not self.failed
+
+    def raise_for_failures(self) -> None:
+        """Raise the error of the first that failed, if any did."""
+        if self.failed:
+            raise self.failed[0].error
+
+    def __str__(self) -> str:
+        return "\n".join([self.summary, *(f"  {failure}" for failure in self.failed)])
+
+    @property
+    def summary(self) -> str:
+        """The counts, in one line."""
+        count = len(self.done)
+        done = f"{self.action} {count:,} version{'' if count == 1 else 's'}, {self.bytes / MEGABYTE:,.1f} MB"
+        parts = [f"would have {done}" if self.dry_run else f"{done}, in {self.seconds:,.1f} s"]
+        parts += [f"skipped {len(self.skipped):,}"] if self.skipped else []
+        parts += [f"{len(self.failed):,} failed"] if self.failed else []
+        return "; ".join(parts)
 
 
 @frozen

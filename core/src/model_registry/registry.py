@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from model_registry import operations
 from model_registry.actor import acting_as
@@ -13,6 +13,7 @@ from model_registry.config import Settings, load_settings
 from model_registry.operations.context import Context
 from model_registry.operations.entries import LATEST, entry_of, find, require
 from model_registry.records import (
+    BatchReport,
     CollectReport,
     Event,
     FormatSpec,
@@ -30,7 +31,9 @@ from model_registry.records import (
 if TYPE_CHECKING:
     from model_registry.comparison import Comparison
     from model_registry.loaders import ModelLoader
+    from model_registry.operations.batch import ProgressChoice
     from model_registry.operations.parents import ParentLike
+    from model_registry.operations.selection import Searching, Where
 
 
 class ModelRegistry:
@@ -262,6 +265,61 @@ class ModelRegistry:
         """
         return operations.export.export(
             self._context, name, version, export_path, export_format, overwrite=overwrite, given=options
+        )
+
+    def register_many(self, items: Iterable[Mapping[str, Any]], *, progress: ProgressChoice = None) -> BatchReport:
+        """Register many models, one after the other. One that fails stops no other.
+
+        :param items: The keywords of ``register_model`` for each: ``{"name": "m", "model": model, …}``. They are taken
+            one by one, so a generator need not hold all models at once; what the generator itself raises is raised.
+        :param progress: True shows a bar on stderr, False none; None shows one if stderr is a terminal. Or a listener,
+            as for :meth:`progress`.
+        """
+        return operations.batch.register_many(self._context, items, self.register_model, progress)
+
+    def remove_many(self, where: Where, *, dry_run: bool = False, progress: ProgressChoice = None) -> BatchReport:
+        """Remove all versions that a query finds, 500 in one transaction. Like ``remove_model``, also those that an
+        alias names, and restorable in the same way.
+
+        :param where: A query, as for ``search``; or versions: ``"name:version"``, ``"name@alias"`` or entries.
+        :param dry_run: Change nothing; the report says what would be removed.
+        :param progress: As for ``register_many``.
+        :raises InvalidOptionError: for an empty query, which would find everything.
+        """
+        registry = cast("Searching", self)
+        return operations.batch.remove_many(self._context, where, registry, dry_run=dry_run, progress=progress)
+
+    def copy_versions(
+        self,
+        target: ModelRegistry,
+        where: Where = "",
+        *,
+        tags: bool = True,
+        aliases: bool = False,
+        dry_run: bool = False,
+        progress: ProgressChoice = None,
+    ) -> BatchReport:
+        """Copy versions into another registry, byte for byte, with the same digests and the time of their registration.
+
+        Each file is verified while it is copied, and files that the target has are not read. A version that the target
+        has is skipped, so a run that was interrupted is continued by running it again; another version under the same
+        name is a failure. Neither registry needs the plugins of the formats; this one need not be writable.
+
+        :param where: A query, as for ``search``, or versions, as for ``remove_many``; everything by default.
+        :param tags: Also tags, edited descriptions and links, where the target says nothing else.
+        :param aliases: Also aliases that the target does not have.
+        :param dry_run: Change nothing; the report says what would be copied.
+        :param progress: As for ``register_many``.
+        """
+        return operations.copying.copy_versions(
+            self._context,
+            target._context,
+            where,
+            cast("Searching", self),
+            with_tags=tags,
+            with_aliases=aliases,
+            dry_run=dry_run,
+            progress=progress,
         )
 
     def set_alias(self, name: str, alias: str, version: str = LATEST) -> ModelEntry:

@@ -18,7 +18,7 @@ from model_registry import workers
 from model_registry.blobs import BlobStore
 from model_registry.digests import CHUNK, sha256_of_buffers, sha256_of_file
 from model_registry.durable import Buffer, sync_file, write_all, write_new
-from model_registry.errors import InvalidNameError, StorageError, UnsafeModelError
+from model_registry.errors import IntegrityError, InvalidNameError, StorageError, UnsafeModelError
 from model_registry.hookspecs import Source
 from model_registry.manifest import media_type
 from model_registry.names import check_member_path, check_member_paths
@@ -64,6 +64,14 @@ class ParallelStage:
             raise InvalidNameError(f"member {path!r} is given twice", value=path)
         media = media_type(path, kind)
         self._submit(self._copy if isinstance(source, Path) else self._write_if_new, path, media, source)
+
+    def add_known(self, sha256: str, size: int, find: Callable[[], Path]) -> None:
+        """Add a blob of another registry; it is read only if ours lacks it, and verified while it is copied.
+
+        :param find: Finds the file that has its bytes.
+        """
+        record = FileRecord("", size, sha256, "")
+        self._submit(self._copy_if_new, sha256, "", (record, find))
 
     def directory(self) -> Path:
         if self._directory is None:
@@ -143,6 +151,27 @@ class ParallelStage:
             os.close(reading)
             os.close(writing)
         return self._staged(FileRecord(path, size, state.hexdigest(), media), target)
+
+    def _copy_if_new(self, path: str, media: str, known: tuple[FileRecord, Callable[[], Path]]) -> StagedFile:
+        record, find = known
+        write = partial(self._copy_verified, record, find)
+        with part(record.size):
+            if self._blobs.is_intact(record.sha256, record.size):
+                return StagedFile(record, None, write)
+            return StagedFile(record, write(), write)
+
+    def _copy_verified(self, record: FileRecord, find: Callable[[], Path]) -> Path:
+        source = find()
+        copied = self._copy("", "", source)
+        if (copied.record.sha256, copied.record.size) != (record.sha256, record.size):
+            raise IntegrityError(
+                f"{source} was changed: its bytes do not have the digest of its name",
+                hint="nothing of it was kept; validate the registry that it is from",
+                path=str(source),
+                expected=record.sha256,
+                found=copied.record.sha256,
+            )
+        return copied.write()
 
     def _adopt(self, path: str, media: str, file: Path) -> StagedFile:
         """Take a file that a library wrote into our own folder."""

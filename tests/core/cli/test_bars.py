@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from attrs import frozen
 from command_line import child_environ, start
 
 from model_registry import ModelRegistry
+from model_registry.bars import Bar
 
 SIZE = 60 * 1024 * 1024
 #: Reading is as slow as from a disk far away, in processes in which this is installed.
@@ -117,6 +119,18 @@ def test_programs_and_logs_get_no_bar(slow: Path, options: list[str]) -> None:
 def test_a_pipe_gets_no_bar(slow: Path) -> None:
     done = start(slow, "validate")
     assert (done.code, done.out, done.err) == (0, "3 of 3 versions valid\n", "")
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(0.1, False), (0.9, True)])
+def test_only_what_takes_a_moment_is_shown(seconds: float, shown: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    import rich.live
+    import rich.spinner  # noqa: F401  # no time goes into importing them
+
+    with Bar("thinking …", force=True):
+        time.sleep(seconds)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert ("thinking …" in err) is shown
 
 
 def test_quick_work_does_not_flicker(large: ModelRegistry, site: Path) -> None:

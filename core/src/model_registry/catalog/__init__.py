@@ -179,6 +179,12 @@ class Catalog(Protocol):
         :returns: What was removed; what is not kept, with its blobs.
         """
 
+    def remove_all(self, versions: Iterable[tuple[str, str, str]], *, keep: bool) -> list[VersionRow]:
+        """Like ``remove``, for each (name, version, digest) that is still visible; all or none.
+
+        :returns: What was removed, in order.
+        """
+
     def restore(self, name: str, version: str | None) -> list[VersionRow]:
         """Show removed versions again, the one named or all of the model: of each, what was removed last.
 

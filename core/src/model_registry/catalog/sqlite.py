@@ -201,19 +201,14 @@ class SqliteCatalog:
 
     def remove(self, name: str, version: str | None, *, keep: bool) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
-            found = _matching(db, VISIBLE, name, version)
-            blobs = [() if keep else blobs_of(db, id) for id, _, _ in found]
-            removed_at = now() if keep else None
-            for id, model_id, row in found:
-                if keep:
-                    _forget(db, [older for (older,) in db.execute(_OLDER, (id,)).fetchall()])
-                    db.execute("UPDATE versions SET removed_at = ? WHERE id = ?", (removed_at, id))
-                record(db, "removed", model_id, row.version, at=removed_at)
-            if not keep:
-                _forget(db, [id for id, _, _ in found])
-        return [
-            evolve(row, removed_at=removed_at, blobs=needed) for (_, _, row), needed in zip(found, blobs, strict=True)
-        ]
+            return _remove(db, _matching(db, VISIBLE, name, version), keep=keep)
+
+    def remove_all(self, versions: Iterable[tuple[str, str, str]], *, keep: bool) -> list[VersionRow]:
+        with self._connections.writing(durable=True) as db:
+            found = []
+            for name, version, digest in versions:
+                found += [each for each in _matching(db, VISIBLE, name, version) if each[2].digest == digest]
+            return _remove(db, found, keep=keep)
 
     def restore(self, name: str, version: str | None) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
@@ -421,6 +416,22 @@ def _matching(db: sqlite3.Connection, where: str, name: str, version: str | None
         values.append(sort_key(version))
     rows = db.execute(f"{_WITH_IDS} WHERE {where} ORDER BY v.sort_key, v.removed_at", values)
     return [(id, model_id, row_of(row)) for id, model_id, *row in rows.fetchall()]
+
+
+def _remove(db: sqlite3.Connection, found: list[tuple[int, int, VersionRow]], *, keep: bool) -> list[VersionRow]:
+    """Hide what ``_matching`` found, or forget it."""
+    removed = []
+    removed_at = now() if keep else None
+    for id, model_id, row in found:
+        needed = () if keep else blobs_of(db, id)
+        if keep:
+            _forget(db, [older for (older,) in db.execute(_OLDER, (id,)).fetchall()])
+            db.execute("UPDATE versions SET removed_at = ? WHERE id = ?", (removed_at, id))
+        record(db, "removed", model_id, row.version, at=removed_at)
+        removed.append(evolve(row, removed_at=removed_at, blobs=needed))
+    if not keep:
+        _forget(db, [id for id, _, _ in found])
+    return removed
 
 
 def _forget(db: sqlite3.Connection, version_ids: list[int]) -> None:

@@ -10,7 +10,9 @@
 ``load-check``    ``name``, ``version``; ``type`` and ``tokenizer_type``: dotted, or null; ``bytes_verified``,
                   ``seconds``
 ``export``        ``name``, ``version``, ``path``
-``remove``        ``removed``: a list of *version*; ``restorable``: whether ``restore`` can bring them back
+``copy``          ``copied``: a list of *version*; and the rest of a *batch*
+``remove``        ``removed``: a list of *version*; ``restorable``: whether ``restore`` can bring them back; with
+                  ``--where`` also the rest of a *batch*
 ``restore``       ``restored``: a list of *version*
 ``validate``      ``total_models``, ``valid_models``; ``findings``: a list of ``severity``, ``code``, ``where``,
                   ``message``, ``advice``; ``errors`` and ``warnings``: those of that severity, a line each
@@ -26,6 +28,9 @@
 A *version* has ``name``, ``version``, ``reference``, ``digest`` (64 hex digits), ``size`` (bytes), ``registered_at``
 and ``removed_at`` (ISO 8601 in UTC, or null), and ``metadata``: every field of ``ModelMetadata``, null or empty if
 unknown.
+
+A *batch* has ``skipped``: references of what was there already; ``failed``: a list of ``what``, ``type``, ``message``,
+``hint``; ``bytes``, ``seconds``, and ``dry_run``: whether nothing was changed.
 
 A command that fails prints ``error`` instead, with ``type``, ``message``, ``hint`` and ``exit_code``, as soon as
 ``--json`` itself was understood.

@@ -26,6 +26,7 @@ _NAMES = (
     "show",
     "load-check",
     "export",
+    "copy",
     "remove",
     "restore",
     "validate",

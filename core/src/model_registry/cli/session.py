@@ -82,6 +82,10 @@ class Session:
         label = "error:" if os.environ.get("NO_COLOR") else click.style("error:", fg="red", bold=True)
         click.echo(f"{label} {inert(text, lines=lines)}", err=True)
 
+    def advise(self, hint: str) -> None:
+        """Tell a person what to do about what failed."""
+        click.echo(f"hint: {inert(hint)}", err=True)
+
     def warn(self, text: str) -> None:
         """Tell a person, beside the answer, what should be known."""
         click.echo(inert(f"warning: {text}"), err=True)

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from model_registry.operations import aliases as aliases
     from model_registry.operations import backup as backup
+    from model_registry.operations import batch as batch
     from model_registry.operations import collect as collect
     from model_registry.operations import compare as compare
+    from model_registry.operations import copying as copying
     from model_registry.operations import export as export
     from model_registry.operations import history as history
     from model_registry.operations import lineage as lineage

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
+from model_registry.catalog import VersionRow
 from model_registry.errors import VersionNotFoundError
 from model_registry.names import check_alias, check_model_name
 from model_registry.operations.context import Context
@@ -25,8 +27,17 @@ def remove(context: Context, name: str, version: str | None) -> list[ModelEntry]
     keep = context.settings.backup_enabled
     rows = context.catalog.remove(name, version, keep=keep)
     if not keep:
-        # These alone, without looking at all the others.
-        context.catalog.collect(sorted({sha256 for row in rows for sha256, _, _ in row.blobs}), context.blobs.delete)
+        free(context, rows)
+    return told(context, rows)
+
+
+def free(context: Context, rows: Sequence[VersionRow]) -> None:
+    """Free the blobs that only these forgotten versions needed, without looking at all the others."""
+    context.catalog.collect(sorted({sha256 for row in rows for sha256, _, _ in row.blobs}), context.blobs.delete)
+
+
+def told(context: Context, rows: Sequence[VersionRow]) -> list[ModelEntry]:
+    """The entries of removed versions, after the plugins were told."""
     entries = [entry_of(context, row) for row in rows]
     for entry in entries:
         logger.info("removed %s", entry.reference)
