@@ -30,6 +30,8 @@ def golden(request, tmp_path, monkeypatch):
     """A copy of each golden registry, with the digests that were written down when it was made."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(GOLDEN / request.param, tmp_path / "models")
+    for blob in Path("models/blobs/sha256").iterdir():
+        blob.chmod(0o444)  # which git does not keep
     return ModelRegistry("models"), json.loads((GOLDEN / f"{request.param}.json").read_text(encoding="utf-8"))
 
 
