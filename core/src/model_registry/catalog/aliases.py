@@ -90,7 +90,7 @@ class SqliteAliases:
                 return None if id is None else _row(db, id)
         raise VersionNotFoundError(
             f"alias @{alias} of {name!r} has nothing to go back to",
-            hint=f"history({name!r}, alias={alias!r}) tells what it named",
+            hint=f"«model-registry history {name} --alias {alias}» tells what it named",
             model=name,
             alias=alias,
         )

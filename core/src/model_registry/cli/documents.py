@@ -7,6 +7,19 @@
                   they are not known, or damaged
 ``list``          ``versions``: a list of *version*; ``more``: whether ``--limit`` cut it
 ``search``        ``versions``: a list of *version*; ``cursor``: what ``--after`` takes for the next page, or null
+``history``       ``events``: a list of ``id``, ``at``, ``actor``, ``action``, ``model``, ``version``, ``subject``,
+                  ``before``, ``after``; ``more``: whether ``--limit`` cut it
+``lineage``       a node: ``relation``, ``name``, ``version``, ``digest``, ``state``, ``repeated``; ``parents`` and
+                  ``children``: lists of nodes
+``stats``         what ``get_detailed_stats`` gives
+``alias set``     ``alias``, and a *version*; likewise ``alias rollback``
+``alias list``    ``aliases``: versions by alias
+``alias delete``  ``deleted``: the alias
+``alias undo``    ``alias``; ``version``: a *version*, or null
+``tag``           ``tags``: texts by key
+``describe``      ``description``: a text, or null
+``link``          ``parent``: ``relation``, ``name``, ``version``, ``digest``; with ``--remove`` ``unlinked``: whether
+``completion``    ``shell``, ``script``
 ``load-check``    ``name``, ``version``; ``type`` and ``tokenizer_type``: dotted, or null; ``bytes_verified``,
                   ``seconds``
 ``export``        ``name``, ``version``, ``path``
@@ -22,6 +35,7 @@
                   was ``moved``: paths, or null; ``changes`` made again; ``findings``
 ``gc``            ``versions`` forgotten, ``blobs`` unlinked, ``bytes`` freed
 ``plugins``       ``plugins``: a list of ``name``, ``distribution``, ``version``, ``status``, ``formats``, ``problem``
+``config show``   ``settings``: values by key; with ``--origin`` as of ``config check``
 ``config check``  ``settings``: a list of ``key``, ``value``, ``origin``; ``mistakes``: a list of ``source``, ``line``,
                   ``key``, ``message``; ``unchecked``: why plugins could not be asked, by their names
 

@@ -24,9 +24,16 @@ _NAMES = (
     "list",
     "search",
     "show",
+    "history",
+    "lineage",
+    "stats",
     "load-check",
     "export",
     "copy",
+    "alias",
+    "tag",
+    "describe",
+    "link",
     "remove",
     "restore",
     "validate",
@@ -36,6 +43,7 @@ _NAMES = (
     "gc",
     "plugins",
     "config",
+    "completion",
 )
 
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console, OverflowMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from model_registry.cli.text import inert
 
 #: Files and pipes have no edge at which to cut a line.
 _ENDLESS = 10_000
 _STYLES = {"error": "bold red", "failed": "bold red", "warning": "yellow", "ready": "green", "disabled": "dim"}
+
+
+#: A line of a tree, and the lines that branch from it.
+Branch = tuple[str, Sequence[Any]]
 
 
 class _Console(Console):
@@ -51,6 +57,11 @@ class Screen:
             grid.add_row(Text(inert(name), style="dim"), Text(inert(value, lines=True)))
         self._print_indented(grid)
 
+    def tree(self, branches: Sequence[Branch]) -> None:
+        """Branches below each other, each with its own."""
+        for text, further in branches:
+            self._print_indented(_grown(Tree(Text(inert(text)), guide_style="dim"), further))
+
     def table(
         self,
         columns: Sequence[str],
@@ -75,6 +86,12 @@ class Screen:
 
     def _print_indented(self, what: RenderableType) -> None:
         self._console.print(Padding(what, (0, 0, 0, 2), expand=False))
+
+
+def _grown(tree: Tree, branches: Sequence[Branch]) -> Tree:
+    for text, further in branches:
+        _grown(tree.add(Text(inert(text))), further)
+    return tree
 
 
 def _cell(value: str, *, whole: bool = False) -> Text:

@@ -103,7 +103,7 @@ def _no_alias(context: Context, name: str, alias: str) -> ModelNotFoundError:
     known = ", ".join(f"@{each}" for each in aliases.of_model(name))
     if context.catalog.latest(name) is None:
         return _no_model(context, name)
-    hint = f"it has {known}" if known else f"set_alias({name!r}, {alias[1:]!r}) makes it"
+    hint = f"it has {known}" if known else f"«model-registry alias set {name} {alias[1:]}» makes it"
     return VersionNotFoundError(f"model {name!r} has no alias {alias!r}", hint=hint, model=name, version=alias)
 
 
