@@ -25,6 +25,7 @@ import model_registry
 from model_registry.cli import root
 from model_registry.cli.exit_codes import MEANINGS
 from model_registry.cli.lazy import LazyGroup
+from model_registry.search.fields import FIELDS, SYNONYMS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("core/*.md"), *ROOT.glob("plugins/*/*.md")])
@@ -71,6 +72,30 @@ def test_what_a_page_shows_works(page: Path, snippet: types.ModuleType) -> None:
         elif block.language == "toml" and re.search(r"^\[(registry|plugins)\b", block.text, re.MULTILINE):
             Path("checked.toml").write_text(block.text, encoding="utf-8")
             run_command("model-registry --config checked.toml config check", f"{page}:{block.line}")
+
+
+def test_the_plugin_of_the_how_to_passes_the_conformance_kit(tmp_path: Path) -> None:
+    page = ROOT / "docs" / "how-to" / "write-a-plugin.md"
+    hooks, suite, *_ = (block.text for block in blocks(page) if block.language == "python")
+    package = tmp_path / "model_registry_numpy"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "hooks.py").write_text(hooks, encoding="utf-8")
+    (tmp_path / "test_numpy.py").write_text(suite, encoding="utf-8")
+    info = tmp_path / "model_registry_numpy-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: model-registry-numpy\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[model_registry.plugins]\nnumpy = model_registry_numpy.hooks:Plugin\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_numpy.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *filter(None, sys.path)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
 
 
 def run_commands(block: Block, page: Path) -> None:
@@ -159,6 +184,30 @@ def test_the_commands_of_make_in_the_documentation_exist() -> None:
             re.findall(r"`make ([a-z-]+)`|^\$? ?make ([a-z-]+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
         )
         assert {a or b for a, b in used} <= targets, page
+
+
+def test_the_reference_has_every_code_of_a_finding() -> None:
+    sources = [
+        path.read_text(encoding="utf-8")
+        for path in (*ROOT.glob("core/src/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py"))
+    ]
+    given = re.compile(r'"(?:error|warning|info)",\s*"([a-z]+(?:-[a-z]+)+)"')
+    elsewhere = re.compile(r'"((?:manifest|blob|structure|row|references|index|record|weights)-[a-z]+)"')
+    codes = {
+        code
+        for text in sources
+        if "Finding" in text or "books" in text
+        for code in (*given.findall(text), *elsewhere.findall(text))
+    }
+    reference = (ROOT / "docs" / "reference" / "findings.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `([a-z-]+)` \| (?:error|warning|info) \| .+ \| .+ \|$", reference, re.MULTILINE)
+    assert len(codes) > 25
+    assert sorted(told) == sorted(codes)
+
+
+def test_the_reference_names_every_field_that_can_be_searched() -> None:
+    reference = (ROOT / "docs" / "reference" / "search.md").read_text(encoding="utf-8")
+    assert not {name for name in (*FIELDS, *SYNONYMS) if not re.search(rf"`{re.escape(name)}\b", reference)}
 
 
 def test_the_reference_names_every_field_of_the_metadata() -> None:

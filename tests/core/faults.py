@@ -26,11 +26,22 @@ from tests.core.faults_child import (
     data,
     open_registry,
     parts,
+    register,
 )
 
 from model_registry import ModelRegistry
 
-__all__ = ["CALLS", "CALLS_OF_EACH_KIND", "SYSTEM_CALLS", "FolderLoader", "Parts", "data", "open_registry", "parts"]
+__all__ = [
+    "CALLS",
+    "CALLS_OF_EACH_KIND",
+    "SYSTEM_CALLS",
+    "FolderLoader",
+    "Parts",
+    "data",
+    "open_registry",
+    "parts",
+    "register",
+]
 
 _CHILD = Path(__file__).with_name("faults_child.py")
 

@@ -49,7 +49,7 @@ CALLS_OF_EACH_KIND = ("writev", "fsync", "rename", "unlink", "rmdir", "mkdir", "
 #: The system calls that they and SQLite make in the main thread.
 SYSTEM_CALLS = ("pwrite64", "fdatasync", "fsync", "rename", "unlink", "unlinkat", "mkdir", "chmod")
 #: A fault that strace injects strikes each thread when it makes a call for this time.
-STRIKES_AT = 150
+STRIKES_AT = 600
 
 Parts = dict[str, bytes]
 
@@ -143,12 +143,47 @@ def do_register_many(path: str, name: str, count: int, label: str) -> list[str]:
     return [register(registry, name, None, f"{label} {n}") for n in range(count)]
 
 
+def do_copy(path: str, target: str) -> dict[str, Any]:
+    """Copy all versions; returns what became of each, and how many bytes of the source's blobs were read."""
+    read, readv = [0], os.readv
+
+    def counting(descriptor: int, buffers: list[memoryview]) -> int:
+        count = readv(descriptor, buffers)
+        if os.readlink(f"/proc/self/fd/{descriptor}").startswith(f"{path}/blobs/"):
+            read[0] += count
+        return count
+
+    os.readv = counting
+    report = open_registry(path).copy_versions(open_registry(target), progress=False)
+    told = {what: [entry.reference for entry in getattr(report, what)] for what in ("done", "skipped")}
+    return {**told, "failed": [str(failure) for failure in report.failed], "read": read[0]}
+
+
 def do_remove(path: str, name: str, version: str, keep: bool) -> bool:
     return open_registry(path, backup_enabled=keep).remove_model(name, version)
 
 
 def do_collect(path: str) -> None:
     open_registry(path).collect_garbage(0)
+
+
+def do_backup(path: str) -> str:
+    return open_registry(path).backup()
+
+
+def do_rebuild(path: str) -> int:
+    return ModelRegistry.rebuild(path).versions
+
+
+def do_repair(path: str) -> int:
+    return len(open_registry(path).repair().done)
+
+
+def do_tag_many(path: str, name: str, key: str, count: int) -> int:
+    registry = open_registry(path)
+    for n in range(count):
+        registry.set_tag(name, f"{key} {n}", n)
+    return count
 
 
 def do_register_paused(path: str, point: str, flags: str) -> str:
@@ -486,7 +521,12 @@ def _warm_up(path: Path) -> None:
     """Do everything once, so that all is imported, and end the threads that this started."""
     do_register(str(path), "warm", None, "warm")
     do_remove(str(path), "warm", "1.0.0", False)
-    open_registry(path).validate_registry()
+    do_register(str(path), "warm", None, "warm")
+    do_repair(str(path))
+    do_backup(str(path))
+    for file in path.glob("catalog.sqlite*"):
+        file.unlink()
+    do_rebuild(str(path))
     workers.pool().shutdown()
     workers._pools.clear()
     gc.collect()

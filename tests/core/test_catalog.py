@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,14 @@ from model_registry import (
     VersionExistsError,
 )
 from model_registry.catalog import VersionRow, open_catalog
-from model_registry.catalog.schema import MIGRATIONS
+from model_registry.catalog.schema import MIGRATIONS, migrate, prepare
 from model_registry.catalog.sqlite import SqliteCatalog
 from model_registry.clock import now
 
 
 def row(name: str = "m", version: str = "1.0", **changes: Any) -> VersionRow:
     known = {"digest": "a" * 64, "format": "bytes", "model_type": "custom", "size": 10, "metadata": "{}"}
-    return VersionRow(name, version, **{**known, "registered_at": now(), "blobs": (("b" * 64, 7),), **changes})
+    return VersionRow(name, version, **{**known, "registered_at": now(), "blobs": (("b" * 64, 7, "m.bin"),), **changes})
 
 
 def add(catalog: SqliteCatalog, *rows: VersionRow) -> None:
@@ -104,7 +103,7 @@ class TestOpening:
     def test_an_emptied_file_is_no_catalog_and_stays_as_it_is(self, path: Path) -> None:
         path.parent.mkdir()
         path.touch()  # to SQLite, an empty database; to us, all versions would be gone and all blobs garbage
-        with pytest.raises(StorageError, match=r"is no catalog: it is empty.*put back a copy"):
+        with pytest.raises(StorageError, match=r"is no catalog: it is empty.*model-registry rebuild"):
             SqliteCatalog(path, create=True)
         assert path.stat().st_size == 0
 
@@ -114,9 +113,9 @@ class TestOpening:
     ) -> None:
         old = tmp_path / "old.sqlite"
         with closing(sqlite3.connect(old)) as connection:
-            for statement in chain.from_iterable(MIGRATIONS[:start]):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {start}")
+            prepare(connection)
+            migrate(connection, 0, start)
+            connection.commit()
         SqliteCatalog(old, create=False)
         query = "SELECT name, sql FROM sqlite_master ORDER BY name"
         with closing(sqlite3.connect(old)) as migrated:
@@ -142,7 +141,7 @@ class TestOpening:
         path.parent.mkdir()
         path.write_bytes(data)
         with pytest.raises(
-            StorageError, match=r"^catalog .*catalog\.sqlite: .* — the catalog is damaged; restore"
+            StorageError, match=r"^catalog .*catalog\.sqlite: .* — the catalog is damaged; «model-registry rebuild»"
         ) as refusal:
             SqliteCatalog(path, create=True)
         assert str(refusal.value).isprintable()
@@ -359,7 +358,7 @@ class TestRemoving:
 class TestCollecting:
     def test_frees_what_nothing_needs(self, catalog: SqliteCatalog) -> None:
         digests = [digit * 64 for digit in "1234"]
-        add(catalog, row("m", "1.0", blobs=((digests[0], 5),)), row("m", "2.0", blobs=((digests[1], 6),)))
+        add(catalog, row("m", "1.0", blobs=((digests[0], 5, "a"),)), row("m", "2.0", blobs=((digests[1], 6, ""),)))
         catalog.remove("m", "2.0", keep=True)  # still restorable
         catalog.claim(catalog.begin("me"), [digests[2]])
         deleted: list[str] = []

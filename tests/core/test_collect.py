@@ -292,7 +292,7 @@ def test_a_lost_catalog_never_makes_garbage_of_the_blobs(registry: ModelRegistry
         (folder / "catalog.sqlite").touch()
     blobs = sorted(folder.glob("blobs/sha256/*"))
     assert blobs
-    with pytest.raises(StorageError, match=r"put back a copy of the"):
+    with pytest.raises(StorageError, match=r"«model-registry rebuild» makes it anew"):
         ModelRegistry(folder)
     assert sorted(folder.glob("blobs/sha256/*")) == blobs
 

@@ -26,6 +26,7 @@ SCALARS: Mapping[str, tuple[str, Any, Any, Any]] = {
     "blobs": ("file:variable", "file:variable", "file:file", "s3://bucket/prefix"),
     "default_format": ("onnx", "onnx", "pytorch", "safetensors"),
     "auto_validate": ("no", False, False, True),
+    "capture_environment": ("No", False, False, True),
     "compression_threshold": ("1.5", 1.5, 10, 20.5),
     "backup_enabled": ("0", False, False, True),
     "keep_removed_days": ("0", 0.0, 1, 0.25),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.core import faults
-from tests.core.faults import Children, Fault, Job, open_registry, parts, tracing
+from tests.core.faults import Children, Fault, Job, data, open_registry, parts, tracing
 
 from model_registry import StorageError
 
@@ -131,7 +131,7 @@ def test_a_commit_that_the_database_refuses_leaves_nothing(base: Path, tmp_path:
         pages = db.execute("PRAGMA page_count").fetchone()[0]
         db.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StorageError, match="full — free some space and try again; nothing was changed"):
-        registry.register_model("new", parts("new"), "custom", label="new", description="x" * 200_000)
+        registry.register_model("new", parts("new"), "custom", label="new", description=data("new", 200_000).hex())
     assert faults.blobs_on_disk(path) == faults.blobs_on_disk(base)
     assert faults.staged(path) == []
     with registry._context.catalog._connections.reading() as db:

@@ -20,6 +20,7 @@ TREE = {
     "InvalidNameError": (ModelRegistryError, ValueError),
     "InvalidMetadataError": (ModelRegistryError, ValueError),
     "InvalidOptionError": (ModelRegistryError, ValueError),
+    "InvalidQueryError": (ModelRegistryError, ValueError),
     "ConfigurationError": (ModelRegistryError, ValueError),
     "UnsupportedModelError": (ModelRegistryError, ValueError),
     "UnsafeModelError": (ModelRegistryError, ValueError),

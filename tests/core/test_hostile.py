@@ -24,13 +24,14 @@ from model_registry import (
     UnsafeModelError,
     UnsupportedModelError,
 )
+from model_registry.catalog.packing import pack, unpack
 from model_registry.digests import sha256_of_bytes
 
 NAMES = (
     "../x", "a/../../b", "/etc/passwd", "..", "", "a\0b", "a\nb", "x" * 300, "con", "NUL.txt", "a/lpt1", "b\u0435rt",
     "\uff41", "\u212a", "a\\b", "C:x", "a b", "\ud800", "a" * 201, None, 3, b"m",
 )  # fmt: skip
-VERSIONS = ("../1", "1/0", "1\0", "1" * 300, "LATEST", "", "1..0", "\u0661", "@a", 1.0)
+VERSIONS = ("../1", "1/0", "1\0", "1" * 300, "LATEST", "", "1..0", "\u0661", "@", "@ä", "@latest", 1.0)
 
 
 def one_line(error: BaseException) -> bool:
@@ -310,8 +311,8 @@ class TestACatalogOfSomebodyElse:
 
     def test_cannot_borrow_the_name_of_a_trusted_model(self, registry: ModelRegistry, entry: ModelEntry) -> None:
         with closing(sqlite3.connect("models/catalog.sqlite")) as db:
-            ((document,),) = db.execute("SELECT metadata FROM versions")
-        self.forge(metadata=document.replace('"name":"evil"', '"name":"mine/good"'))
+            ((packed,),) = db.execute("SELECT metadata FROM versions")
+        self.forge(metadata=pack(unpack(packed).replace('"name":"evil"', '"name":"mine/good"')))
         with pytest.raises(
             UnsafeModelError, match=r"^the catalog's entry of evil:1.0.0 is wrong: it describes mine/good:1.0.0"
         ):

@@ -17,10 +17,37 @@ PACKAGE = Path(model_registry.__file__).parent
 #: From the bottom to the top. A name without a suffix is a module or a whole sub-package.
 LAYERS = (
     ("errors", "vocabulary", "records", "comparison"),
-    ("hookspecs", "config", "digests", "names", "versions", "canonical_json", "durable", "workers", "forks", "clock"),
-    ("plugins", "catalog", "blobs", "manifest", "provenance", "staging", "files", "loaders", "leases"),
+    (
+        "hookspecs",
+        "config",
+        "digests",
+        "names",
+        "versions",
+        "canonical_json",
+        "durable",
+        "progress",
+        "workers",
+        "forks",
+        "clock",
+        "actor",
+    ),
+    (
+        "bars",
+        "plugins",
+        "catalog",
+        "blobs",
+        "manifest",
+        "environment",
+        "provenance",
+        "staging",
+        "files",
+        "loaders",
+        "leases",
+        "backups",
+        "search",
+    ),
     ("operations", "registry"),
-    ("__init__", "__main__", "cli", "shortcuts"),
+    ("__init__", "__main__", "cli", "shortcuts", "testing"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 

@@ -41,7 +41,7 @@ def test_a_record_is_an_oci_artifact_without_content_about_its_subject() -> None
 
 def test_this_process_is_told_in_texts() -> None:
     facts = provenance.of_this_process()
-    assert facts.keys() == {"host", "user", "python", "machine"}
+    assert facts.keys() == {"actor", "host", "user", "python", "machine"}
     assert all(isinstance(text, str) for text in facts.values())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from model_registry import InvalidNameError, ModelNotFoundError, ModelRegistry, VersionNotFoundError
-from model_registry.operations.references import entry_for, split
+from model_registry.operations.references import entry_for, split_reference
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from model_registry.operations.references import entry_for, split
     ],
 )
 def test_the_parts_of_a_reference(reference: str, parts: tuple[str, str]) -> None:
-    assert split(reference) == parts
+    assert split_reference(reference) == parts
 
 
 def test_the_entry_of_a_reference(registry: ModelRegistry) -> None:

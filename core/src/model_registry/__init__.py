@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from model_registry.errors import InvalidMetadataError as InvalidMetadataError
     from model_registry.errors import InvalidNameError as InvalidNameError
     from model_registry.errors import InvalidOptionError as InvalidOptionError
+    from model_registry.errors import InvalidQueryError as InvalidQueryError
     from model_registry.errors import ModelNotFoundError as ModelNotFoundError
     from model_registry.errors import ModelRegistryError as ModelRegistryError
     from model_registry.errors import PermissionRequiredError as PermissionRequiredError
@@ -48,19 +49,28 @@ if TYPE_CHECKING:
     from model_registry.hookspecs import VersionFiles as VersionFiles
     from model_registry.hookspecs import hookimpl as hookimpl
     from model_registry.loaders import ModelLoader as ModelLoader
+    from model_registry.records import BatchFailure as BatchFailure
+    from model_registry.records import BatchReport as BatchReport
     from model_registry.records import CollectReport as CollectReport
     from model_registry.records import Conversion as Conversion
     from model_registry.records import Detection as Detection
+    from model_registry.records import Event as Event
     from model_registry.records import ExportRequest as ExportRequest
     from model_registry.records import FileRecord as FileRecord
     from model_registry.records import Finding as Finding
     from model_registry.records import FormatSpec as FormatSpec
+    from model_registry.records import LineageNode as LineageNode
     from model_registry.records import LoadedModel as LoadedModel
     from model_registry.records import LoadRequest as LoadRequest
     from model_registry.records import ModelEntry as ModelEntry
     from model_registry.records import ModelMetadata as ModelMetadata
+    from model_registry.records import Parent as Parent
     from model_registry.records import PluginInfo as PluginInfo
+    from model_registry.records import ProgressReport as ProgressReport
+    from model_registry.records import RebuildReport as RebuildReport
+    from model_registry.records import RepairReport as RepairReport
     from model_registry.records import SaveRequest as SaveRequest
+    from model_registry.records import SearchPage as SearchPage
     from model_registry.records import TensorRecord as TensorRecord
     from model_registry.registry import ModelRegistry as ModelRegistry
     from model_registry.shortcuts import register_huggingface_model as register_huggingface_model
@@ -74,15 +84,17 @@ _HOMES = {
     "comparison": "Change Comparison FileChange MetricChange TensorChange",
     "errors": (
         "ClassNotFoundError ConfigurationError DestinationExistsError IntegrityError InvalidMetadataError"
-        " InvalidNameError InvalidOptionError ModelNotFoundError ModelRegistryError PermissionRequiredError"
-        " PluginError PluginLoadError RegistrationLostError RegistryNotFoundError SourceNotFoundError StorageError"
-        " UnsafeModelError UnsupportedFormatError UnsupportedModelError VersionExistsError VersionNotFoundError"
+        " InvalidNameError InvalidOptionError InvalidQueryError ModelNotFoundError ModelRegistryError"
+        " PermissionRequiredError PluginError PluginLoadError RegistrationLostError RegistryNotFoundError"
+        " SourceNotFoundError StorageError UnsafeModelError UnsupportedFormatError UnsupportedModelError"
+        " VersionExistsError VersionNotFoundError"
     ),
     "hookspecs": "Source Stage VersionFiles hookimpl",
     "loaders": "ModelLoader",
     "records": (
-        "CollectReport Conversion Detection ExportRequest FileRecord Finding FormatSpec LoadRequest LoadedModel"
-        " ModelEntry ModelMetadata PluginInfo SaveRequest TensorRecord"
+        "BatchFailure BatchReport CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec"
+        " LineageNode LoadRequest LoadedModel ModelEntry ModelMetadata Parent PluginInfo ProgressReport RebuildReport"
+        " RepairReport SaveRequest SearchPage TensorRecord"
     ),
     "registry": "ModelRegistry",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",

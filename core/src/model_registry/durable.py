@@ -6,13 +6,17 @@ An ``fsync`` that fails is never retried: the kernel may have dropped the pages 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from model_registry.progress import advance
 
 Buffer = bytes | bytearray | memoryview
 
 #: More buffers than this in one ``writev`` is an error on Linux (IOV_MAX).
 _MOST_BUFFERS = 512
+#: Bytes of one ``writev``, so that a large file is seen to grow.
+_MOST_BYTES = 8 << 20
 
 
 def write_new(path: Path, buffers: Iterable[Buffer], *, mode: int = 0o666) -> int:
@@ -31,13 +35,35 @@ def write_all(descriptor: int, buffers: Iterable[Buffer]) -> int:
     pending = [view for view in (memoryview(buffer).cast("B") for buffer in buffers) if view.nbytes]
     total = 0
     while pending:
-        written = os.writev(descriptor, pending[:_MOST_BUFFERS])
+        written = os.writev(descriptor, _next(pending))
         total += written
+        advance(written)
         while pending and written >= pending[0].nbytes:
             written -= pending.pop(0).nbytes
         if written:
             pending[0] = pending[0][written:]
     return total
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Write the bytes of a file to another one, which is left to the caller to sync."""
+    buffer = memoryview(bytearray(1 << 20))
+    with source.open("rb", buffering=0) as reading, target.open("wb", buffering=0) as writing:
+        while count := reading.readinto(buffer):
+            write_all(writing.fileno(), [buffer[:count]])
+
+
+def _next(pending: Sequence[memoryview]) -> list[memoryview]:
+    """What to write at once: a part of the first buffer, or as many whole ones as fit."""
+    if pending[0].nbytes >= _MOST_BYTES:
+        return [pending[0][:_MOST_BYTES]]
+    size, chosen = 0, []
+    for view in pending[:_MOST_BUFFERS]:
+        size += view.nbytes
+        if size > _MOST_BYTES:
+            break
+        chosen.append(view)
+    return chosen
 
 
 def sync_file(path: Path) -> None:

@@ -9,6 +9,7 @@
     ├── InvalidNameError          (ValueError)         a model name, version or member path
     ├── InvalidMetadataError      (ValueError)         metadata that JSON cannot hold, or of the wrong type
     ├── InvalidOptionError        (ValueError)         an option that no plugin knows
+    ├── InvalidQueryError         (ValueError)         a search that cannot be understood
     ├── ConfigurationError        (ValueError)         registry.toml, environment or keyword
     ├── UnsupportedModelError     (ValueError)         a model that the format's plugin cannot store
     ├── UnsafeModelError          (ValueError)         content that was refused before anything ran
@@ -75,6 +76,10 @@ class InvalidMetadataError(ModelRegistryError, ValueError):
 
 class InvalidOptionError(ModelRegistryError, ValueError):
     """An option that the format's plugin does not know. Facts: ``option``, ``format``."""
+
+
+class InvalidQueryError(ModelRegistryError, ValueError):
+    """A search that cannot be understood. Facts: ``query``, ``column`` (from 1; one past the end if it ends early)."""
 
 
 class ConfigurationError(ModelRegistryError, ValueError):

@@ -32,6 +32,8 @@ class Connection(sqlite3.Connection):
         super().__init__(database, **keywords)
         self.database = str(database)
         self.using = threading.RLock()
+        #: The changes of the transaction under way, for whoever listens to the catalog.
+        self.told: list[dict[str, Any]] = []
         _opened[id(self)] = self
 
     def __del__(self) -> None:

@@ -216,6 +216,12 @@ def difference(dtype: str, a: memoryview, b: memoryview) -> tuple[float, float] 
 
 
 @hookspec
+def packages(format: str) -> Iterable[str] | None:
+    """The distributions whose versions matter to models of this format, such as ``["torch", "numpy"]``. Their versions
+    are kept in the environment of each version that is registered. None for «not my format»."""
+
+
+@hookspec
 def registered(entry: ModelEntry) -> None:
     """A version has become visible."""
 

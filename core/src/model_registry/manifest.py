@@ -26,6 +26,8 @@ MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 ARTIFACT_TYPE = "application/vnd.cncf.model.manifest.v1+json"
 CONFIG_TYPE = "application/vnd.cncf.model.config.v1+json"
 METADATA_TYPE = "application/vnd.model-registry.version.v1+json"
+#: How every manifest begins, as its keys are sorted.
+START = b'{"artifactType":"%s"' % ARTIFACT_TYPE.encode()
 TITLE = "org.opencontainers.image.title"
 FILEPATH = "org.cncf.model.filepath"
 
@@ -135,7 +137,7 @@ def read(data: bytes, *, what: str) -> Manifest:
             raise ValueError(f"the last layer is {metadata['mediaType']!r}, not our metadata")
         files = tuple(_read_file(layer) for layer in layers)
         check_member_paths([file.path for file in files])
-        return Manifest(files, _read_descriptor(metadata), _read_descriptor(document["config"]))
+        return Manifest(files, read_descriptor(metadata), read_descriptor(document["config"]))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise UnsafeModelError(f"manifest of {what} is malformed: {reason:.200}", path=what) from error
@@ -162,11 +164,15 @@ def _file_layer(file: FileRecord) -> dict[str, Any]:
 
 def _read_file(layer: Mapping[str, Any]) -> FileRecord:
     path = check_member_path(layer["annotations"][FILEPATH])
-    sha256, size = _read_descriptor(layer)
+    sha256, size = read_descriptor(layer)
     return FileRecord(path, size, sha256, str(layer["mediaType"]))
 
 
-def _read_descriptor(entry: Mapping[str, Any]) -> tuple[str, int]:
+def read_descriptor(entry: Mapping[str, Any]) -> tuple[str, int]:
+    """Digest and size of an OCI content descriptor.
+
+    :raises ValueError: if they are none; KeyError, TypeError or AttributeError if it is no descriptor at all.
+    """
     algorithm, _, sha256 = entry["digest"].partition(":")
     size = entry["size"]
     if algorithm != "sha256" or not is_sha256(sha256):

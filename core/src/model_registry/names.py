@@ -18,17 +18,28 @@ from pathlib import PurePosixPath
 from model_registry.errors import InvalidNameError
 
 MAX_NAME_LENGTH = 200
+MAX_ALIAS_LENGTH = 64
+MAX_TAG_LENGTH = 100
+MAX_TAG_VALUE_LENGTH = 1000
 MAX_MEMBER_PATH_LENGTH = 512
 
 _NAME_PART = re.compile(r"[A-Za-z0-9]+(?:(?:\.|__?|-+)[A-Za-z0-9]+)*")
 _FOREIGN_TO_NAME = re.compile(r"[^A-Za-z0-9._/-]")
 _FOREIGN_TO_MEMBER_PATH = re.compile(r'[^ -~]|[\\:*?"<>|]')
+_FOREIGN_TO_ALIAS = re.compile(r"[^A-Za-z0-9._-]")
+_ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[._-][A-Za-z0-9]+)*")
+_FOREIGN_TO_TAG = re.compile(r"[^A-Za-z0-9._/ -]")
 _DEVICES = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 
 _NAME_HINT = (
     f"use at most {MAX_NAME_LENGTH} ASCII letters and digits, joined by single '.' or '_', '__' or hyphens, "
     "with '/' between parts"
 )
+_ALIAS_HINT = (
+    f"use at most {MAX_ALIAS_LENGTH} ASCII letters and digits, joined by single '.', '_' or '-', with a letter first, "
+    "such as 'champion'"
+)
+_TAG_HINT = f"use at most {MAX_TAG_LENGTH} ASCII letters, digits, spaces and . _ - /, such as 'stage'"
 _MEMBER_HINT = (
     f"use a relative path with '/', of at most {MAX_MEMBER_PATH_LENGTH} printable ASCII characters "
     'without \\ : * ? " < > |'
@@ -54,6 +65,47 @@ def name_key(name: str) -> str:
         the Kelvin sign ever folds onto a letter.
     """
     return check_model_name(name).lower()
+
+
+def check_alias(value: object) -> str:
+    """Return ``value``, without the ``@`` that it may begin with, if an alias may be called so.
+
+    :raises InvalidNameError: naming what is wrong and what is allowed.
+    """
+    bare = value[1:] if isinstance(value, str) and value.startswith("@") else value
+    alias = check_text("alias", bare, MAX_ALIAS_LENGTH, _FOREIGN_TO_ALIAS, _ALIAS_HINT)
+    if alias.lower() == "latest":
+        raise InvalidNameError("alias 'latest': the word is reserved for the highest version", hint=_ALIAS_HINT)
+    if not _ALIAS.fullmatch(alias):
+        problem = "it must begin with a letter, and each separator must stand alone"
+        raise InvalidNameError(f"alias {shown(alias)}: {problem}", hint=_ALIAS_HINT, value=alias)
+    return alias
+
+
+def check_tag(key: object, value: object) -> tuple[str, str]:
+    """Return a tag's key and value if it may have them; numbers and flags become their text.
+
+    :raises InvalidNameError: naming what is wrong and what is allowed.
+    """
+    checked = check_text("tag", key, MAX_TAG_LENGTH, _FOREIGN_TO_TAG, _TAG_HINT)
+    if checked != checked.strip():
+        raise InvalidNameError(f"tag {shown(checked)}: begins or ends with a space", hint=_TAG_HINT, value=checked)
+    text = str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, (int, float)) else value
+    return checked, check_line(f"the value of tag {checked!r}", text, MAX_TAG_VALUE_LENGTH)
+
+
+def check_line(what: str, value: object, limit: int) -> str:
+    """Return ``value`` if it is a text of at most ``limit`` characters that UTF-8 can hold.
+
+    :raises InvalidNameError: naming what is wrong.
+    """
+    if not isinstance(value, str):
+        raise InvalidNameError(f"{what} is {shown(value)}, a {type(value).__name__}", hint="give a text", value=value)
+    if len(value) > limit:
+        raise InvalidNameError(f"{what} has {len(value):,} characters", hint=f"use at most {limit:,}", value=value)
+    if any("\ud800" <= character <= "\udfff" or character == "\0" for character in value):
+        raise InvalidNameError(f"{what} holds a character that is none", hint="give a text", value=value)
+    return value
 
 
 def oci_repository(name: str) -> str:

@@ -8,14 +8,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, overload
 
 from attrs import field, frozen
 
-from model_registry.errors import PermissionRequiredError
+from model_registry.errors import ModelRegistryError, PermissionRequiredError
 from model_registry.vocabulary import CompressionType, ModelFormat, ModelType
 
 MEGABYTE = 1_000_000
+
+
+@frozen
+class Parent:
+    """What a version comes from.
+
+    :param relation: ``"derived"``, ``"converted"``, ``"compressed"``, ``"adapter"``, ``"dataset"``, or another word.
+    :param name: The parent's name: a model, or what has a name elsewhere, such as a dataset.
+    :param version: Its version, if it has one.
+    :param digest: SHA-256 of its manifest, 64 hex digits, if it is a version of a registry. By it the parent is known
+        when it is gone, and found when it is in another registry.
+    """
+
+    relation: str
+    name: str
+    version: str | None = None
+    digest: str | None = None
+
+    @property
+    def reference(self) -> str:
+        """``name:version``, for people."""
+        return self.name if self.version is None else f"{self.name}:{self.version}"
 
 
 @frozen
@@ -50,6 +72,7 @@ class ModelMetadata:
     python_version: str | None = None
     repository_url: str | None = None
     paper_url: str | None = None
+    parents: Sequence[Parent] = field(factory=list)
     extra: Mapping[str, Any] = field(factory=dict)
 
 
@@ -97,6 +120,7 @@ class ModelEntry:
     :param size: Bytes of all its files.
     :param registered_at: When the catalog made it visible, in UTC.
     :param removed_at: When it was removed, if it was and can still be restored.
+    :param description: What it is: as edited since, or as registered.
     """
 
     metadata: ModelMetadata
@@ -104,6 +128,7 @@ class ModelEntry:
     size: int
     registered_at: datetime
     removed_at: datetime | None = None
+    description: str | None = None
     _inspector: Any = field(default=None, eq=False, repr=False, alias="inspector")
 
     @property
@@ -124,6 +149,46 @@ class ModelEntry:
         """The files of the version, as its manifest lists them."""
         files: tuple[FileRecord, ...] = self._inspector.files(self)
         return files
+
+    @property
+    def provenance(self) -> Mapping[str, str] | None:
+        """Who registered it, and where: ``actor``, ``user``, ``host``, ``python``, ``machine``. None if unknown.
+
+        :raises IntegrityError: if the manifest, or the record itself, is damaged.
+        """
+        facts: Mapping[str, str] | None = self._inspector.provenance(self)
+        return facts
+
+    @property
+    def environment(self) -> Mapping[str, Any] | None:
+        """Where the version was made, None if that was not captured.
+
+        ``python``, ``implementation``, ``platform`` and ``machine``; ``packages``: versions by distribution; ``git``:
+        ``commit`` and whether it was ``clean`` (None if git could not say), or None; ``command``: its words, secrets
+        masked. It is what the registering process said, and no part of the digest.
+
+        :raises IntegrityError: if the manifest, or a record that leads there, is damaged.
+        """
+        environment: Mapping[str, Any] | None = self._inspector.environment(self)
+        return environment
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The aliases that name this version now, without the ``@``."""
+        aliases: tuple[str, ...] = self._inspector.aliases(self)
+        return aliases
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        """The tags of this version now. The words it was registered with are ``metadata.tags``."""
+        tags: Mapping[str, str] = self._inspector.tags(self)
+        return tags
+
+    @property
+    def parents(self) -> tuple[Parent, ...]:
+        """What this version comes from: as registered, and as linked since."""
+        parents: tuple[Parent, ...] = self._inspector.parents(self)
+        return parents
 
     @property
     def tensors(self) -> tuple[TensorRecord, ...]:
@@ -152,6 +217,28 @@ class ModelEntry:
         """
         checksum: str = self._inspector.checksum(self)
         return checksum
+
+
+@frozen
+class SearchPage(Sequence[ModelEntry]):
+    """A page of what a search found: a sequence of entries, with the way to the next page.
+
+    :param entries: The versions, in the order that was asked for.
+    :param cursor: What ``after=`` takes for the next page of the same query; None on the last page.
+    """
+
+    entries: tuple[ModelEntry, ...]
+    cursor: str | None = None
+
+    @overload
+    def __getitem__(self, index: int) -> ModelEntry: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[ModelEntry, ...]: ...
+    def __getitem__(self, index: int | slice) -> ModelEntry | tuple[ModelEntry, ...]:
+        return self.entries[index]
+
+    def __len__(self) -> int:
+        return len(self.entries)
 
 
 @frozen
@@ -190,6 +277,60 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" + (f" — {self.advice}" if self.advice else "")
+
+
+@frozen
+class Event:
+    """One change, as the history keeps it.
+
+    :param id: Ascending; later changes have greater ones.
+    :param at: When, in UTC.
+    :param actor: Who: ``user@host``, or whom ``registry.acting_as`` named.
+    :param action: ``registered``, ``removed``, ``restored``, ``forgotten``, ``alias-set``, ``alias-deleted``,
+        ``alias-undone``, ``tag-set``, ``tag-deleted``, ``described``, ``linked`` or ``unlinked``.
+    :param model: The model's name.
+    :param version: The version; None where it is about the model.
+    :param subject: The alias, the tag's key, or the relation.
+    :param before: What was; None if nothing.
+    :param after: What is since then; None if nothing.
+    """
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    model: str
+    version: str | None = None
+    subject: str | None = None
+    before: Any = None
+    after: Any = None
+
+
+@frozen
+class LineageNode:
+    """A version, or what else one comes from, and what is known around it.
+
+    :param parent: What it is, as its children know it. ``relation`` is the edge by which it was reached; empty for the
+        version that was asked about.
+    :param state: ``"visible"``, ``"removed"`` (it can be restored), or ``"unknown"``: forgotten, of another registry,
+        or no version at all.
+    :param entry: The version, if it is visible or can be restored.
+    :param parents: What it comes from.
+    :param children: What comes from it.
+    :param repeated: It stands elsewhere in the tree too, and what is around it is told there.
+    """
+
+    parent: Parent
+    state: str
+    entry: ModelEntry | None = None
+    parents: tuple[LineageNode, ...] = ()
+    children: tuple[LineageNode, ...] = ()
+    repeated: bool = False
+
+    @property
+    def reference(self) -> str:
+        """``name:version``, for people."""
+        return self.parent.reference
 
 
 @frozen
@@ -309,6 +450,124 @@ class CollectReport:
     versions: int = 0
     blobs: int = 0
     bytes: int = 0
+
+
+@frozen
+class RebuildReport:
+    """What rebuilding a catalog found.
+
+    :param versions: Visible versions that the new catalog has.
+    :param removed: Removed ones, which can be restored.
+    :param backup: The backup that it began with; None if there was none that could be read, or if the old catalog
+        itself was sound.
+    :param changes: Changes made again that were noted since.
+    :param findings: What could not be brought back, or should be looked at.
+    :param moved: The folder where the old catalog is now; None if there was none.
+    """
+
+    versions: int
+    removed: int
+    backup: str | None
+    changes: int
+    findings: tuple[Finding, ...]
+    moved: str | None
+
+
+@frozen
+class RepairReport:
+    """What repairing did.
+
+    :param done: What was wrong and is right now; with ``dry_run``, what would be.
+    :param left: What is still wrong.
+    """
+
+    done: tuple[Finding, ...] = ()
+    left: tuple[Finding, ...] = ()
+
+
+@frozen
+class BatchFailure:
+    """One of many that failed.
+
+    :param what: What it was: ``name:version`` as far as it is known.
+    :param error: Why; whatever was raised.
+    """
+
+    what: str
+    error: Exception
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}: {self.error}"
+            if isinstance(self.error, ModelRegistryError)
+            else f"{self.what}: {self.error!r}"
+        )
+
+
+@frozen
+class BatchReport:
+    """What became of many. One that fails stops no other. ``str(report)`` says it in words, a line for each failure.
+
+    :param action: What was done: ``"registered"``, ``"removed"`` or ``"copied"``.
+    :param done: The versions to which it was done; in a dry run, to which it would be.
+    :param skipped: Those that were there already.
+    :param failed: Those that failed, in order.
+    :param bytes: Of the files of what was done; of what was copied, only those that had to be.
+    :param seconds: How long it took.
+    :param dry_run: Nothing was changed.
+    """
+
+    action: str
+    done: tuple[ModelEntry, ...] = ()
+    skipped: tuple[ModelEntry, ...] = ()
+    failed: tuple[BatchFailure, ...] = ()
+    bytes: int = 0
+    seconds: float = 0.0
+    dry_run: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether none failed."""
+        return not self.failed
+
+    def raise_for_failures(self) -> None:
+        """Raise the error of the first that failed, if any did."""
+        if self.failed:
+            raise self.failed[0].error
+
+    def __str__(self) -> str:
+        return "\n".join([self.summary, *(f"  {failure}" for failure in self.failed)])
+
+    @property
+    def summary(self) -> str:
+        """The counts, in one line."""
+        count = len(self.done)
+        done = f"{self.action} {count:,} version{'' if count == 1 else 's'}, {self.bytes / MEGABYTE:,.1f} MB"
+        parts = [f"would have {done}" if self.dry_run else f"{done}, in {self.seconds:,.1f} s"]
+        parts += [f"skipped {len(self.skipped):,}"] if self.skipped else []
+        parts += [f"{len(self.failed):,} failed"] if self.failed else []
+        return "; ".join(parts)
+
+
+@frozen
+class ProgressReport:
+    """How far an operation has come, as ``registry.progress`` tells it.
+
+    :param what: What is being done, for people: ``validating``, ``loading m:1.0.0``.
+    :param bytes_done: Bytes read, written, or found to need neither.
+    :param bytes_total: As far as is known; None if it is not. Likewise ``items_total``.
+    :param items_done: What is counted beside bytes: versions, blobs.
+    :param operation: Tells apart operations that go on at once.
+    :param finished: This is the last report of the operation, whatever became of it.
+    """
+
+    what: str
+    bytes_done: int = 0
+    bytes_total: int | None = None
+    items_done: int = 0
+    items_total: int | None = None
+    operation: int = 0
+    finished: bool = False
 
 
 @frozen

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from model_registry import operations
+from model_registry.actor import acting_as
 from model_registry.config import Settings, load_settings
 from model_registry.operations.context import Context
 from model_registry.operations.entries import LATEST, entry_of, find, require
-from model_registry.records import CollectReport, FormatSpec, LoadedModel, ModelEntry, PluginInfo
+from model_registry.records import (
+    BatchReport,
+    CollectReport,
+    Event,
+    FormatSpec,
+    LineageNode,
+    LoadedModel,
+    ModelEntry,
+    Parent,
+    PluginInfo,
+    ProgressReport,
+    RebuildReport,
+    RepairReport,
+    SearchPage,
+)
 
 if TYPE_CHECKING:
     from model_registry.comparison import Comparison
     from model_registry.loaders import ModelLoader
+    from model_registry.operations.batch import ProgressChoice
+    from model_registry.operations.parents import ParentLike
+    from model_registry.operations.selection import Searching, Where
 
 
 class ModelRegistry:
@@ -32,6 +50,24 @@ class ModelRegistry:
         keywords = config if path is None else {"path": path, **config}
         self._context = Context(load_settings(keywords))
 
+    @classmethod
+    def rebuild(
+        cls, path: str | os.PathLike[str] | None = None, *, force: bool = False, **config: Any
+    ) -> RebuildReport:
+        """Make a lost or damaged catalog anew, from the blobs, the newest backup and what was changed since.
+
+        Every version comes back whose manifest and metadata can be read. The old catalog is moved aside, never deleted.
+        It can be interrupted and run again. Without a backup and what was noted since, no alias, tag, edited
+        description, link or removal comes back.
+
+        :param path: As for a registry, like ``config``.
+        :param force: Also if the catalog is sound.
+        :raises StorageError: if the catalog is sound, or the disk refuses; nothing was changed then.
+        :raises RegistryNotFoundError: if there is neither a catalog nor a blob.
+        """
+        keywords = config if path is None else {"path": path, **config}
+        return operations.rebuild.rebuild(load_settings(keywords), force=force)
+
     def __repr__(self) -> str:
         return f"ModelRegistry({str(self.settings.path)!r})"
 
@@ -44,6 +80,15 @@ class ModelRegistry:
     def loaders(self) -> MutableMapping[str, ModelLoader]:
         """Custom loaders by format: ``registry.loaders[ModelFormat.CUSTOM] = MyLoader()``."""
         return self._context.plugins.loaders
+
+    def progress(self, listener: Callable[[ProgressReport], object]) -> AbstractContextManager[None]:
+        """``with registry.progress(listener):`` — tells the listener how far long work has come.
+
+        :param listener: Called with a :class:`ProgressReport` when an operation begins, at most 20 times a second
+            while it goes on, and when it ends; from any thread, but never twice at once. What it raises ends the
+            operation as a failure does, unless that had ended already.
+        """
+        return self._context.progress.listening(listener)
 
     def plugins(self) -> list[PluginInfo]:
         """Every installed plugin: ready, disabled, or failed and why."""
@@ -60,6 +105,7 @@ class ModelRegistry:
         model_format: str | None = None,
         *,
         version: str | None = None,
+        parent: ParentLike | Sequence[ParentLike] = (),
         exist_ok: bool = False,
         weights_only: bool | None = None,
         options: Mapping[str, Any] | None = None,
@@ -71,6 +117,8 @@ class ModelRegistry:
         :param model: An object in memory, or a path to a file or folder.
         :param model_format: Its format; seen from the content when left out.
         :param version: Any PEP 440 version, or another string; left out: 1.0.0, then the next patch.
+        :param parent: What it comes from: ``"base:1.0.0"``, ``"base@champion"``, an entry, or a :class:`Parent` with
+            another relation than ``derived``; several as a list. Part of the version, like the metadata.
         :param exist_ok: Return the existing version if it has the same digest, instead of failing.
         :param weights_only: False reads files that execute code; it needs ``trusted_models`` in the configuration too.
         :param options: Options of the format's plugin, each of which it must know.
@@ -89,6 +137,7 @@ class ModelRegistry:
             model,
             model_format,
             version=version,
+            parent=parent,
             exist_ok=exist_ok,
             weights_only=weights_only,
             chosen=options or {},
@@ -106,7 +155,8 @@ class ModelRegistry:
     ) -> LoadedModel:
         """Load a model; the result unpacks as ``model, tokenizer``. Every byte used has been verified.
 
-        :param version: A version, or "latest": the highest by PEP 440, pre-releases only if there is nothing else.
+        :param version: A version; "latest", the highest by PEP 440, pre-releases only if there is nothing else; or
+            an alias, such as "@champion". So it is wherever a version is asked for.
         :param allow_code: Permit that code stored with this model runs.
         :param weights_only: True forbids code even where the configuration allows it; False asks for what the
             configuration allows.
@@ -136,6 +186,7 @@ class ModelRegistry:
     ) -> list[ModelEntry]:
         """The versions of all models, by name, then PEP 440.
 
+        :param name: A name, or a pattern with ``*`` and ``?``; case does not count.
         :param removed: Those that can be restored, instead of the visible ones.
         :param after: (name, version) of the last entry of the page before; with ``limit`` this makes pages.
         """
@@ -143,6 +194,18 @@ class ModelRegistry:
             name=name, model_type=model_type, format=model_format, after=after, limit=limit, removed=removed
         )
         return [entry_of(self._context, row) for row in rows]
+
+    def search(self, query: str = "", *, limit: int | None = None, after: str | None = None) -> SearchPage:
+        """The versions that fulfil a query, such as ``metrics.accuracy >= 0.97 and tags.stage = 'prod' order by size``.
+
+        The language is told in ``docs/reference/search.md``. Without an order, by name, then PEP 440.
+
+        :param query: Empty for all versions.
+        :param limit: How many at most; None for all.
+        :param after: The ``cursor`` of the page before, of the same query.
+        :raises InvalidQueryError: with the column of the mistake in the query.
+        """
+        return operations.search.search(self._context, query, limit=limit, after=after)
 
     def get_model_info(self, name: str, version: str = LATEST) -> ModelEntry | None:
         """The entry of a version, None if there is none."""
@@ -204,18 +267,186 @@ class ModelRegistry:
             self._context, name, version, export_path, export_format, overwrite=overwrite, given=options
         )
 
+    def register_many(self, items: Iterable[Mapping[str, Any]], *, progress: ProgressChoice = None) -> BatchReport:
+        """Register many models, one after the other. One that fails stops no other.
+
+        :param items: The keywords of ``register_model`` for each: ``{"name": "m", "model": model, …}``. They are taken
+            one by one, so a generator need not hold all models at once; what the generator itself raises is raised.
+        :param progress: True shows a bar on stderr, False none; None shows one if stderr is a terminal. Or a listener,
+            as for :meth:`progress`.
+        """
+        return operations.batch.register_many(self._context, items, self.register_model, progress)
+
+    def remove_many(self, where: Where, *, dry_run: bool = False, progress: ProgressChoice = None) -> BatchReport:
+        """Remove all versions that a query finds, 500 in one transaction. Like ``remove_model``, also those that an
+        alias names, and restorable in the same way.
+
+        :param where: A query, as for ``search``; or versions: ``"name:version"``, ``"name@alias"`` or entries.
+        :param dry_run: Change nothing; the report says what would be removed.
+        :param progress: As for ``register_many``.
+        :raises InvalidOptionError: for an empty query, which would find everything.
+        """
+        registry = cast("Searching", self)
+        return operations.batch.remove_many(self._context, where, registry, dry_run=dry_run, progress=progress)
+
+    def copy_versions(
+        self,
+        target: ModelRegistry,
+        where: Where = "",
+        *,
+        tags: bool = True,
+        aliases: bool = False,
+        dry_run: bool = False,
+        progress: ProgressChoice = None,
+    ) -> BatchReport:
+        """Copy versions into another registry, byte for byte, with the same digests and the time of their registration.
+
+        Each file is verified while it is copied, and files that the target has are not read. A version that the target
+        has is skipped, so a run that was interrupted is continued by running it again; another version under the same
+        name is a failure. Neither registry needs the plugins of the formats; this one need not be writable.
+
+        :param where: A query, as for ``search``, or versions, as for ``remove_many``; everything by default.
+        :param tags: Also tags, edited descriptions and links, where the target says nothing else.
+        :param aliases: Also aliases that the target does not have.
+        :param dry_run: Change nothing; the report says what would be copied.
+        :param progress: As for ``register_many``.
+        """
+        return operations.copying.copy_versions(
+            self._context,
+            target._context,
+            where,
+            cast("Searching", self),
+            with_tags=tags,
+            with_aliases=aliases,
+            dry_run=dry_run,
+            progress=progress,
+        )
+
+    def set_alias(self, name: str, alias: str, version: str = LATEST) -> ModelEntry:
+        """Let an alias name a version: ``registry.load_model("m", "@champion")`` loads it until the alias moves on.
+
+        :raises InvalidNameError: for what can be no alias.
+        """
+        return operations.aliases.set_alias(self._context, name, alias, version)
+
+    def delete_alias(self, name: str, alias: str) -> bool:
+        """Forget an alias; False if there is none."""
+        return operations.aliases.delete_alias(self._context, name, alias)
+
+    def undo_alias(self, name: str, alias: str) -> ModelEntry | None:
+        """Take back the last change of an alias; called again, the one before it. None if it is no alias since then.
+
+        :raises VersionNotFoundError: if there is nothing to take back, or what it named is not there any more.
+        """
+        return operations.aliases.undo(self._context, name, alias, to_another=False)
+
+    def rollback(self, name: str, alias: str) -> ModelEntry:
+        """Let an alias name what it named before: the last version that is another one and still there.
+
+        :raises VersionNotFoundError: if there is none.
+        """
+        entry = operations.aliases.undo(self._context, name, alias, to_another=True)
+        assert entry is not None  # noqa: S101  # another version is a version
+        return entry
+
+    def aliases(self, name: str) -> dict[str, str]:
+        """The versions that the aliases of a model name, by alias."""
+        return operations.aliases.aliases(self._context, name)
+
+    def set_tag(self, name: str, key: str, value: object, version: str | None = None) -> None:
+        """Give a version a tag, or the model itself without ``version``. What it had under this key is replaced.
+
+        :param value: A text; numbers and flags are kept as text.
+        """
+        operations.tags.set_tag(self._context, name, key, value, version)
+
+    def delete_tag(self, name: str, key: str, version: str | None = None) -> bool:
+        """Take a tag away from a version, or from the model itself; False if there is none."""
+        return operations.tags.delete_tag(self._context, name, key, version)
+
+    def tags(self, name: str, version: str | None = None) -> dict[str, str]:
+        """The tags of a version, or of the model itself, by key."""
+        return operations.tags.tags(self._context, name, version)
+
+    def describe(self, name: str, description: str | None, version: str | None = None) -> None:
+        """Edit the description of a version, or of the model itself. None goes back to what was registered."""
+        operations.tags.describe(self._context, name, description, version)
+
+    def description(self, name: str) -> str | None:
+        """The description of a model itself; that of a version is ``entry.description``."""
+        return operations.tags.description(self._context, name)
+
+    def link(self, name: str, version: str, parent: ParentLike, relation: str | None = None) -> Parent:
+        """Say what a registered version comes from.
+
+        :param parent: As for ``register_model``.
+        :param relation: Default: ``derived``, or what the :class:`Parent` says.
+        :raises InvalidMetadataError: if the parent itself comes from the version.
+        """
+        return operations.lineage.link(self._context, name, version, parent, relation)
+
+    def unlink(self, name: str, version: str, parent: ParentLike, relation: str | None = None) -> bool:
+        """Take back what ``link`` said; False if it was not said, or is part of the version."""
+        return operations.lineage.unlink(self._context, name, version, parent, relation)
+
+    def lineage(self, name: str, version: str = LATEST, *, depth: int = 100) -> LineageNode:
+        """What a version comes from, and what comes from it, each as a tree.
+
+        :param depth: Levels that are followed in each direction.
+        """
+        return operations.lineage.lineage(self._context, name, version, depth)
+
+    def history(
+        self,
+        name: str | None = None,
+        version: str | None = None,
+        *,
+        alias: str | None = None,
+        before: int | None = None,
+        limit: int | None = 100,
+    ) -> list[Event]:
+        """What was changed, when and by whom; the newest first. Also of models and versions that are gone.
+
+        :param alias: Only the moves of this alias.
+        :param before: The ``id`` of the last event of the page before.
+        """
+        return operations.history.history(self._context, name, version, alias=alias, before=before, limit=limit)
+
+    def acting_as(self, actor: str) -> AbstractContextManager[None]:
+        """``with registry.acting_as("ada"):`` — changes within the block are recorded as hers, not ``user@host``'s."""
+        return acting_as(actor)
+
     def validate_registry(self, *, deep: bool = False) -> dict[str, Any]:
         """Check every version. Nothing is changed.
 
-        :param deep: Read every byte again, also of files that have not changed since they were last verified.
+        :param deep: Read everything: every byte again, also of files that have not changed since they were last
+            verified, of removed versions and of the records of origins; every page of the catalog; and whether its
+            books agree with the manifests. See ``docs/reference/findings.md``.
         :returns: ``total_models`` and ``valid_models`` (versions), ``errors`` and ``warnings`` (lines for people), and
             ``findings``, a list of :class:`Finding`.
         """
         return operations.validate.validate(self._context, deep=deep)
 
+    def repair(self, *, dry_run: bool = False) -> RepairReport:
+        """Put right what is safe, and say what was done. No version is removed, and no damaged file deleted.
+
+        The catalog's books are corrected from the manifests, indexes made anew, leftovers of dead registrations
+        discarded, and a damaged file put back if its bytes are found elsewhere in the registry. Every byte is read.
+
+        :param dry_run: Only say what would be done.
+        """
+        return operations.repair.repair(self._context, dry_run=dry_run)
+
     def get_detailed_stats(self) -> dict[str, Any]:
         """Counts and bytes: models, versions, logical and stored bytes, by format and type."""
         return operations.stats.stats(self._context)
+
+    def backup(self) -> str:
+        """Copy the catalog into the registry's folder ``backups`` now; returns the path. The newest three are kept.
+
+        While ``backup_enabled``, that happens once a day by itself, and what changes in between is noted there too.
+        """
+        return str(operations.backup.backup(self._context))
 
     def collect_garbage(self, keep_removed_days: float | None = None) -> CollectReport:
         """Forget versions removed longer ago than this, and free every blob that nothing needs.

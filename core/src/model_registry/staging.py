@@ -18,10 +18,11 @@ from model_registry import workers
 from model_registry.blobs import BlobStore
 from model_registry.digests import CHUNK, sha256_of_buffers, sha256_of_file
 from model_registry.durable import Buffer, sync_file, write_all, write_new
-from model_registry.errors import InvalidNameError, StorageError, UnsafeModelError
+from model_registry.errors import IntegrityError, InvalidNameError, StorageError, UnsafeModelError
 from model_registry.hookspecs import Source
 from model_registry.manifest import media_type
 from model_registry.names import check_member_path, check_member_paths
+from model_registry.progress import aside, part
 from model_registry.records import FileRecord
 
 
@@ -38,8 +39,9 @@ class StagedFile:
     write: Callable[[], Path]
 
     @property
-    def blob(self) -> tuple[str, int]:
-        return self.record.sha256, self.record.size
+    def blob(self) -> tuple[str, int, str]:
+        """(sha256, size, path), as the catalog notes what a version needs."""
+        return self.record.sha256, self.record.size, self.record.path
 
 
 class ParallelStage:
@@ -62,6 +64,14 @@ class ParallelStage:
             raise InvalidNameError(f"member {path!r} is given twice", value=path)
         media = media_type(path, kind)
         self._submit(self._copy if isinstance(source, Path) else self._write_if_new, path, media, source)
+
+    def add_known(self, sha256: str, size: int, find: Callable[[], Path]) -> None:
+        """Add a blob of another registry; it is read only if ours lacks it, and verified while it is copied.
+
+        :param find: Finds the file that has its bytes.
+        """
+        record = FileRecord("", size, sha256, "")
+        self._submit(self._copy_if_new, sha256, "", (record, find))
 
     def directory(self) -> Path:
         if self._directory is None:
@@ -96,7 +106,7 @@ class ParallelStage:
             self._alive()
             return staged
 
-        self._futures[path] = workers.pool().submit(work)
+        self._futures[path] = workers.submit(work)
 
     def _files_in_directory(self) -> Iterator[tuple[str, Path]]:
         if self._directory is not None:
@@ -105,13 +115,13 @@ class ParallelStage:
     def _write_if_new(self, path: str, media: str, source: Any) -> StagedFile:
         """Hash first, from memory: bytes that are stored already are never written."""
         buffers = _buffers(source)
-        record = FileRecord(
-            path, sum(memoryview(buffer).nbytes for buffer in buffers), sha256_of_buffers(buffers), media
-        )
-        write = partial(self._write_again, source, record)
-        if self._blobs.is_intact(record.sha256, record.size):
-            return StagedFile(record, None, write)
-        return StagedFile(record, self._write(buffers), write)
+        size = sum(memoryview(buffer).nbytes for buffer in buffers)
+        with part(size, passes=2):
+            record = FileRecord(path, size, sha256_of_buffers(buffers), media)
+            write = partial(self._write_again, source, record)
+            if self._blobs.is_intact(record.sha256, record.size):
+                return StagedFile(record, None, write)
+            return StagedFile(record, self._write(buffers), write)
 
     def _write_again(self, source: Any, record: FileRecord) -> Path:
         target = self._write(source)
@@ -132,18 +142,42 @@ class ParallelStage:
         reading = _open_source(source)
         writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         try:
-            while count := os.readv(reading, [buffer]):
-                state.update(buffer[:count])
-                size += write_all(writing, [buffer[:count]])
+            with part(os.fstat(reading).st_size):
+                while count := os.readv(reading, [buffer]):
+                    state.update(buffer[:count])
+                    size += write_all(writing, [buffer[:count]])
             os.fsync(writing)
         finally:
             os.close(reading)
             os.close(writing)
         return self._staged(FileRecord(path, size, state.hexdigest(), media), target)
 
+    def _copy_if_new(self, path: str, media: str, known: tuple[FileRecord, Callable[[], Path]]) -> StagedFile:
+        record, find = known
+        write = partial(self._copy_verified, record, find)
+        with part(record.size):
+            if self._blobs.is_intact(record.sha256, record.size):
+                return StagedFile(record, None, write)
+            return StagedFile(record, write(), write)
+
+    def _copy_verified(self, record: FileRecord, find: Callable[[], Path]) -> Path:
+        source = find()
+        copied = self._copy("", "", source)
+        if (copied.record.sha256, copied.record.size) != (record.sha256, record.size):
+            raise IntegrityError(
+                f"{source} was changed: its bytes do not have the digest of its name",
+                hint="nothing of it was kept; validate the registry that it is from",
+                path=str(source),
+                expected=record.sha256,
+                found=copied.record.sha256,
+            )
+        return copied.write()
+
     def _adopt(self, path: str, media: str, file: Path) -> StagedFile:
         """Take a file that a library wrote into our own folder."""
-        record = FileRecord(path, file.stat().st_size, sha256_of_file(file), media)
+        size = file.stat().st_size
+        with part(size):
+            record = FileRecord(path, size, sha256_of_file(file), media)
         sync_file(file)
         return self._staged(record, file)
 
@@ -158,8 +192,11 @@ def place(blobs: BlobStore, staged: Sequence[StagedFile]) -> None:
     """Make every file a blob, after its digest was claimed: from here on, what is stored stays stored."""
 
     def is_there(file: StagedFile) -> bool:
+        if file.written is None:
+            with aside():  # it was intact a moment ago, and counted
+                return blobs.is_intact(file.record.sha256, file.record.size)
         # What was written is mostly new: only if a blob has its name is that worth reading.
-        return (file.written is None or blobs.size(file.record.sha256) is not None) and blobs.is_intact(*file.blob)
+        return blobs.size(file.record.sha256) is not None and blobs.is_intact(file.record.sha256, file.record.size)
 
     for file, is_present in zip(staged, workers.run_all(is_there, staged), strict=True):
         if not is_present:

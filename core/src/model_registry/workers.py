@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from contextvars import copy_context
+from functools import partial
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -29,12 +31,17 @@ def pool() -> ThreadPoolExecutor:
 os.register_at_fork(after_in_child=_pools.clear)
 
 
+def submit(work: Callable[[], Result]) -> Future[Result]:
+    """Let a thread of the pool do it, as a part of the operation that goes on here (:mod:`model_registry.progress`)."""
+    return pool().submit(copy_context().run, work)
+
+
 def run_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """``work`` on every item, several at once, in order; one item runs in this thread. The first failure is raised."""
     todo = list(items)
     if len(todo) == 1:
         return [work(todo[0])]
-    return gather([pool().submit(work, item) for item in todo])
+    return gather([submit(partial(work, item)) for item in todo])
 
 
 def share_out(work: Callable[[Iterator[Item]], object], items: Iterable[Item]) -> None:

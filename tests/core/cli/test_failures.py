@@ -13,7 +13,8 @@ from model_registry.cli.exit_codes import MEANINGS, ExitCode, code_of
 CODES = {
     "ModelNotFoundError": 3, "VersionNotFoundError": 3, "SourceNotFoundError": 3, "RegistryNotFoundError": 3,
     "VersionExistsError": 4, "DestinationExistsError": 4,
-    "InvalidNameError": 2, "InvalidMetadataError": 2, "InvalidOptionError": 2, "ConfigurationError": 2,
+    "InvalidNameError": 2, "InvalidMetadataError": 2, "InvalidOptionError": 2, "InvalidQueryError": 2,
+    "ConfigurationError": 2,
     "IntegrityError": 5, "UnsafeModelError": 6, "PermissionRequiredError": 6,
     "UnsupportedModelError": 7, "UnsupportedFormatError": 7, "ClassNotFoundError": 7, "PluginError": 7,
     "PluginLoadError": 7, "StorageError": 8, "RegistrationLostError": 8, "ModelRegistryError": 1,

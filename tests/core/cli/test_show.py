@@ -40,6 +40,40 @@ def test_the_page_tells_everything(digits: Done) -> None:
         assert line in [" ".join(line.split()) for line in page.splitlines()]
 
 
+def test_the_page_and_the_document_tell_where_it_was_made(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["train.py", "a b"])
+    entry = ModelRegistry("models").register_model("m", weights)
+    document = run("show", "m", "--json").document
+    assert document["environment"] == entry.environment
+    assert document["provenance"] == entry.provenance
+    page = [" ".join(line.split()) for line in run("show", "m").out.splitlines()]
+    who, where = document["provenance"], document["environment"]
+    for line in (
+        "Environment", f"by {who['user']}@{who['host']}", f"python {where['implementation']} {where['python']}",
+        f"platform {where['platform']}", "command train.py 'a b'",
+    ):  # fmt: skip
+        assert line in page
+
+
+def test_damaged_records_of_the_origin_do_not_hide_the_version(weights: Path) -> None:
+    ModelRegistry("models").register_model("m", weights)
+    for blob in Path("models/blobs/sha256").iterdir():
+        if b'"implementation"' in blob.read_bytes():
+            blob.unlink()
+    done = run("show", "m")
+    assert done.code == 0
+    assert "a record of its origin is gone or was changed" in done.out
+    document = run("show", "m", "--json").document
+    assert document["environment"] is document["provenance"] is None
+
+
+def test_a_version_without_captured_environment_shows_who(weights: Path) -> None:
+    ModelRegistry("models", capture_environment=False).register_model("m", weights)
+    page = run("show", "m").out
+    assert "@" in page.partition("Environment")[2]
+    assert "command" not in page
+
+
 @pytest.mark.parametrize(
     ("words", "version"),
     [
@@ -81,9 +115,9 @@ def test_what_cannot_be_shown(digits: Done, words: list[str], code: int, message
 
 
 def test_a_long_value_is_cut_for_people_and_whole_for_programs(weights: Path) -> None:
-    ModelRegistry("models").register_model("m", weights, note="x" * 10_000)
-    assert len(run("show", "m").out) < 3_000
-    assert run("show", "m", "--json").document["metadata"]["extra"]["note"] == "x" * 10_000
+    ModelRegistry("models").register_model("m", weights, note="x" * 100_000)
+    assert len(run("show", "m").out) < 10_000
+    assert run("show", "m", "--json").document["metadata"]["extra"]["note"] == "x" * 100_000
 
 
 class TestTensors:
@@ -94,7 +128,7 @@ class TestTensors:
         install("told", TOLD)
 
     def page(self, *tensors: str) -> list[str]:
-        ModelRegistry("models").register_model("m", "\n".join(tensors).encode(), "bytes")
+        ModelRegistry("models").register_model("m", "\n".join(tensors).ljust(2000).encode(), "bytes")
         return [" ".join(line.split()) for line in run("show", "m").out.splitlines()]
 
     def test_are_told_by_layer_in_the_order_of_the_model(self) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_registry import ModelRegistry
-from model_registry.cli.text import count_text, inert, plural, size_text
+from model_registry.cli.text import count_text, inert, plural, pointed, size_text
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J[bold red]loud[/] :smile: \x9b31m\u202egpj.exe\r\n\x08fake: line"
 
@@ -81,3 +81,24 @@ def test_a_hostile_argument_is_told_inert() -> None:
     assert "\x1b" not in done.err
     assert "\x1b" not in run("\x1b[2J").err
     assert "\x1b" not in run("list", "--\x1b[2J").err
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "shown"),
+    [
+        ("size >", 7, "  size >\n        ^"),
+        ("size > x", 8, "  size > x\n         ^"),
+        ("", 1, "  \n  ^"),
+        ("a\nbc d\ne", 6, "  bc d\n     ^"),
+        ("\x1b[2J x", 6, "  \\x1b[2J x\n          ^"),
+        ("模型 x", 4, "  模型 x\n       ^"),
+    ],
+)
+def test_a_caret_stands_under_the_column(text: str, column: int, shown: str) -> None:
+    assert pointed(text, column) == shown
+
+
+def test_of_a_long_line_the_part_around_the_column_is_shown() -> None:
+    line, caret = pointed("a" * 5000 + "x" + "b" * 5000, 5001).split("\n")
+    assert len(line) < 80
+    assert line[caret.index("^")] == "x"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 import pytorch_zoo
@@ -64,3 +65,8 @@ def test_listing_and_validating_import_no_torch(registry, tmp_path):
         "assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, timeout=60)
+
+
+def test_the_packages_that_matter_are_kept_with_the_version(registry):
+    packages = registry.register_model("m", nn.Linear(2, 2), "pytorch").environment["packages"]
+    assert packages == {name: version(name) for name in ("numpy", "safetensors", "torch")}

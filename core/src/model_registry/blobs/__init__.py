@@ -33,6 +33,9 @@ class BlobStore(Protocol):
     def size(self, sha256: str) -> int | None:
         """Bytes of a blob, None if it is not there."""
 
+    def head(self, sha256: str, count: int) -> bytes:
+        """The first bytes of a blob, unverified; none if it is not there."""
+
     def read(self, sha256: str, limit: int) -> bytes | None:
         """The bytes of a small blob, verified; None if it is gone, was changed, or has more than ``limit`` bytes."""
 
@@ -41,6 +44,27 @@ class BlobStore(Protocol):
 
     def forget(self, sha256: str) -> None:
         """Drop what is remembered of a blob, so that the next ``is_intact`` reads it in full."""
+
+    def layout_is_whole(self) -> bool:
+        """Whether the files that make the folder an image layout are there."""
+
+    def make_layout(self) -> None:
+        """Write them again."""
+
+    def is_writable(self, sha256: str) -> bool:
+        """Whether somebody made a blob writable, which never changes."""
+
+    def protect(self, sha256: str) -> None:
+        """Make a blob read-only again."""
+
+    def spares(self) -> Iterator[Path]:
+        """Files beside the blobs that may hold their bytes: staged, or set aside."""
+
+    def set_aside(self, sha256: str) -> None:
+        """Move a blob that is damaged out of the way, into ``quarantine``."""
+
+    def put_back(self, sha256: str, spare: Path) -> None:
+        """Make a copy of another file, whose bytes are those of the blob, the blob."""
 
     def digests(self) -> Iterator[str]:
         """All blobs, in no order."""

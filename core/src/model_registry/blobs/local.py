@@ -12,8 +12,9 @@ from pathlib import Path
 from model_registry import canonical_json
 from model_registry.blobs.fingerprints import Fingerprint, Fingerprints
 from model_registry.digests import is_sha256, sha256_of_bytes, sha256_of_file
-from model_registry.durable import make_folder, publish, sync_folder
+from model_registry.durable import make_folder, publish, sync_file, sync_folder
 from model_registry.errors import StorageError
+from model_registry.progress import part
 
 OCI_LAYOUT = {"imageLayoutVersion": "1.0.0"}
 # An image layout must have an index. The catalog says which versions exist, so this one stays empty.
@@ -87,6 +88,19 @@ class LocalBlobs:
         except FileNotFoundError:
             return None
 
+    def head(self, sha256: str, count: int) -> bytes:
+        try:
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+            descriptor = os.open(self._path(sha256), flags)
+        except OSError:
+            return b""
+        try:
+            return os.read(descriptor, count)
+        except OSError:
+            return b""
+        finally:
+            os.close(descriptor)
+
     def read(self, sha256: str, limit: int) -> bytes | None:
         path = self._path(sha256)
         try:
@@ -103,10 +117,11 @@ class LocalBlobs:
             before = Fingerprint.of(path)
             if before.size != size:
                 return False
-            if self._fingerprints.get(sha256) == before:
-                return True
-            if sha256_of_file(path) != sha256:
-                return False
+            with part(size):
+                if self._fingerprints.get(sha256) == before:
+                    return True
+                if sha256_of_file(path) != sha256:
+                    return False
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -118,6 +133,53 @@ class LocalBlobs:
 
     def forget(self, sha256: str) -> None:
         self._fingerprints.forget(sha256)
+
+    def layout_is_whole(self) -> bool:
+        return all((self.root / name).is_file() for name in ("oci-layout", "index.json"))
+
+    def make_layout(self) -> None:
+        self._create()
+
+    def is_writable(self, sha256: str) -> bool:
+        try:
+            return bool(os.lstat(self._path(sha256)).st_mode & 0o222)
+        except FileNotFoundError:
+            return False
+
+    def protect(self, sha256: str) -> None:
+        path = self._path(sha256)
+        os.chmod(path, path.stat().st_mode & 0o444)
+
+    def spares(self) -> Iterator[Path]:
+        for folder in (self.root / "quarantine", self._staging):
+            if not folder.is_symlink():
+                for root, _, names in os.walk(folder):
+                    files = (Path(root, name) for name in sorted(names))
+                    yield from (file for file in files if file.is_file() and not file.is_symlink())
+
+    def set_aside(self, sha256: str) -> None:
+        quarantine = self.root / "quarantine"
+        if quarantine.is_symlink():
+            raise StorageError(f"{quarantine} is a link", hint="put the folder itself there", path=str(quarantine))
+        make_folder(quarantine)
+        with suppress(FileNotFoundError):
+            os.rename(self._path(sha256), quarantine / f"{sha256}-{os.urandom(4).hex()}")
+        sync_folder(quarantine)
+        self.sync()
+
+    def put_back(self, sha256: str, spare: Path) -> None:
+        staged = self.staging(os.urandom(8).hex()) / sha256
+        try:
+            shutil.copyfile(spare, staged, follow_symlinks=False)
+            if sha256_of_file(staged) != sha256:
+                raise StorageError(f"{spare} changed while it was read", hint="try again", path=str(spare))
+            sync_file(staged)
+            if os.path.lexists(self._path(sha256)):
+                self.set_aside(sha256)
+            self.place(staged, sha256)
+            self.sync()
+        finally:
+            self.discard_staging(staged.parent.name)
 
     def digests(self) -> Iterator[str]:
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._blobs) as entries:

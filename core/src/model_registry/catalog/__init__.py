@@ -5,13 +5,22 @@ Chosen by URL. ``Catalog`` is what a database has to offer; :mod:`model_registry
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
+from model_registry.catalog.facts import Aliases, Descriptions, History, Lineage, Tags, Upkeep
 from model_registry.errors import ConfigurationError
+from model_registry.records import Parent
+
+if TYPE_CHECKING:
+    from model_registry.search import Query
+
+#: Where a row stands among those that a search finds.
+Place: TypeAlias = tuple["str | int | float | None", ...]
+Found: TypeAlias = tuple["VersionRow", Place]
 
 #: Seconds after which a lease that nobody renewed counts as dead, whatever became of its owner.
 LEASE_SECONDS = 3600.0
@@ -24,9 +33,14 @@ class VersionRow:
     :param name: The model's name as first registered.
     :param digest: SHA-256 of the manifest.
     :param size: Bytes of the version's files.
-    :param metadata: The metadata document, JSON.
-    :param blobs: (sha256, size) of every blob that the version needs. Empty in rows that were read, but for ``remove``.
+    :param metadata: The metadata document, JSON. Empty in a row whose document is damaged.
     :param registered_at: Microseconds since 1970 in UTC; likewise ``removed_at``, None while the version is visible.
+    :param description: As edited since registering, None if it was not.
+    :param blobs: (sha256, size, path) of every blob that the version needs; the path is empty for what is no member.
+        Like what follows, for ``commit``: empty in rows that were read, but for ``remove``.
+    :param metrics: What was measured, by name.
+    :param labels: The words that it is tagged with.
+    :param parents: What it comes from, by its manifest.
     """
 
     name: str
@@ -38,7 +52,11 @@ class VersionRow:
     metadata: str
     registered_at: int
     removed_at: int | None = None
-    blobs: tuple[tuple[str, int], ...] = ()
+    description: str | None = None
+    blobs: tuple[tuple[str, int, str], ...] = ()
+    metrics: Mapping[str, float] = field(factory=dict)
+    labels: tuple[str, ...] = ()
+    parents: tuple[Parent, ...] = ()
 
 
 @frozen
@@ -56,7 +74,28 @@ class CatalogStats:
 
 
 class Catalog(Protocol):
-    """What the core asks of a database. Every method is one transaction; names are matched without regard to case."""
+    """What the core asks of a database. Every method is one transaction; names are matched without regard to case.
+
+    Whatever changes something also records an event, in the same transaction.
+    """
+
+    @property
+    def aliases(self) -> Aliases: ...
+
+    @property
+    def tags(self) -> Tags: ...
+
+    @property
+    def descriptions(self) -> Descriptions: ...
+
+    @property
+    def lineage(self) -> Lineage: ...
+
+    @property
+    def history(self) -> History: ...
+
+    @property
+    def upkeep(self) -> Upkeep: ...
 
     # Registering
 
@@ -97,6 +136,9 @@ class Catalog(Protocol):
     def latest(self, name: str) -> VersionRow | None:
         """The highest visible version by PEP 440; a pre-release only if there is nothing else."""
 
+    def blobs_of(self, name: str, version: str, digest: str) -> tuple[tuple[str, int], ...]:
+        """(sha256, size) of every blob that the version needs, also while it is removed; none if it was forgotten."""
+
     def similar_names(self, name: str, limit: int = 3) -> list[str]:
         """Names of visible models near to this one, for error messages."""
 
@@ -113,9 +155,17 @@ class Catalog(Protocol):
     ) -> list[VersionRow]:
         """Versions in the order of name, then PEP 440.
 
+        :param name: A name, or a pattern with ``*``, ``?`` and ``[…]``.
         :param min_size: Bytes that a version has at least.
         :param after: (name, version) of the last row of the page before.
         :param removed: List the removed ones that can still be restored, instead of the visible ones.
+        """
+
+    def search(self, query: Query, *, after: Place | None = None, limit: int | None = None) -> list[Found]:
+        """The visible versions that fulfil a query, in its order, then by name and PEP 440.
+
+        :param after: The place of the last row of the page before, of the same query.
+        :returns: Each with its place: the values that it is ordered by, its name's key and its version's sort key.
         """
 
     def stats(self) -> CatalogStats:
@@ -127,6 +177,12 @@ class Catalog(Protocol):
         """Hide one version, or all of a model; ``keep`` leaves them restorable.
 
         :returns: What was removed; what is not kept, with its blobs.
+        """
+
+    def remove_all(self, versions: Iterable[tuple[str, str, str]], *, keep: bool) -> list[VersionRow]:
+        """Like ``remove``, for each (name, version, digest) that is still visible; all or none.
+
+        :returns: What was removed, in order.
         """
 
     def restore(self, name: str, version: str | None) -> list[VersionRow]:
@@ -151,6 +207,19 @@ class Catalog(Protocol):
         :returns: How many were deleted, and their bytes.
         """
 
+    def listen(self, listener: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
+        """Have ``listener`` called after each transaction that changed something, before the change is acknowledged.
+
+        It gets the events, oldest first: the keys of :class:`model_registry.catalog.facts.EventRow`, and ``digest``,
+        that of the version (None if the event is about the model, or a registration).
+        """
+
+    def backup(self, target: Path) -> None:
+        """Write a consistent copy into a new file, while others read and write. It is not synced.
+
+        :raises StorageError: if the catalog is damaged, or the disk refuses.
+        """
+
     def references(self) -> Iterator[tuple[str, int]]:
         """(sha256, size) of every blob that some version needs, removed ones included."""
 
@@ -161,10 +230,18 @@ def open_catalog(url: str, folder: Path, *, create: bool) -> Catalog:
     :raises ConfigurationError: for a scheme that nothing serves.
     :raises RegistryNotFoundError: if there is none and ``create`` is False.
     """
+    from model_registry.catalog.sqlite import SqliteCatalog
+
+    return SqliteCatalog(catalog_file(url, folder), create=create)
+
+
+def catalog_file(url: str, folder: Path) -> Path:
+    """The file of a catalog that is one.
+
+    :raises ConfigurationError: for a scheme that nothing serves.
+    """
     scheme, _, rest = url.partition(":")
     if scheme != "sqlite":
         hint = "use sqlite:<file>"
         raise ConfigurationError(f"catalog = {url!r}: no catalog serves {scheme!r}", hint=hint, url=url)
-    from model_registry.catalog.sqlite import SqliteCatalog
-
-    return SqliteCatalog(folder / rest, create=create)
+    return folder / rest

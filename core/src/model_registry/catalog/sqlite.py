@@ -4,32 +4,42 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from model_registry.catalog import LEASE_SECONDS, CatalogStats, VersionRow
+from model_registry.catalog import LEASE_SECONDS, CatalogStats, Found, Place, VersionRow, aliases
+from model_registry.catalog.aliases import SqliteAliases
 from model_registry.catalog.connection import Connections
+from model_registry.catalog.facts import Upkeep
+from model_registry.catalog.history import SqliteHistory, record
+from model_registry.catalog.lineage import SqliteLineage, declare
+from model_registry.catalog.packing import pack
+from model_registry.catalog.rows import COLUMNS, SELECT, SELECT_BY_NAME, VISIBLE, WORD, note_words, one, row_of
+from model_registry.catalog.schema import note_labels, note_metrics
+from model_registry.catalog.tags import SqliteDescriptions, SqliteTags
 from model_registry.clock import now
 from model_registry.errors import InvalidNameError, RegistrationLostError, VersionExistsError
 from model_registry.names import name_key
 from model_registry.versions import is_prerelease, next_version, sort_key
 
-_COLUMNS = """
-    m.name, v.version, lower(hex(v.digest)), v.format, v.model_type, v.size, v.metadata, v.registered_at, v.removed_at
-"""
-_SELECT = f"SELECT {_COLUMNS} FROM versions v JOIN models m ON m.id = v.model_id"
-#: The same, by name: CROSS JOIN keeps SQLite from starting with all versions, which it would then have to sort.
-_SELECT_BY_NAME = f"SELECT {_COLUMNS} FROM models m CROSS JOIN versions v ON m.id = v.model_id"
-_VISIBLE = "m.key = ? AND v.removed_at IS NULL"
+if TYPE_CHECKING:
+    from model_registry.search import Query
+
 _RAISE_HIGHEST = "UPDATE models SET highest = ?, highest_key = ? WHERE id = ? AND coalesce(highest_key, '') < ?"
 #: Of several removals of one version, only the newest can be restored.
-_FORGET_OLDER = """
-    DELETE FROM versions WHERE removed_at IS NOT NULL
+_OLDER = """
+    SELECT id FROM versions WHERE removed_at IS NOT NULL
         AND (model_id, sort_key) = (SELECT model_id, sort_key FROM versions WHERE id = ?)
 """
+#: A version's id, its model's, and its row.
+_WITH_IDS = f"SELECT v.id, m.id, {COLUMNS} FROM versions v JOIN models m ON m.id = v.model_id"
+#: A blob's id by its digest: the index has the first six bytes, which tell it from nearly all others.
+_BLOB = "SELECT id FROM blobs WHERE substr(sha256, 1, 6) = substr(:sha256, 1, 6) AND sha256 = :sha256"
+_PATTERN = frozenset("*?[")
 #: Fewer than SQLite's limit of bound parameters.
 _BATCH = 500
 
@@ -39,6 +49,17 @@ class SqliteCatalog:
 
     def __init__(self, path: Path, *, create: bool) -> None:
         self._connections = Connections(path, create=create)
+        self.aliases = SqliteAliases(self._connections)
+        self.tags = SqliteTags(self._connections)
+        self.descriptions = SqliteDescriptions(self._connections)
+        self.lineage = SqliteLineage(self._connections)
+        self.history = SqliteHistory(self._connections)
+
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        from model_registry.catalog.upkeep import SqliteUpkeep
+
+        return SqliteUpkeep(self._connections)
 
     # Registering
 
@@ -69,10 +90,8 @@ class SqliteCatalog:
     def commit(self, lease: str, row: VersionRow) -> None:
         with self._connections.writing(durable=True) as db:
             _require_lease(db.execute("DELETE FROM leases WHERE id = ?", (lease,)).rowcount)
-            model_id, key = _model_id(db, row.name), sort_key(row.version)
-            version_id = _insert_version(db, model_id, row)
-            db.execute(_RAISE_HIGHEST, (row.version, key, model_id, key))
-            _insert_blobs(db, version_id, row.blobs)
+            model_id, _ = insert(db, row)
+            record(db, "registered", model_id, row.version)
 
     def release(self, lease: str, digests: Sequence[str] = (), delete: Callable[[str], int] = lambda sha256: 0) -> None:
         # Durable although it need not be: it overwrites what a failed commit may have left in the write-ahead log.
@@ -83,11 +102,31 @@ class SqliteCatalog:
     # Looking
 
     def get(self, name: str, version: str) -> VersionRow | None:
-        return self._one(f"{_SELECT} WHERE {_VISIBLE} AND v.sort_key = ?", name_key(name), sort_key(version))
+        return self._one(f"{SELECT} WHERE {VISIBLE} AND v.sort_key = ?", name_key(name), sort_key(version))
 
     def latest(self, name: str) -> VersionRow | None:
-        order = "ORDER BY v.prerelease, v.sort_key DESC LIMIT 1"
-        return self._one(f"{_SELECT} WHERE {_VISIBLE} {order}", name_key(name))
+        highest = """
+            SELECT sort_key FROM versions
+            WHERE removed_at IS NULL AND model_id = (SELECT id FROM models WHERE key = :key)
+        """
+        order = "ORDER BY sort_key DESC LIMIT 1"
+        query = f"""
+            {SELECT} WHERE m.key = :key AND v.removed_at IS NULL
+                AND v.sort_key = coalesce(({highest} AND NOT prerelease {order}), ({highest} {order}))
+        """
+        with self._connections.reading() as db:
+            found = db.execute(query, {"key": name_key(name)}).fetchone()
+        return found and row_of(found)
+
+    def blobs_of(self, name: str, version: str, digest: str) -> tuple[tuple[str, int], ...]:
+        query = """
+            SELECT DISTINCT lower(hex(b.sha256)), b.size
+            FROM models m JOIN versions v ON v.model_id = m.id
+            JOIN version_blobs vb ON vb.version_id = v.id JOIN blobs b ON b.id = vb.blob_id
+            WHERE m.key = ? AND v.sort_key = ? AND v.digest = ?
+        """
+        with self._connections.reading() as db:
+            return tuple(db.execute(query, (name_key(name), sort_key(version), bytes.fromhex(digest))))
 
     def similar_names(self, name: str, limit: int = 3) -> list[str]:
         from difflib import get_close_matches
@@ -114,9 +153,9 @@ class SqliteCatalog:
         terms = ["v.removed_at IS NOT NULL" if removed else "v.removed_at IS NULL"]
         values: list[object] = []
         for term, value in (
-            ("m.key = ?", name and name_key(name)),
-            ("v.model_type = ?", model_type),
-            ("v.format = ?", format),
+            _named_like(name),
+            (f"v.model_type = {WORD}", model_type),
+            (f"v.format = {WORD}", format),
             ("v.size >= ?", min_size),
         ):
             if value is not None:
@@ -129,9 +168,14 @@ class SqliteCatalog:
         values.append(-1 if limit is None else limit)
         with self._connections.reading() as db:
             # Model by model: for visible rows each filter has an index of a model's versions, and nothing is sorted.
-            select = _SELECT if removed else _SELECT_BY_NAME
+            select = SELECT if removed else SELECT_BY_NAME
             rows = db.execute(f"{select} WHERE {where} ORDER BY m.key, v.sort_key, v.removed_at LIMIT ?", values)
-            return [VersionRow(*row) for row in rows]
+            return [row_of(row) for row in rows]
+
+    def search(self, query: Query, *, after: Place | None = None, limit: int | None = None) -> list[Found]:
+        from model_registry.catalog.search import search  # whoever does not search need not know the language
+
+        return search(self._connections, query, after=after, limit=limit)
 
     def stats(self) -> CatalogStats:
         with self._connections.reading() as db:
@@ -145,7 +189,10 @@ class SqliteCatalog:
                     coalesce(sum(size) FILTER (WHERE removed_at IS NOT NULL), 0) AS removed_bytes
                 FROM versions
             """
-            count_by = "SELECT {0}, count(*) FROM versions WHERE removed_at IS NULL GROUP BY {0} ORDER BY {0}"
+            count_by = """
+                SELECT (SELECT word FROM words WHERE id = {0}) AS word, count(*)
+                FROM versions WHERE removed_at IS NULL GROUP BY {0} ORDER BY word
+            """
             by_format = dict(db.execute(count_by.format("format")))
             by_type = dict(db.execute(count_by.format("model_type")))
             return CatalogStats(**_named(db.execute(totals)), by_format=by_format, by_type=by_type)
@@ -154,38 +201,32 @@ class SqliteCatalog:
 
     def remove(self, name: str, version: str | None, *, keep: bool) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
-            found = _matching(db, f"{_VISIBLE}", name, version)
-            blobs = [() if keep else _blobs_of(db, row[0]) for row in found]
-            removed_at = now()
-            if keep:
-                db.executemany(_FORGET_OLDER, [(row[0],) for row in found])
-                db.executemany(
-                    "UPDATE versions SET removed_at = ? WHERE id = ?", [(removed_at, row[0]) for row in found]
-                )
-            else:
-                _forget(db, [row[0] for row in found])
-        when = removed_at if keep else None
-        return [
-            evolve(VersionRow(*row[1:]), removed_at=when, blobs=needed)
-            for row, needed in zip(found, blobs, strict=True)
-        ]
+            return _remove(db, _matching(db, VISIBLE, name, version), keep=keep)
+
+    def remove_all(self, versions: Iterable[tuple[str, str, str]], *, keep: bool) -> list[VersionRow]:
+        with self._connections.writing(durable=True) as db:
+            found = []
+            for name, version, digest in versions:
+                found += [each for each in _matching(db, VISIBLE, name, version) if each[2].digest == digest]
+            return _remove(db, found, keep=keep)
 
     def restore(self, name: str, version: str | None) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
-            removed = _matching(db, "m.key = ? AND v.removed_at IS NOT NULL", name, version)
-            for row in removed:
+            found = _matching(db, "m.key = ? AND v.removed_at IS NOT NULL", name, version)
+            removed = list({sort_key(row.version): (id, model_id, row) for id, model_id, row in found}.values())
+            for id, model_id, row in removed:
                 try:
-                    db.execute("UPDATE versions SET removed_at = NULL WHERE id = ?", (row[0],))
+                    db.execute("UPDATE versions SET removed_at = NULL WHERE id = ?", (id,))
                 except sqlite3.IntegrityError:
-                    raise _exists(db, row[1], row[2], "it was registered again since; remove that one first") from None
-        return [VersionRow(*row[1:-1]) for row in removed]  # without the time of removal
+                    hint = "it was registered again since; remove that one first"
+                    raise _exists(db, row.name, row.version, hint) from None
+                record(db, "restored", model_id, row.version)
+        return [evolve(row, removed_at=None) for _, _, row in removed]
 
     def purge(self, before: int) -> int:
         with self._connections.writing(durable=True) as db:
             found = [id for (id,) in db.execute("SELECT id FROM versions WHERE removed_at < ?", (before,))]
             _forget(db, found)
-            # Also what a collection left that was killed after unlinking blobs and before forgetting them.
-            db.execute("DELETE FROM blobs WHERE NOT EXISTS (SELECT 1 FROM version_blobs WHERE blob_id = blobs.id)")
         return len(found)
 
     # Collecting
@@ -211,15 +252,51 @@ class SqliteCatalog:
                 freed += _collect(db, batch, delete)
         return len(freed), sum(freed)
 
+    def listen(self, listener: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
+        self._connections.listener = listener
+
+    def backup(self, target: Path) -> None:
+        with self._connections.reading() as db:
+            # Not page by page: this reads every table, so a damaged catalog makes no backup.
+            db.execute("VACUUM INTO ?", (str(target),))
+
     def references(self) -> Iterator[tuple[str, int]]:
         with self._connections.reading() as db:
-            query = "SELECT lower(hex(sha256)), size FROM blobs WHERE id IN (SELECT blob_id FROM version_blobs)"
-            yield from db.execute(query).fetchall()
+            yield from db.execute("SELECT lower(hex(sha256)), size FROM blobs").fetchall()
 
     def _one(self, query: str, *values: object) -> VersionRow | None:
         with self._connections.reading() as db:
-            row = db.execute(query, values).fetchone()
-        return row and VersionRow(*row)
+            return one(db, query, *values)
+
+
+def insert(db: sqlite3.Connection, row: VersionRow) -> tuple[int, int]:
+    """Write a visible version, with all that is searched by; its model's id, and its own.
+
+    :raises VersionExistsError: if the model has a visible version that is equal by PEP 440.
+    :raises InvalidNameError: if the model exists under a name that differs by case.
+    """
+    model_id = _model_id(db, row.name)
+    version_id = _insert_version(db, model_id, row)
+    raise_highest(db, model_id, row.version)
+    insert_blobs(db, version_id, row.blobs)
+    note_metrics(db, version_id, row.metrics)
+    note_labels(db, version_id, row.labels)
+    declare(db, version_id, row.parents)
+    return model_id, version_id
+
+
+def raise_highest(db: sqlite3.Connection, model_id: int, version: str) -> None:
+    """Note that a model had this version: a number is never given twice."""
+    key = sort_key(version)
+    db.execute(_RAISE_HIGHEST, (version, key, model_id, key))
+
+
+def _named_like(name: str | None) -> tuple[str, str | None]:
+    """What finds models by a name or a pattern. Names hold none of the signs of a pattern."""
+    if name is None or not _PATTERN.intersection(name):
+        return "m.key = ?", name and name_key(name)
+    pattern = name.lower().replace("[!", "[^")
+    return "m.key GLOB ?", pattern.encode(errors="backslashreplace").decode()
 
 
 def _named(cursor: sqlite3.Cursor) -> dict[str, Any]:
@@ -248,6 +325,13 @@ def _reserved_versions(db: sqlite3.Connection, key: str, lease: str) -> list[str
     return [version for (version,) in rows]
 
 
+def known_model(db: sqlite3.Connection, name: str) -> int:
+    """The id of a model, noted if it is new, in whichever case its name is."""
+    db.execute("INSERT OR IGNORE INTO models (name, key) VALUES (?, ?)", (name, name_key(name)))
+    found: int = db.execute("SELECT id FROM models WHERE key = ?", (name_key(name),)).fetchone()[0]
+    return found
+
+
 def _model_id(db: sqlite3.Connection, name: str) -> int:
     key = name_key(name)
     db.execute("INSERT OR IGNORE INTO models (name, key) VALUES (?, ?)", (name, key))
@@ -266,10 +350,11 @@ def _model_id(db: sqlite3.Connection, name: str) -> int:
 
 
 def _insert_version(db: sqlite3.Connection, model_id: int, row: VersionRow) -> int:
+    note_words(db, row.format, row.model_type)
     try:
         inserted = db.execute(
             "INSERT INTO versions (model_id, version, sort_key, prerelease, digest, format, model_type, size, metadata,"
-            " registered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            f" registered_at) VALUES (?, ?, ?, ?, ?, {WORD}, {WORD}, ?, ?, ?)",
             (
                 model_id,
                 row.version,
@@ -279,7 +364,7 @@ def _insert_version(db: sqlite3.Connection, model_id: int, row: VersionRow) -> i
                 row.format,
                 row.model_type,
                 row.size,
-                row.metadata,
+                pack(row.metadata),
                 row.registered_at,
             ),
         )
@@ -289,8 +374,8 @@ def _insert_version(db: sqlite3.Connection, model_id: int, row: VersionRow) -> i
 
 
 def _exists(db: sqlite3.Connection, name: str, version: str, hint: str) -> VersionExistsError:
-    found = db.execute(f"{_SELECT} WHERE {_VISIBLE} AND v.sort_key = ?", (name_key(name), sort_key(version))).fetchone()
-    existing = VersionRow(*found)
+    existing = one(db, f"{SELECT} WHERE {VISIBLE} AND v.sort_key = ?", name_key(name), sort_key(version))
+    assert existing is not None  # noqa: S101  # the constraint that was broken says so
     same = "" if existing.version == version else f" as {existing.version}, which PEP 440 calls equal"
     return VersionExistsError(
         f"{name}:{version} is registered already{same}",
@@ -301,46 +386,70 @@ def _exists(db: sqlite3.Connection, name: str, version: str, hint: str) -> Versi
     )
 
 
-def _insert_blobs(db: sqlite3.Connection, version_id: int, blobs: Iterable[tuple[str, int]]) -> None:
-    rows = {bytes.fromhex(sha256): size for sha256, size in blobs}
-    db.executemany("INSERT OR IGNORE INTO blobs (sha256, size) VALUES (?, ?)", rows.items())
+def insert_blobs(db: sqlite3.Connection, version_id: int, blobs: Iterable[tuple[str, int, str]]) -> None:
+    """Note that a version needs these blobs (sha256, size, path)."""
+    used = [{"sha256": bytes.fromhex(sha256), "size": size, "path": path} for sha256, size, path in blobs]
+    note_words(db, *(path for _, _, path in blobs))
+    db.executemany(f"INSERT INTO blobs (sha256, size) SELECT :sha256, :size WHERE NOT EXISTS ({_BLOB})", used)
     db.executemany(
-        "INSERT INTO version_blobs (version_id, blob_id) SELECT ?, id FROM blobs WHERE sha256 = ?",
-        [(version_id, sha256) for sha256 in rows],
+        "INSERT OR IGNORE INTO version_blobs (version_id, blob_id, path)"
+        f" VALUES (:version, ({_BLOB}), (SELECT id FROM words WHERE word = :path))",
+        [{**each, "version": version_id} for each in used],
     )
 
 
-def _blobs_of(db: sqlite3.Connection, version_id: int) -> tuple[tuple[str, int], ...]:
+def blobs_of(db: sqlite3.Connection, version_id: int) -> tuple[tuple[str, int, str], ...]:
+    """(sha256, size, path) of what a version needs."""
     query = """
-        SELECT lower(hex(b.sha256)), b.size FROM version_blobs vb JOIN blobs b ON b.id = vb.blob_id
+        SELECT lower(hex(b.sha256)), b.size, (SELECT word FROM words WHERE id = vb.path)
+        FROM version_blobs vb JOIN blobs b ON b.id = vb.blob_id
         WHERE vb.version_id = ? ORDER BY b.sha256
     """
     return tuple(db.execute(query, (version_id,)))
 
 
-def _matching(db: sqlite3.Connection, where: str, name: str, version: str | None) -> list[Any]:
+def _matching(db: sqlite3.Connection, where: str, name: str, version: str | None) -> list[tuple[int, int, VersionRow]]:
+    """(its id, its model's id, the row) of the versions of a model, or of one."""
     values = [name_key(name)]
     if version is not None:
         where += " AND v.sort_key = ?"
         values.append(sort_key(version))
-    query = f"SELECT v.id, {_COLUMNS} FROM versions v JOIN models m ON m.id = v.model_id WHERE {where}"
-    return db.execute(f"{query} ORDER BY v.sort_key, v.removed_at", values).fetchall()
+    rows = db.execute(f"{_WITH_IDS} WHERE {where} ORDER BY v.sort_key, v.removed_at", values)
+    return [(id, model_id, row_of(row)) for id, model_id, *row in rows.fetchall()]
+
+
+def _remove(db: sqlite3.Connection, found: list[tuple[int, int, VersionRow]], *, keep: bool) -> list[VersionRow]:
+    """Hide what ``_matching`` found, or forget it."""
+    removed = []
+    removed_at = now() if keep else None
+    for id, model_id, row in found:
+        needed = () if keep else blobs_of(db, id)
+        if keep:
+            _forget(db, [older for (older,) in db.execute(_OLDER, (id,)).fetchall()])
+            db.execute("UPDATE versions SET removed_at = ? WHERE id = ?", (removed_at, id))
+        record(db, "removed", model_id, row.version, at=removed_at)
+        removed.append(evolve(row, removed_at=removed_at, blobs=needed))
+    if not keep:
+        _forget(db, [id for id, _, _ in found])
+    return removed
 
 
 def _forget(db: sqlite3.Connection, version_ids: list[int]) -> None:
-    db.executemany("DELETE FROM versions WHERE id = ?", [(id,) for id in version_ids])
+    """Delete versions for good; what hangs on them goes with them, and the history keeps what they were."""
+    query = "SELECT model_id, version, lower(hex(digest)) FROM versions WHERE id = ?"
+    for id in version_ids:
+        model_id, version, digest = db.execute(query, (id,)).fetchone()
+        aliases.forget(db, id)
+        record(db, "forgotten", model_id, version, before={"digest": digest})
+        db.execute("DELETE FROM versions WHERE id = ?", (id,))
 
 
 def _collect(db: sqlite3.Connection, digests: Iterable[str], delete: Callable[[str], int]) -> list[int]:
     """Delete the blobs that nothing needs; the bytes of each."""
     garbage = [sha256 for sha256 in digests if not _is_needed(db, bytes.fromhex(sha256))]
-    db.executemany("DELETE FROM blobs WHERE sha256 = ?", [(bytes.fromhex(sha256),) for sha256 in garbage])
     return [delete(sha256) for sha256 in garbage]
 
 
 def _is_needed(db: sqlite3.Connection, sha256: bytes) -> bool:
-    query = """
-        SELECT EXISTS (SELECT 1 FROM claims WHERE sha256 = :sha256)
-            OR EXISTS (SELECT 1 FROM blobs b JOIN version_blobs vb ON vb.blob_id = b.id WHERE b.sha256 = :sha256)
-    """
+    query = f"SELECT EXISTS (SELECT 1 FROM claims WHERE sha256 = :sha256) OR EXISTS ({_BLOB})"
     return bool(db.execute(query, {"sha256": sha256}).fetchone()[0])

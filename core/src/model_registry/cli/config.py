@@ -7,6 +7,10 @@ import click
 from model_registry.cli.lazy import LazyGroup
 
 
-@click.group("config", cls=LazyGroup, modules={"check": "model_registry.cli.config_check"})
+@click.group(
+    "config",
+    cls=LazyGroup,
+    modules={"show": "model_registry.cli.config_show", "check": "model_registry.cli.config_check"},
+)
 def command() -> None:
     """Look at the configuration."""

@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     REFUSED = 6
     UNSUPPORTED = 7
     STORAGE = 8
+    REPAIRED = 10
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 
@@ -34,6 +35,7 @@ MEANINGS: Mapping[ExitCode, str] = {
     ExitCode.REFUSED: "refused for safety: unsafe content, or code that nobody permitted",
     ExitCode.UNSUPPORTED: "no plugin does it: missing, failing, or unable to handle this model",
     ExitCode.STORAGE: "the disk, the database or the operating system refused",
+    ExitCode.REPAIRED: "something was wrong, and all of it is repaired",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.BROKEN_PIPE: "the reader of the output went away",
 }
@@ -48,6 +50,7 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.InvalidNameError, ExitCode.USAGE),
     (errors.InvalidMetadataError, ExitCode.USAGE),
     (errors.InvalidOptionError, ExitCode.USAGE),
+    (errors.InvalidQueryError, ExitCode.USAGE),
     (errors.ConfigurationError, ExitCode.USAGE),
     (errors.IntegrityError, ExitCode.INTEGRITY),
     (errors.UnsafeModelError, ExitCode.REFUSED),

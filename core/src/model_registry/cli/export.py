@@ -31,7 +31,7 @@ def command(
     given = keywords({"--option": options}, _TAKEN)
     registry = session.open()
     entry = require_entry(registry, name, version)
-    with session.working(f"exporting {entry.reference} …"):
+    with session.working(f"exporting {entry.reference} …", registry):
         written = registry.export_model(entry.name, entry.version, path, export_format, overwrite=overwrite, **given)
     if session.json:
         return session.emit({"name": entry.name, "version": entry.version, "path": written})

@@ -13,8 +13,8 @@ import click
 from model_registry.cli.documents import emit
 from model_registry.cli.exit_codes import ExitCode, code_of
 from model_registry.cli.session import Session
-from model_registry.cli.text import inert
-from model_registry.errors import ConfigurationError, ModelRegistryError
+from model_registry.cli.text import inert, pointed
+from model_registry.errors import ConfigurationError, InvalidQueryError, ModelRegistryError
 
 #: Hints speak to callers of the Python API; here is how the same is said on the command line.
 _OPTIONS = {
@@ -35,12 +35,14 @@ def tell(error: BaseException, session: Session) -> ExitCode:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)
         return code
-    message, hint = _said(error)
+    message, hint = said(error)
     if session.debug:
         click.echo(inert("".join(traceback.format_exception(error)), lines=True), err=True)
     session.complain(message, lines=isinstance(error, ConfigurationError))
+    if isinstance(error, InvalidQueryError) and isinstance(error.column, int):
+        click.echo(pointed(str(error.query), error.column), err=True)
     if hint:
-        click.echo(f"hint: {inert(hint)}", err=True)
+        session.advise(hint)
     with suppress(OSError):
         if session.json:
             emit({"error": {"type": type(error).__name__, "message": message, "hint": hint, "exit_code": int(code)}})
@@ -50,7 +52,7 @@ def tell(error: BaseException, session: Session) -> ExitCode:
     return code
 
 
-def _said(error: BaseException) -> tuple[str, str]:
+def said(error: BaseException) -> tuple[str, str]:
     """What happened, and what to do."""
     if isinstance(error, ModelRegistryError):
         return error.message, _for_the_command_line(error.hint)

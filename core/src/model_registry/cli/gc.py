@@ -23,7 +23,7 @@ def command(session: Session, keep_removed_days: float | None) -> None:
     Versions that were removed long enough ago are forgotten for good. Safe beside any number of other processes.
     """
     registry = session.open()
-    with session.working("collecting …"):
+    with session.working("collecting …", registry):
         report = registry.collect_garbage(keep_removed_days)
     if session.json:
         return session.emit({"versions": report.versions, "blobs": report.blobs, "bytes": report.bytes})

@@ -29,7 +29,7 @@ def command(session: Session, name: str, version: str | None, allow_code: bool, 
     given = keywords({"--option": options}, _TAKEN)
     registry = session.open()
     entry = require_entry(registry, *split_reference(name, version))
-    with session.working(f"loading {entry.reference} …"):
+    with session.working(f"loading {entry.reference} …", registry):
         entry.verify()
         begun = perf_counter()
         with registry.temporary_model(entry.name, entry.version, allow_code=allow_code, **given) as (model, tokenizer):

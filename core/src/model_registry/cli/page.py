@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import attrs
 from model_registry.cli.layers import Layer, layers_of
 from model_registry.cli.screen import Screen
 from model_registry.cli.text import count_text, moment_text, plural, size_text, value_text
+from model_registry.errors import ModelRegistryError
 from model_registry.records import ModelEntry, ModelMetadata, TensorRecord
 
 #: Fields of the metadata that have a place of their own on the page.
@@ -36,6 +38,7 @@ def show_page(entry: ModelEntry, tensors: Sequence[TensorRecord], problem: str, 
     _section(screen, "Metrics", {name: f"{value:g}" for name, value in metadata.performance_metrics.items()})
     _section(screen, "Layers", {name: count_text(count) for name, count in layers.items()})
     _section(screen, "Extra", {name: value_text(value, _LONGEST) for name, value in extra.items()})
+    _section(screen, "Environment", _surroundings(entry))
     screen.heading("Files")
     screen.table(
         ("path", "size", "sha256"),
@@ -99,6 +102,25 @@ def _described(metadata: ModelMetadata) -> dict[str, str]:
         for name, value in values.items()
         if name not in _PLACED and value not in (None, (), [], {})
     }
+
+
+def _surroundings(entry: ModelEntry) -> dict[str, str]:
+    """Who registered the version, and where it was made; or what is wrong with the records of it."""
+    try:
+        who, around = entry.provenance or {}, entry.environment or {}
+    except ModelRegistryError as error:
+        return {"unknown": error.message}
+    git = around.get("git") or {}
+    state = {True: ", clean", False: ", with changes", None: ""}[git.get("clean")]
+    facts = {
+        "by": "@".join(text for text in (who.get("user"), who.get("host")) if text),
+        "python": " ".join(around[key] for key in ("implementation", "python") if key in around),
+        "platform": around.get("platform", ""),
+        "packages": ", ".join(f"{name} {version}" for name, version in around.get("packages", {}).items()),
+        "git commit": f"{git['commit']}{state}" if git else "",
+        "command": shlex.join(around.get("command", ())),
+    }
+    return {name: value_text(text, _LONGEST) for name, text in facts.items() if text}
 
 
 def _is_counts(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Which version a command means: ``NAME``, ``NAME VERSION`` or ``NAME:VERSION``."""
+"""Which version a command means: ``NAME``, ``NAME VERSION``, ``NAME:VERSION`` or ``NAME@ALIAS``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ def split_reference(name: str, version: str | None) -> tuple[str, str | None]:
     """
     bare, colon, said = name.partition(":")
     if not colon:
-        return name, version
+        bare, at, alias = name.partition("@")
+        if not at:
+            return name, version
+        said = f"@{alias}"
     if version is not None:
         raise click.UsageError(f"the version is given twice: {said!r} and {version!r}", click.get_current_context())
     return bare, said

@@ -53,7 +53,7 @@ def command(
     given = keywords({"the command line": said.items(), "--set": fields}, _TAKEN)
     chosen = keywords({"--option": options}, _TAKEN)
     registry = session.open(create=None)
-    with session.working(f"registering {name} …"):
+    with session.working(f"registering {name} …", registry):
         entry = registry.register_model(
             name, path, model_format, version=version, exist_ok=exist_ok, options=chosen, **given
         )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import click
 
+from model_registry.cli.batches import batch_code, batch_document, show_batch
 from model_registry.cli.documents import version_document
 from model_registry.cli.options import RegistryCommand
-from model_registry.cli.references import reference_arguments, require_entry, split_reference
+from model_registry.cli.references import require_entry, split_reference
 from model_registry.cli.session import Session
 from model_registry.cli.text import plural
 from model_registry.config import Settings
@@ -14,15 +15,28 @@ from model_registry.records import ModelEntry
 
 
 @click.command("remove", cls=RegistryCommand)
-@reference_arguments
-@click.option("--yes", is_flag=True, help="Remove all versions of the model.")
-@click.pass_obj
-def command(session: Session, name: str, version: str | None, yes: bool) -> None:
-    """Remove a version, or a whole model.
+@click.argument("name", metavar="[NAME[:VERSION]]", required=False)
+@click.argument("version", required=False)
+@click.option("--where", metavar="QUERY", help="Remove all versions that a query finds, instead of one by name.")
+@click.option("--dry-run", is_flag=True, help="With --where: say what would be removed, and change nothing.")
+@click.option("--yes", is_flag=True, help="Remove all versions of the model, or all that the query finds.")
+@click.pass_context
+def command(
+    context: click.Context, name: str | None, version: str | None, where: str | None, dry_run: bool, yes: bool
+) -> None:
+    """Remove a version, a whole model, or all that a query finds.
 
-    A model with all its versions is removed only with --yes. Nothing asks.
+    More than a version that is named is removed only with --yes. Nothing asks.
     """
-    name, version = split_reference(name, version)
+    session = context.ensure_object(Session)
+    if where is not None and name is None:
+        return _remove_many(context, session, where, dry_run=dry_run, yes=yes)
+    if where is not None or name is None or dry_run:
+        raise click.UsageError("say either NAME[:VERSION] or --where QUERY; --dry-run goes with --where", context)
+    return _remove(session, *split_reference(name, version), yes=yes)
+
+
+def _remove(session: Session, name: str, version: str | None, *, yes: bool) -> None:
     registry = session.open()
     entry = require_entry(registry, name, version)
     entries = registry.list_models(name=name) if version is None else [entry]
@@ -35,6 +49,25 @@ def command(session: Session, name: str, version: str | None, yes: bool) -> None
         return session.emit({"removed": documents, "restorable": settings.backup_enabled})
     session.say(f"removed {', '.join(entry.reference for entry in entries)}")
     return session.say(_way_back(entry.name, None if version is None else entry.version, settings))
+
+
+def _remove_many(context: click.Context, session: Session, where: str, *, dry_run: bool, yes: bool) -> None:
+    registry = session.open()
+    if not (dry_run or yes):
+        found = len(registry.remove_many(where, dry_run=True, progress=False).done)
+        raise click.UsageError(
+            f"the query finds {plural(found, 'version')}; add --yes to remove them, or --dry-run to see them", context
+        )
+    with session.working("removing …", registry):
+        report = registry.remove_many(where, dry_run=dry_run, progress=False)
+    restorable = registry.settings.backup_enabled
+    if session.json:
+        session.emit({**batch_document(report), "restorable": restorable})
+    else:
+        show_batch(session, report)
+        if report.done and not dry_run:
+            session.say(_way_back("NAME:VERSION", None, registry.settings))
+    context.exit(batch_code(report))
 
 
 def _refusal(entry: ModelEntry, count: int) -> click.UsageError:

@@ -1,17 +1,18 @@
-"""Tables and pages for people. The only module that imports rich; nothing given to it is read as markup."""
+"""Tables and pages for people, drawn by rich as is the bar of :mod:`model_registry.bars`; nothing is read as markup."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from typing import Any
 
 from rich import box
 from rich.console import Console, OverflowMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+from rich.tree import Tree
 
 from model_registry.cli.text import inert
 
@@ -19,6 +20,10 @@ from model_registry.cli.text import inert
 _ENDLESS = 10_000
 _STYLES = {"error": "bold red", "failed": "bold red", "warning": "yellow", "ready": "green", "disabled": "dim"}
 _STYLES |= {"added": "green", "removed": "red", **dict.fromkeys(("changed", "other shape", "other dtype"), "yellow")}
+
+
+#: A line of a tree, and the lines that branch from it.
+Branch = tuple[str, Sequence[Any]]
 
 
 class _Console(Console):
@@ -57,6 +62,11 @@ class Screen:
             grid.add_row(Text(inert(name), style="dim"), Text(inert(value, lines=True)))
         self._print_indented(grid)
 
+    def tree(self, branches: Sequence[Branch]) -> None:
+        """Branches below each other, each with its own."""
+        for text, further in branches:
+            self._print_indented(_grown(Tree(Text(inert(text)), guide_style="dim"), further))
+
     def table(
         self,
         columns: Sequence[str],
@@ -83,9 +93,10 @@ class Screen:
         self._console.print(Padding(what, (0, 0, 0, 2), expand=False))
 
 
-def spinner(text: str) -> AbstractContextManager[object]:
-    """Something that moves on stderr, while the block lasts."""
-    return Console(stderr=True).status(Text(inert(text)))
+def _grown(tree: Tree, branches: Sequence[Branch]) -> Tree:
+    for text, further in branches:
+        _grown(tree.add(Text(inert(text))), further)
+    return tree
 
 
 def _cell(value: str, *, whole: bool = False) -> Text:

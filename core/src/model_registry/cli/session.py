@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import attrs
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from model_registry.cli.screen import Screen
     from model_registry.config import Settings
     from model_registry.plugins import Plugins
+    from model_registry.records import RebuildReport
     from model_registry.registry import ModelRegistry
 
 
@@ -48,6 +48,12 @@ class Session:
 
         return ModelRegistry(self.registry, config=self.config, create=create)
 
+    def rebuild(self, *, force: bool) -> RebuildReport:
+        """Make the catalog of the registry anew, which could not be opened."""
+        from model_registry.registry import ModelRegistry
+
+        return ModelRegistry.rebuild(self.registry, config=self.config, force=force)
+
     def settings(self) -> Settings:
         """The configuration, of which no registry has to exist."""
         from model_registry.config import load_settings
@@ -76,6 +82,10 @@ class Session:
         label = "error:" if os.environ.get("NO_COLOR") else click.style("error:", fg="red", bold=True)
         click.echo(f"{label} {inert(text, lines=lines)}", err=True)
 
+    def advise(self, hint: str) -> None:
+        """Tell a person what to do about what failed."""
+        click.echo(f"hint: {inert(hint)}", err=True)
+
     def warn(self, text: str) -> None:
         """Tell a person, beside the answer, what should be known."""
         click.echo(inert(f"warning: {text}"), err=True)
@@ -87,12 +97,15 @@ class Session:
         return Screen()
 
     @contextmanager
-    def working(self, text: str) -> Iterator[None]:
-        """Show that work goes on, to a person in front of a terminal."""
-        if self.json or self.verbose or not sys.stderr.isatty():
+    def working(self, text: str, registry: ModelRegistry | None = None) -> Iterator[None]:
+        """Show that work goes on, and how far it has come, to a person in front of a terminal.
+
+        :param registry: The one whose operations tell how far they have come.
+        """
+        from model_registry.bars import Bar, can_show
+
+        if self.json or self.verbose or not can_show():
             yield
             return
-        from model_registry.cli.screen import spinner
-
-        with spinner(text):
+        with Bar(inert(text)) as bar, nullcontext() if registry is None else registry.progress(bar):
             yield

@@ -71,3 +71,18 @@ def value_text(value: Any, longest: int) -> str:
     else:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= longest else f"{text[:longest]}… (all of it with --json)"
+
+
+def pointed(text: str, column: int, width: int = 76) -> str:
+    """The line of a text that has a column (from 1), cut to a width, and below it a caret under the column."""
+    before, after = text[: column - 1], text[column - 1 :]
+    line, rest = before.rpartition("\n")[2], after.partition("\n")[0]
+    line = f"…{line[-width // 2 :]}" if len(line) > width // 2 + 1 else line
+    rest = rest[: width - len(line)]
+    return f"  {inert(line)}{inert(rest)}\n  {' ' * _cells(inert(line))}^"
+
+
+def _cells(text: str) -> int:
+    """How many places of a terminal a text takes."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)

@@ -35,8 +35,9 @@ class Settings:
         starts at ``path``.
     :param default_format: Format of models registered without one; None to detect it.
     :param auto_validate: Validate models when they are registered.
+    :param capture_environment: Keep with each version where it was made: packages, git commit, command.
     :param compression_threshold: Models of this many megabytes or more are listed as worth compressing.
-    :param backup_enabled: Removed versions can be restored for a while.
+    :param backup_enabled: Removed versions can be restored for a while, and the catalog is backed up.
     :param keep_removed_days: For how many days.
     :param cache_size: Megabytes that caches of plugins and remote stores may take; a local folder needs none.
     :param trusted_models: ``fnmatch`` patterns of the names of models whose artifacts may execute code.
@@ -52,6 +53,7 @@ class Settings:
     blobs: str = _setting(kinds.URL, "file:.")
     default_format: str | None = _setting(kinds.NAME, None)
     auto_validate: bool = _setting(kinds.FLAG, True)
+    capture_environment: bool = _setting(kinds.FLAG, True)
     compression_threshold: float = _setting(kinds.AMOUNT, 100.0)
     backup_enabled: bool = _setting(kinds.FLAG, True)
     keep_removed_days: float = _setting(kinds.AMOUNT, 7.0)

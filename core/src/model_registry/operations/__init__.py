@@ -10,13 +10,23 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from model_registry.operations import aliases as aliases
+    from model_registry.operations import backup as backup
+    from model_registry.operations import batch as batch
     from model_registry.operations import collect as collect
     from model_registry.operations import compare as compare
+    from model_registry.operations import copying as copying
     from model_registry.operations import export as export
+    from model_registry.operations import history as history
+    from model_registry.operations import lineage as lineage
     from model_registry.operations import load as load
+    from model_registry.operations import rebuild as rebuild
     from model_registry.operations import register as register
     from model_registry.operations import remove as remove
+    from model_registry.operations import repair as repair
+    from model_registry.operations import search as search
     from model_registry.operations import stats as stats
+    from model_registry.operations import tags as tags
     from model_registry.operations import validate as validate
 
 

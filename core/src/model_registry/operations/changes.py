@@ -30,6 +30,19 @@ def of_mappings(a: Mapping[str, Any], b: Mapping[str, Any], *, prefix: str = "")
     )
 
 
+def of_environments(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Change, ...]:
+    """What differs of where two versions were made, package by package. Nothing, if either does not say."""
+    return of_mappings(_flat(a), _flat(b)) if a and b else ()
+
+
+def _flat(environment: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in environment.items():
+        inner = value if isinstance(value, Mapping) else {}
+        flat |= {f"{key}.{name}": item for name, item in inner.items()} if inner else {key: value}
+    return flat
+
+
 def _differ(a: Any, b: Any) -> bool:
     """As JSON sees it: 1 and True differ, a list and a tuple do not."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from model_registry import leases
 from model_registry.clock import DAY, now
 from model_registry.errors import StorageError
+from model_registry.operations.backup import backup
 from model_registry.operations.context import Context
+from model_registry.progress import item_done
 from model_registry.records import CollectReport
 
 logger = logging.getLogger("model_registry")
+
+#: Blobs that are looked at before progress is told. The catalog takes as many in one transaction.
+_BATCH = 500
 
 
 def collect(context: Context, keep_removed_days: float | None = None) -> CollectReport:
@@ -23,11 +29,29 @@ def collect(context: Context, keep_removed_days: float | None = None) -> Collect
     for lease in staged - context.catalog.reap_leases(leases.is_dead, leases.is_alive):
         context.blobs.discard_staging(lease)
     versions = context.catalog.purge(now() - int(days * DAY))
+    digests = list(context.blobs.digests())
     try:
-        blobs, size = context.catalog.collect(list(context.blobs.digests()), context.blobs.delete)
+        with context.progress.operation("collecting", items_total=len(digests)):
+            blobs, size = _collect(context, digests)
     except PermissionError as error:
         raise StorageError(
             f"a blob cannot be deleted: {error}", hint="check who owns it", path=error.filename
         ) from error
+    if context.settings.backup_enabled:
+        try:
+            backup(context)
+        except OSError as error:
+            logger.warning("the catalog could not be backed up: %s", error)
     logger.info("collected %d versions, %d blobs, %d bytes", versions, blobs, size)
     return CollectReport(versions, blobs, size)
+
+
+def _collect(context: Context, digests: Sequence[str]) -> tuple[int, int]:
+    """How many blobs were freed, and their bytes."""
+    blobs = size = 0
+    for start in range(0, len(digests), _BATCH):
+        batch = digests[start : start + _BATCH]
+        freed = context.catalog.collect(batch, context.blobs.delete)
+        blobs, size = blobs + freed[0], size + freed[1]
+        item_done(len(batch))
+    return blobs, size

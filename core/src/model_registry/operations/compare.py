@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from model_registry.comparison import Comparison, TensorChange
+from model_registry.errors import ModelRegistryError
 from model_registry.operations import changes
 from model_registry.operations.contents import Contents, contents_of
 from model_registry.operations.context import Context
@@ -26,12 +28,21 @@ def compare(context: Context, a: str | ModelEntry, b: str | ModelEntry, *, diffe
         first,
         second,
         metadata=changes.of_metadata(first.metadata, second.metadata),
+        environment=changes.of_environments(*(_environment(entry) for entry in (first, second))),
         metrics=changes.of_metrics(first.metadata.performance_metrics, second.metadata.performance_metrics),
         files=changes.of_files([*before.records.values()], [*after.records.values()]),
         tensors=tensors,
         modules=changes.of_mappings(before.modules or {}, after.modules or {}) if modules_told else (),
         notes=tuple(dict.fromkeys([*_untold(before, after), *(_unmeasured(tensors) if differences else ())])),
     )
+
+
+def _environment(entry: ModelEntry) -> Mapping[str, Any]:
+    """Where a version was made; nothing if that was not captured, or its record is damaged, which «validate» tells."""
+    try:
+        return entry.environment or {}
+    except ModelRegistryError:
+        return {}
 
 
 def _untold(*sides: Contents) -> Iterator[str]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from model_registry.catalog import Catalog, open_catalog
 from model_registry.config import Settings
 from model_registry.errors import RegistryNotFoundError, StorageError
+from model_registry.progress import Progress
 
 if TYPE_CHECKING:
     from model_registry.blobs import BlobStore
+    from model_registry.operations.backup import Keeper
     from model_registry.plugins import Plugins
 
 
@@ -24,7 +26,10 @@ class Context:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.folder = settings.path.absolute()
+        self.progress = Progress()
         self.catalog = self._open_catalog()
+        if settings.backup_enabled:
+            self.catalog.listen(lambda told: self._keeper(told))
 
     def _open_catalog(self) -> Catalog:
         try:
@@ -38,9 +43,15 @@ class Context:
             # A new, empty catalog would make garbage of all of them.
             raise StorageError(
                 f"the registry at {self.folder} has blobs, but its catalog is gone",
-                hint="put back a copy of the catalog; nothing was changed",
+                hint="«model-registry rebuild» makes it anew from the blobs and the newest backup; nothing was changed",
                 path=str(self.folder),
             ) from missing
+
+    @cached_property
+    def _keeper(self) -> Keeper:
+        from model_registry.operations.backup import Keeper
+
+        return Keeper(self)
 
     @cached_property
     def blobs(self) -> BlobStore:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import evolve
 
 from model_registry.catalog import VersionRow
@@ -9,10 +11,10 @@ from model_registry.clock import moment
 from model_registry.config import Settings
 from model_registry.digests import is_sha256
 from model_registry.errors import ModelNotFoundError, ModelRegistryError, UnsafeModelError, VersionNotFoundError
-from model_registry.names import check_model_name, shown
+from model_registry.names import check_alias, check_model_name, shown
 from model_registry.operations import metadata
 from model_registry.operations.context import Context
-from model_registry.records import FileRecord, ModelEntry, TensorRecord
+from model_registry.records import FileRecord, ModelEntry, Parent, TensorRecord
 from model_registry.versions import check_version
 
 LATEST = "latest"
@@ -37,6 +39,7 @@ def entry_of(context: Context, row: VersionRow) -> ModelEntry:
             size=int(row.size),
             registered_at=moment(row.registered_at),
             removed_at=None if row.removed_at is None else moment(row.removed_at),
+            description=described.description if row.description is None else row.description,
             inspector=Inspector(context),
         )
     except ModelRegistryError:
@@ -48,13 +51,16 @@ def entry_of(context: Context, row: VersionRow) -> ModelEntry:
 
 
 def find(context: Context, name: str, version: str = LATEST) -> VersionRow | None:
-    """The row of a visible version, or of the latest one.
+    """The row of a visible version: of one, of the latest, or of the one that an alias (``@champion``) names.
 
-    :raises InvalidNameError: for what can be no name or version.
+    :raises InvalidNameError: for what can be no name, version or alias.
     """
     check_model_name(name)
     if version == LATEST:
         return context.catalog.latest(name)
+    if isinstance(version, str) and version.startswith("@"):
+        row = context.catalog.aliases.get(name, check_alias(version))
+        return None if row is None or row.removed_at is not None else row
     return context.catalog.get(name, check_version(version))
 
 
@@ -67,6 +73,8 @@ def require(context: Context, name: str, version: str = LATEST) -> VersionRow:
     row = find(context, name, version)
     if row is not None:
         return row
+    if version.startswith("@"):
+        raise _no_alias(context, name, version)
     if any(version in (LATEST, gone.version) for gone in context.catalog.versions(name=name, removed=True)):
         what = name if version == LATEST else f"{name} {version}"
         raise VersionNotFoundError(
@@ -78,9 +86,31 @@ def require(context: Context, name: str, version: str = LATEST) -> VersionRow:
         raise VersionNotFoundError(
             f"model {name!r} has no version {version!r}", hint=f"it has {highest}", model=name, version=version
         )
+    raise _no_model(context, name)
+
+
+def _no_alias(context: Context, name: str, alias: str) -> ModelNotFoundError:
+    """What to raise for an alias that names nothing which is there."""
+    aliases = context.catalog.aliases
+    gone = aliases.get(name, alias[1:])
+    if gone is not None:
+        return VersionNotFoundError(
+            f"alias {alias} of {name!r} names {gone.version}, which was removed",
+            hint=f"«model-registry restore {name} {gone.version}» brings it back; or let the alias name another one",
+            model=name,
+            version=gone.version,
+        )
+    known = ", ".join(f"@{each}" for each in aliases.of_model(name))
+    if context.catalog.latest(name) is None:
+        return _no_model(context, name)
+    hint = f"it has {known}" if known else f"«model-registry alias set {name} {alias[1:]}» makes it"
+    return VersionNotFoundError(f"model {name!r} has no alias {alias!r}", hint=hint, model=name, version=alias)
+
+
+def _no_model(context: Context, name: str) -> ModelNotFoundError:
     near = context.catalog.similar_names(name)
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "«model-registry list» shows all models"
-    raise ModelNotFoundError(f"there is no model {name!r}", hint=hint, model=name)
+    return ModelNotFoundError(f"there is no model {name!r}", hint=hint, model=name)
 
 
 def home_of(context: Context, entry: ModelEntry) -> Context:
@@ -109,15 +139,42 @@ class Inspector:
 
         return contents_of(self.context, entry, with_modules=False).tensors or ()
 
+    def provenance(self, entry: ModelEntry) -> dict[str, str] | None:
+        from model_registry.operations import origin
+
+        found = origin.provenance_of(self.context, entry)
+        return None if found is None else dict(found.facts)
+
+    def environment(self, entry: ModelEntry) -> dict[str, Any] | None:
+        from model_registry.operations import origin
+
+        return origin.environment_of(self.context, entry)
+
+    def aliases(self, entry: ModelEntry) -> tuple[str, ...]:
+        return self.context.catalog.aliases.of_version(_key(entry))
+
+    def tags(self, entry: ModelEntry) -> dict[str, str]:
+        return self.context.catalog.tags.of_version(_key(entry))
+
+    def parents(self, entry: ModelEntry) -> tuple[Parent, ...]:
+        return tuple(self.context.catalog.lineage.parents(_key(entry)))
+
     def verify(self, entry: ModelEntry) -> None:
         from model_registry.operations.stored import files_of
 
-        files_of(self.context, entry).verify()
+        with self.context.progress.operation(f"verifying {entry.reference}", bytes_total=entry.size):
+            files_of(self.context, entry).verify()
 
     def checksum(self, entry: ModelEntry) -> str:
         from model_registry.operations.stored import checksum
 
-        return checksum(self.context, entry)
+        with self.context.progress.operation(f"verifying {entry.reference}", bytes_total=entry.size):
+            return checksum(self.context, entry)
+
+
+def _key(entry: ModelEntry) -> VersionRow:
+    """As much of a row as the catalog needs to know which is meant."""
+    return VersionRow(entry.name, entry.version, entry.digest, "", "", 0, "", 0)
 
 
 def _reopen(settings: Settings) -> Inspector:

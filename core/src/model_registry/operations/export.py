@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from model_registry.durable import sync_file, sync_folder
+from model_registry.durable import copy_file, sync_file, sync_folder
 from model_registry.errors import (
     DestinationExistsError,
     ModelRegistryError,
@@ -27,6 +27,7 @@ from model_registry.operations import options
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of, require
 from model_registry.operations.stored import files_of
+from model_registry.progress import part
 from model_registry.records import ExportRequest, ModelEntry
 from model_registry.staging import files_below
 
@@ -51,7 +52,9 @@ def export(
     destination = Path(export_path)
     target = str(export_format or _format_by_suffix(context, entry, destination.suffix))
     files = files_of(context, entry)
-    with _told(destination), _published(context, destination, overwrite=overwrite) as temporary:
+    # Without a conversion the bytes are gone over twice: to verify them, and to copy them.
+    work = context.progress.operation(f"exporting {entry.reference}", bytes_total=2 * entry.size)
+    with work, _told(destination), _published(context, destination, overwrite=overwrite) as temporary:
         if target == entry.metadata.format:
             options.require_known(given, (), context.plugins.format(target), "exporting as it is in")
             _copy(files, temporary, as_file=_is_single_file(files, destination))
@@ -108,7 +111,8 @@ def _copy(files: StoredFiles, destination: Path, *, as_file: bool) -> None:
     for path in files:
         target = destination if as_file else destination / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(files.local(path), target)
+        with part(files.size(path)):
+            copy_file(files.local(path), target)
 
 
 def _require_outside(context: Context, destination: Path) -> None:

@@ -43,7 +43,8 @@ def load(
     request = LoadRequest(spec.id, given, entry.metadata, allowed, refuse=refuse)
     files = files_of(context, entry, described_by=row.metadata)
     try:
-        loaded = context.plugins.load(request, files)
+        with context.progress.operation(f"loading {entry.reference}", bytes_total=entry.size):
+            loaded = context.plugins.load(request, files)
     except IntegrityError:
         require(context, entry.name, entry.version)  # removed and collected meanwhile? then that is what to say
         raise

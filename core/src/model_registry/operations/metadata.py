@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import math
 import operator
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
 from model_registry import canonical_json
+from model_registry.digests import is_sha256
 from model_registry.errors import InvalidMetadataError, UnsafeModelError
-from model_registry.names import check_model_name
-from model_registry.records import MEGABYTE, ModelMetadata
+from model_registry.names import check_line, check_model_name, shown
+from model_registry.records import MEGABYTE, ModelMetadata, Parent
 from model_registry.versions import check_version
 from model_registry.vocabulary import CompressionType, ModelFormat, ModelType
 
@@ -22,6 +24,8 @@ logger = logging.getLogger("model_registry")
 SCHEMA_VERSION = 1
 #: JSON values of deeper nesting than this are refused: they would not come back on every parser.
 _DEEPEST = 64
+_RELATION = re.compile(r"[a-z][a-z0-9]*(?:[_-][a-z0-9]+)*")
+_LONGEST_PARENT = 300
 
 
 def build(name: str, version: str, format: str, given: Mapping[str, Any]) -> ModelMetadata:
@@ -57,6 +61,10 @@ def write(metadata: ModelMetadata, plugin: str, plugin_version: str) -> bytes:
         for field in attrs.fields(ModelMetadata)
         if (value := getattr(metadata, field.name)) not in _EMPTY or field.name == "model_type"
     }
+    if metadata.parents:
+        said["parents"] = [
+            attrs.asdict(parent, filter=lambda _, value: value is not None) for parent in metadata.parents
+        ]
     writer = {"plugin": plugin, "version": plugin_version}
     return canonical_json.dump({"schemaVersion": SCHEMA_VERSION, "metadata": said, "writer": writer})
 
@@ -76,6 +84,25 @@ def read(document: str | bytes, *, what: str) -> ModelMetadata:
     except (KeyError, TypeError, ValueError) as error:
         reason = f"{error} is missing, or unknown" if isinstance(error, KeyError) else f"{error}"
         raise UnsafeModelError(f"metadata of {what} cannot be read: {reason:.200}", path=what) from error
+
+
+def check_parent(parent: Parent) -> Parent:
+    """Return a parent that can be kept.
+
+    :raises InvalidMetadataError: naming what is wrong.
+    """
+    if not isinstance(parent.relation, str) or not _RELATION.fullmatch(parent.relation):
+        hint = "use a word such as 'derived', 'converted', 'compressed', 'adapter' or 'dataset'"
+        raise InvalidMetadataError(f"the relation {shown(parent.relation)} is none", hint=hint, field="parent")
+    check_line("a parent's relation", parent.relation, _LONGEST_PARENT)
+    if not check_line("a parent's name", parent.name, _LONGEST_PARENT):
+        raise InvalidMetadataError("a parent's name is empty", hint="say what it is called", field="parent")
+    if parent.version is not None:
+        check_line("a parent's version", parent.version, _LONGEST_PARENT)
+    if parent.digest is not None and not is_sha256(parent.digest):
+        hint = "give 64 lower-case hex digits"
+        raise InvalidMetadataError(f"a parent's digest is {shown(parent.digest)}", hint=hint, field="parent")
+    return parent
 
 
 def _text(field: str, value: Any) -> str:
@@ -123,6 +150,12 @@ def _shape(field: str, value: Any) -> list[Any]:
     shape = list(value)
     _require_json(shape, field)
     return shape
+
+
+def _parents(field: str, value: Any) -> list[Parent]:
+    if not isinstance(value, list):
+        raise _wrong(field, "a list of parents", value)
+    return [check_parent(Parent(**item)) for item in value]
 
 
 def _extra(values: Any) -> dict[str, Any]:
@@ -179,6 +212,7 @@ _STORED_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "name": lambda field, value: check_model_name(value),
     "version": lambda field, value: check_version(value),
     "format": _one_of(ModelFormat),
+    "parents": _parents,
     "extra": lambda field, value: _extra(value),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from model_registry import manifest, provenance
+from model_registry import environment, manifest, provenance
 from model_registry.catalog import VersionRow
 from model_registry.clock import moment, now
 from model_registry.digests import sha256_of_bytes
@@ -19,7 +19,9 @@ from model_registry.operations import metadata, options, policy
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of
 from model_registry.operations.lease import Registration
-from model_registry.operations.source import detect, source_of, unknown_format
+from model_registry.operations.parents import ParentLike, parents_of
+from model_registry.operations.rows import row_for
+from model_registry.operations.source import detect, size_of, source_of, unknown_format
 from model_registry.records import FormatSpec, ModelEntry, ModelMetadata, SaveRequest
 from model_registry.staging import StagedFile
 from model_registry.versions import check_version
@@ -42,6 +44,7 @@ def register(
     model_format: str | None,
     *,
     version: str | None,
+    parent: ParentLike | Sequence[ParentLike],
     exist_ok: bool,
     weights_only: bool | None,
     chosen: Mapping[str, Any],
@@ -51,14 +54,16 @@ def register(
     check_model_name(name)
     if version is not None:
         _require_free(context, name, check_version(version), exist_ok)
+    parents = parents_of(context, parent)
     source = source_of(model)
     spec, described = _format_of(context, source, model_format, given)
     options.require_known(chosen, spec.save_options, spec, "registering in")
     request = _request(context, name, source, spec, {**described, **chosen}, weights_only)
-    with Registration(context) as registration:
+    work = context.progress.operation(f"registering {name}", bytes_total=lambda: size_of(source))
+    with work, Registration(context) as registration:
         context.plugins.save(request, registration.stage)
         members = registration.stage.finish()
-        complete = _describe(context, request, members)
+        complete = attrs.evolve(_describe(context, request, members), parents=parents)
         return _commit(context, registration, complete, members, version, exist_ok)
 
 
@@ -161,21 +166,25 @@ def _prepare(
     record = manifest.write(records, document, config)
     digest = sha256_of_bytes(record)
     registered_at = now()
-    origin = provenance.write(digest, len(record), moment(registered_at), provenance.of_this_process())
-    documents = registration.stage.write_records([document, config, record, origin, provenance.EMPTY_BLOB])
+    around = _environment(context, described.format)
+    origin = provenance.write(digest, len(record), moment(registered_at), provenance.of_this_process(), around)
+    documents = registration.stage.write_records(
+        [document, config, record, origin, provenance.EMPTY_BLOB if around is None else around]
+    )
     staged = [*members, *documents]
-    row = VersionRow(
-        name=described.name,
-        version=described.version,
-        digest=digest,
-        format=described.format,
-        model_type=described.model_type,
+    row = row_for(
+        described,
+        document,
+        digest,
         size=sum(file.size for file in records),
-        metadata=document.decode(),
         registered_at=registered_at,
-        blobs=tuple(file.blob for file in staged),
+        blobs=[file.blob for file in staged],
     )
     return _Version(row, staged)
+
+
+def _environment(context: Context, format: str) -> bytes | None:
+    return environment.capture(context.plugins.packages(format)) if context.settings.capture_environment else None
 
 
 def _existing(context: Context, row: VersionRow) -> ModelEntry | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
+from model_registry.catalog import VersionRow
 from model_registry.errors import VersionNotFoundError
-from model_registry.names import check_model_name
+from model_registry.names import check_alias, check_model_name
 from model_registry.operations.context import Context
-from model_registry.operations.entries import entry_of, find
+from model_registry.operations.entries import entry_of, find, require
 from model_registry.records import ModelEntry
 from model_registry.versions import check_version
 
@@ -25,8 +27,17 @@ def remove(context: Context, name: str, version: str | None) -> list[ModelEntry]
     keep = context.settings.backup_enabled
     rows = context.catalog.remove(name, version, keep=keep)
     if not keep:
-        # These alone, without looking at all the others.
-        context.catalog.collect(sorted({sha256 for row in rows for sha256, _ in row.blobs}), context.blobs.delete)
+        free(context, rows)
+    return told(context, rows)
+
+
+def free(context: Context, rows: Sequence[VersionRow]) -> None:
+    """Free the blobs that only these forgotten versions needed, without looking at all the others."""
+    context.catalog.collect(sorted({sha256 for row in rows for sha256, _, _ in row.blobs}), context.blobs.delete)
+
+
+def told(context: Context, rows: Sequence[VersionRow]) -> list[ModelEntry]:
+    """The entries of removed versions, after the plugins were told."""
     entries = [entry_of(context, row) for row in rows]
     for entry in entries:
         logger.info("removed %s", entry.reference)
@@ -40,7 +51,7 @@ def restore(context: Context, name: str, version: str | None) -> list[ModelEntry
     :raises VersionNotFoundError: if there is nothing to restore.
     """
     check_model_name(name)
-    rows = context.catalog.restore(name, None if version is None else check_version(version))
+    rows = context.catalog.restore(name, None if version is None else _number(context, name, version))
     if not rows:
         what = name if version is None else f"{name}:{version}"
         raise VersionNotFoundError(
@@ -54,3 +65,11 @@ def restore(context: Context, name: str, version: str | None) -> list[ModelEntry
         logger.info("restored %s", entry.reference)
         context.plugins.notify("restored", entry=entry)
     return entries
+
+
+def _number(context: Context, name: str, version: str) -> str:
+    """The version that is meant, which an alias may still name although it was removed."""
+    if not isinstance(version, str) or not version.startswith("@"):
+        return check_version(version)
+    row = context.catalog.aliases.get(name, check_alias(version))
+    return (row or require(context, name, version)).version  # require says which aliases there are

@@ -6,10 +6,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from model_registry.errors import PluginError, SourceNotFoundError, UnsupportedModelError
+from model_registry.errors import PluginError, SourceNotFoundError, UnsafeModelError, UnsupportedModelError
 from model_registry.names import shown
 from model_registry.operations.context import Context
 from model_registry.records import Detection
+from model_registry.staging import files_below
 
 
 def source_of(model: Any) -> Any:
@@ -27,6 +28,17 @@ def source_of(model: Any) -> Any:
     if not (path.is_file() or path.is_dir()):
         raise UnsupportedModelError(f"{str(path)!r} is neither a file nor a folder", path=str(path))
     return path
+
+
+def size_of(source: Any) -> int | None:
+    """Bytes of the files at a path, as far as they can be seen; None for a model in memory."""
+    if not isinstance(source, Path):
+        return None
+    try:
+        files = [source] if source.is_file() else [file for _, file in files_below(source)]
+        return sum(file.stat().st_size for file in files)
+    except (OSError, UnsafeModelError):  # whoever reads them says what is wrong
+        return None
 
 
 def _exists(path: Path) -> bool:

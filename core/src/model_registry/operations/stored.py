@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from model_registry import manifest, workers
+from model_registry.blobs import BlobStore
 from model_registry.digests import sha256_of_bytes, sha256_of_file
 from model_registry.errors import IntegrityError
 from model_registry.files import REPAIR, StoredFiles
@@ -17,14 +18,14 @@ _MISSING = "0" * 64
 
 def read_manifest(context: Context, digest: str, reference: str) -> Manifest:
     """The verified manifest of a version."""
-    return manifest.read(manifest_bytes(context, digest, reference), what=reference)
+    return manifest.read(manifest_bytes(context.blobs, digest, reference), what=reference)
 
 
-def manifest_bytes(context: Context, digest: str, reference: str) -> bytes:
+def manifest_bytes(blobs: BlobStore, digest: str, reference: str) -> bytes:
     """:raises IntegrityError: if the manifest is gone or does not have its digest."""
-    data = context.blobs.read(digest, _MOST_MANIFEST_BYTES)
+    data = blobs.read(digest, _MOST_MANIFEST_BYTES)
     if data is None:
-        state = "is missing" if context.blobs.size(digest) is None else "was changed"
+        state = "is missing" if blobs.size(digest) is None else "was changed"
         raise IntegrityError(
             f"{reference}: its manifest {state} on disk (blobs/sha256/{digest})",
             hint=REPAIR,
@@ -44,7 +45,7 @@ def files_of(context: Context, entry: ModelEntry, described_by: str | None = Non
     if described_by is not None and sha256_of_bytes(described_by.encode()) != found.metadata[0]:
         raise IntegrityError(
             f"{entry.reference}: the catalog describes another version than its manifest does",
-            hint="the catalog was changed; put back a copy of it",
+            hint="the catalog was changed; «model-registry repair» corrects it by the manifest",
             path="catalog",
             expected=found.metadata[0],
         )
@@ -59,7 +60,7 @@ def checksum(context: Context, entry: ModelEntry) -> str:
         return _MISSING if context.blobs.size(sha256) is None else sha256_of_file(context.blobs.local(sha256))
 
     try:
-        data = manifest_bytes(context, entry.digest, entry.reference)
+        data = manifest_bytes(context.blobs, entry.digest, entry.reference)
     except IntegrityError:
         return rehash(entry.digest)
     digests = [sha256 for sha256, _ in manifest.read(data, what=entry.reference).blobs()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from attrs import evolve
@@ -15,27 +16,37 @@ from model_registry.manifest import Manifest
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of
 from model_registry.operations.stored import read_manifest
+from model_registry.progress import aside, item_done, part
 from model_registry.records import FileRecord, Finding
 
 #: Versions looked at together: enough to keep all cores hashing, few enough to hold their manifests.
 _PAGE = 256
 
 
-def validate(context: Context, *, deep: bool) -> dict[str, Any]:
-    """See ``ModelRegistry.validate_registry``."""
+def validate(context: Context, *, deep: bool, told_of: set[str] | None = None) -> dict[str, Any]:
+    """See ``ModelRegistry.validate_registry``.
+
+    :param told_of: Gets the digests of the blobs that findings are about.
+    """
     context.plugins.formats()  # a mistake in the configuration is no damage of the registry: it is raised here
     findings: list[Finding] = []
     total = valid = 0
-    told_of: set[str] = set()
-    for rows in _pages(context):
-        for row, found in _check_page(context, rows, told_of, deep=deep):
+    told_of = set() if told_of is None else told_of
+    counted = cache(context.catalog.stats)
+    with context.progress.operation(
+        "validating", bytes_total=lambda: counted().stored_bytes, items_total=lambda: counted().versions
+    ):
+        for row, found in _check_all(context, told_of, deep=deep):
             is_valid = not any(finding.severity == "error" for finding in found)
             if not is_valid and _is_gone(context, row):
                 continue  # removed while we looked
             total += 1
             valid += is_valid
             findings += found
+            item_done()
     findings += _strays(context, told_of)
+    if deep:
+        findings += _more(context, told_of)
     told = {severity: [str(f) for f in findings if f.severity == severity] for severity in ("error", "warning")}
     return {
         "total_models": total,
@@ -44,6 +55,11 @@ def validate(context: Context, *, deep: bool) -> dict[str, Any]:
         "warnings": told["warning"],
         "findings": findings,
     }
+
+
+def _check_all(context: Context, told_of: set[str], *, deep: bool) -> Iterator[tuple[VersionRow, list[Finding]]]:
+    for rows in _pages(context):
+        yield from _check_page(context, rows, told_of, deep=deep)
 
 
 def _pages(context: Context) -> Iterator[list[VersionRow]]:
@@ -99,7 +115,8 @@ def _verify(context: Context, manifests: Iterable[Manifest], *, deep: bool) -> M
     def is_intact(sha256: str) -> bool:
         if deep:
             context.blobs.forget(sha256)
-        return context.blobs.is_intact(sha256, sizes[sha256])
+        with part(sizes[sha256]):
+            return context.blobs.is_intact(sha256, sizes[sha256])
 
     return dict(zip(sizes, workers.run_all(is_intact, sizes), strict=True))
 
@@ -120,7 +137,8 @@ def _structure(context: Context, row: VersionRow, manifest: Manifest) -> list[Fi
     reference = _reference(row)
     try:
         context.plugins.format(row.format)
-        findings = context.plugins.validate(row.format, StoredFiles(reference, manifest.files, context.blobs))
+        with aside():  # these bytes were counted when they were hashed
+            findings = context.plugins.validate(row.format, StoredFiles(reference, manifest.files, context.blobs))
     except UnsupportedFormatError as error:
         return [Finding("warning", "plugin-missing", reference, error.message, error.hint)]
     except ModelRegistryError as error:
@@ -140,6 +158,15 @@ def _strays(context: Context, told_of: set[str]) -> Iterator[Finding]:
     if absent:
         message = f"{absent} blobs of removed versions, or of records of their origin, are gone"
         yield Finding("warning", "blobs-absent", "blobs", message, "these removed versions cannot be restored whole")
+
+
+def _more(context: Context, told_of: set[str]) -> Iterator[Finding]:
+    """What only reading everything tells: the catalog's own state, and every blob, also of removed versions."""
+    from model_registry.operations.problems import problems
+
+    for problem in problems(context):
+        if problem.finding.where.rpartition("/")[2] not in told_of:
+            yield problem.finding
 
 
 def _reference(row: VersionRow) -> str:

@@ -192,6 +192,11 @@ class Plugins:
             greatest, total = told
             return float(greatest), float(total)
 
+    def packages(self, format: str) -> list[str]:
+        """The distributions whose versions matter to models of a format, by every plugin's word."""
+        with self._guarded("packages"):
+            return sorted({str(name) for answer in self._hook.packages(format=format) for name in answer})
+
     def notify(self, event: str, **facts: Any) -> None:
         """Tell every plugin of something that has happened already; ``event`` is a lifecycle hook's name.
 

@@ -116,6 +116,10 @@ class Plugin:
         return difference(dtype, a, b)
 
     @hookimpl
+    def packages(self, format: str) -> Iterable[str] | None:
+        return ("torch", "numpy", "safetensors") if format in (PYTORCH, TORCHSCRIPT) else None
+
+    @hookimpl
     def released(self) -> None:
         from model_registry_pytorch.device import empty_caches
 

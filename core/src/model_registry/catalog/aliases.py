@@ -1,0 +1,158 @@
+"""Aliases in SQLite. Their history is the catalog's history, and undoing reads it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from model_registry.catalog import VersionRow
+from model_registry.catalog.connection import Connections
+from model_registry.catalog.history import record
+from model_registry.catalog.rows import SELECT, VISIBLE, id_of, one, row_of, visible_id
+from model_registry.errors import VersionNotFoundError
+from model_registry.names import name_key
+from model_registry.versions import sort_key
+
+SET, DELETED, UNDONE = "alias-set", "alias-deleted", "alias-undone"
+
+_NAMED = f"{SELECT} JOIN aliases a ON a.version_id = v.id WHERE m.key = ? AND a.key = ?"
+#: What was said of an alias, the oldest first: the action, and what the alias named before.
+_TOLD = """
+    SELECT (SELECT word FROM words WHERE id = e.action), e.before, e.after FROM events e
+    WHERE e.model_id = ? AND lower(e.subject) = ?
+        AND e.action IN (SELECT id FROM words WHERE word IN ('alias-set', 'alias-deleted', 'alias-undone'))
+    ORDER BY e.id
+"""
+
+
+class SqliteAliases:
+    """See :class:`model_registry.catalog.facts.Aliases`."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def get(self, name: str, alias: str) -> VersionRow | None:
+        with self._connections.reading() as db:
+            return one(db, _NAMED, name_key(name), alias.lower())
+
+    def of_model(self, name: str) -> dict[str, str]:
+        query = """
+            SELECT a.alias, v.version FROM aliases a
+            JOIN versions v ON v.id = a.version_id JOIN models m ON m.id = a.model_id
+            WHERE m.key = ? ORDER BY a.key
+        """
+        with self._connections.reading() as db:
+            return dict(db.execute(query, (name_key(name),)))
+
+    def of_version(self, row: VersionRow) -> tuple[str, ...]:
+        with self._connections.reading() as db:
+            query = "SELECT alias FROM aliases WHERE version_id = ? ORDER BY key"
+            return tuple(alias for (alias,) in db.execute(query, (id_of(db, row),)))
+
+    def set(self, name: str, alias: str, version: str) -> VersionRow:
+        with self._connections.writing(durable=True) as db:
+            id, model, _ = visible_id(db, name, version)
+            before = _named(db, model, alias)
+            _put(db, model, alias, id)
+            after = _named(db, model, alias)
+            if before != after:
+                record(db, SET, model, _version_of(after), alias, before=before, after=after)
+            return _row(db, id)
+
+    def delete(self, name: str, alias: str) -> bool:
+        with self._connections.writing(durable=True) as db:
+            found = db.execute("SELECT id FROM models WHERE key = ?", (name_key(name),)).fetchone()
+            before = found and _named(db, found[0], alias)
+            if before is None:
+                return False
+            db.execute("DELETE FROM aliases WHERE model_id = ? AND key = ?", (found[0], alias.lower()))
+            record(db, DELETED, found[0], _version_of(before), alias, before=before)
+            return True
+
+    def undo(self, name: str, alias: str, *, to_another: bool = False) -> VersionRow | None:
+        with self._connections.writing(durable=True) as db:
+            found = db.execute("SELECT id FROM models WHERE key = ?", (name_key(name),)).fetchone()
+            earlier = _earlier(db, found[0], alias) if found else []
+            now = _named(db, found[0], alias) if found else None
+            for steps, before in enumerate(reversed(earlier), start=1):
+                id = None if before is None else _visible_with(db, name, before)
+                if to_another and (id is None or before == now):
+                    continue
+                if before is not None and id is None:
+                    raise _not_there(name, alias, before)
+                if id is None:
+                    db.execute("DELETE FROM aliases WHERE model_id = ? AND key = ?", (found[0], alias.lower()))
+                else:
+                    _put(db, found[0], alias, id)
+                told = {**(before or {}), "steps": steps}
+                record(db, UNDONE, found[0], _version_of(before or now), alias, before=now, after=told)
+                return None if id is None else _row(db, id)
+        raise VersionNotFoundError(
+            f"alias @{alias} of {name!r} has nothing to go back to",
+            hint=f"«model-registry history {name} --alias {alias}» tells what it named",
+            model=name,
+            alias=alias,
+        )
+
+
+def forget(db: sqlite3.Connection, version_id: int) -> None:
+    """Say of the aliases of a version that is about to be forgotten that they go with it."""
+    query = "SELECT model_id, alias FROM aliases WHERE version_id = ?"
+    for model, alias in db.execute(query, (version_id,)).fetchall():
+        before = _named(db, model, alias)
+        record(db, DELETED, model, _version_of(before), alias, before=before)
+
+
+def _named(db: sqlite3.Connection, model_id: int, alias: str) -> dict[str, Any] | None:
+    """What an alias names, as the history tells it."""
+    query = """
+        SELECT v.version, lower(hex(v.digest)) FROM aliases a JOIN versions v ON v.id = a.version_id
+        WHERE a.model_id = ? AND a.key = ?
+    """
+    found = db.execute(query, (model_id, alias.lower())).fetchone()
+    return found and {"version": found[0], "digest": found[1]}
+
+
+def _version_of(named: dict[str, Any] | None) -> str | None:
+    return None if named is None else str(named["version"])
+
+
+def _put(db: sqlite3.Connection, model_id: int, alias: str, version_id: int) -> None:
+    db.execute(
+        "REPLACE INTO aliases (model_id, key, alias, version_id) VALUES (?, ?, ?, ?)",
+        (model_id, alias.lower(), alias, version_id),
+    )
+
+
+def _earlier(db: sqlite3.Connection, model_id: int, alias: str) -> list[dict[str, Any] | None]:
+    """What the alias named before each change that was not taken back, the oldest first."""
+    earlier: list[dict[str, Any] | None] = []
+    for action, before, after in db.execute(_TOLD, (model_id, alias.lower())):
+        if action == UNDONE:
+            del earlier[-json.loads(after)["steps"] :]
+        else:
+            earlier.append(before and json.loads(before))
+    return earlier
+
+
+def _visible_with(db: sqlite3.Connection, name: str, named: dict[str, Any]) -> int | None:
+    """The id of the version that was named, if it is visible: the same manifest, not another of its number."""
+    query = f"SELECT v.id FROM versions v JOIN models m ON m.id = v.model_id WHERE {VISIBLE}"
+    values = (name_key(name), sort_key(named["version"]), bytes.fromhex(named["digest"]))
+    found = db.execute(f"{query} AND v.sort_key = ? AND v.digest = ?", values).fetchone()
+    return found and int(found[0])
+
+
+def _row(db: sqlite3.Connection, id: int) -> VersionRow:
+    return row_of(db.execute(f"{SELECT} WHERE v.id = ?", (id,)).fetchone())
+
+
+def _not_there(name: str, alias: str, named: dict[str, Any]) -> VersionNotFoundError:
+    return VersionNotFoundError(
+        f"before, alias @{alias} named {name}:{named['version']}, which is not there any more",
+        hint="restore that version, or roll back to the last one that is there",
+        model=name,
+        version=named["version"],
+        alias=alias,
+    )

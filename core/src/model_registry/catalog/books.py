@@ -1,0 +1,112 @@
+"""Whether the catalog's books of a version say what its documents say, and making them say so."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+
+from model_registry.catalog import VersionRow
+from model_registry.catalog.lineage import declare
+from model_registry.catalog.packing import pack
+from model_registry.catalog.rows import SELECT, WORD, note_words, row_of
+from model_registry.catalog.schema import note_labels, note_metrics
+from model_registry.catalog.sqlite import blobs_of, insert_blobs
+from model_registry.versions import is_prerelease, sort_key
+
+ROW, REFERENCES, INDEX = "row-differs", "references-missing", "index-differs"
+
+_RIGHT_SIZE = """
+    UPDATE blobs SET size = ?1 WHERE substr(sha256, 1, 6) = substr(?2, 1, 6) AND sha256 = ?2 AND size != ?1
+"""
+
+
+def differences(db: sqlite3.Connection, version_id: int, told: VersionRow) -> Iterator[tuple[str, str]]:
+    """(code, what differs) of a version's row, references and indexes.
+
+    :param told: The row as its manifest and documents tell it.
+    """
+    found = row_of(db.execute(f"{SELECT} WHERE v.id = ?", (version_id,)).fetchone())
+    for what in ("version", "format", "model_type", "size", "metadata"):
+        if getattr(found, what) != getattr(told, what):
+            name = "metadata document" if what == "metadata" else what
+            yield ROW, f"the catalog has another {name} than the manifest"
+    keys = db.execute("SELECT sort_key, prerelease FROM versions WHERE id = ?", (version_id,)).fetchone()
+    if keys != (sort_key(told.version), is_prerelease(told.version)):
+        yield ROW, "the catalog sorts it elsewhere than its version belongs"
+    referenced = {sha256: size for sha256, size, _ in blobs_of(db, version_id)}
+    needed = {sha256: size for sha256, size, _ in told.blobs}
+    missing = sum(sha256 not in referenced for sha256 in needed)
+    if missing:
+        yield REFERENCES, f"the catalog does not know that it needs {missing} of its blobs"
+    if any(referenced.get(sha256, size) != size for sha256, size in needed.items()):
+        yield ROW, "the catalog has other sizes of its blobs"
+    if _metrics(db, version_id) != _searchable(told):
+        yield INDEX, "it is found by other metrics than it has"
+    if _labels(db, version_id) != set(told.labels):
+        yield INDEX, "it is found by other tags than it was registered with"
+    if _parents(db, version_id) != {(parent.relation, parent.name, parent.version or "") for parent in told.parents}:
+        yield INDEX, "the catalog names other parents than the manifest"
+
+
+def correct(db: sqlite3.Connection, version_id: int, told: VersionRow) -> None:
+    """Make the books say what the documents say. What changed since registering, and is in no document, stays."""
+    note_words(db, told.format, told.model_type)
+    db.execute(
+        f"UPDATE versions SET version = ?, sort_key = ?, prerelease = ?, format = {WORD}, model_type = {WORD},"
+        " size = ?, metadata = ? WHERE id = ?",
+        (
+            told.version,
+            sort_key(told.version),
+            is_prerelease(told.version),
+            told.format,
+            told.model_type,
+            told.size,
+            pack(told.metadata),
+            version_id,
+        ),
+    )
+    _correct_references(db, version_id, told)
+    db.execute("DELETE FROM metrics WHERE version_id = ?", (version_id,))
+    note_metrics(db, version_id, told.metrics)
+    db.execute("DELETE FROM labels WHERE version_id = ?", (version_id,))
+    note_labels(db, version_id, told.labels)
+    db.execute("DELETE FROM edges WHERE child_id = ? AND declared", (version_id,))
+    declare(db, version_id, told.parents)
+
+
+def _correct_references(db: sqlite3.Connection, version_id: int, told: VersionRow) -> None:
+    known = set(blobs_of(db, version_id))
+    for sha256, size, _ in told.blobs:
+        query = (
+            "UPDATE blobs SET size = ?1 WHERE substr(sha256, 1, 6) = substr(?2, 1, 6) AND sha256 = ?2 AND size != ?1"
+        )
+        db.execute(query, (size, bytes.fromhex(sha256)))
+    insert_blobs(db, version_id, [blob for blob in told.blobs if blob not in known])
+
+
+def _searchable(told: VersionRow) -> dict[str, float]:
+    found = {}
+    for name, value in told.metrics.items():
+        with suppress(OverflowError):
+            if math.isfinite(float(value)):
+                found[name] = float(value)
+    return found
+
+
+def _metrics(db: sqlite3.Connection, version_id: int) -> dict[str, float]:
+    query = "SELECT (SELECT word FROM words WHERE id = name), value FROM metrics WHERE version_id = ?"
+    return dict(db.execute(query, (version_id,)))
+
+
+def _labels(db: sqlite3.Connection, version_id: int) -> set[str]:
+    query = "SELECT (SELECT word FROM words WHERE id = labels.word) FROM labels WHERE version_id = ?"
+    return {word for (word,) in db.execute(query, (version_id,))}
+
+
+def _parents(db: sqlite3.Connection, version_id: int) -> set[tuple[str, str, str]]:
+    query = """
+        SELECT (SELECT word FROM words WHERE id = relation), parent, version FROM edges WHERE child_id = ? AND declared
+    """
+    return set(db.execute(query, (version_id,)))

@@ -1,0 +1,22 @@
+"""``model-registry alias rollback``"""
+
+from __future__ import annotations
+
+import click
+
+from model_registry.cli.documents import version_document
+from model_registry.cli.options import RegistryCommand
+from model_registry.cli.session import Session
+
+
+@click.command("rollback", cls=RegistryCommand)
+@click.argument("name")
+@click.argument("alias")
+@click.pass_obj
+def command(session: Session, name: str, alias: str) -> None:
+    """Let an alias name the last other version that is still there."""
+    entry = session.open().rollback(name, alias)
+    bare = alias.removeprefix("@")
+    if session.json:
+        return session.emit({"alias": bare, **version_document(entry)})
+    return session.say(f"@{bare} names {entry.reference} again")

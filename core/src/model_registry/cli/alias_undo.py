@@ -1,0 +1,24 @@
+"""``model-registry alias undo``"""
+
+from __future__ import annotations
+
+import click
+
+from model_registry.cli.documents import version_document
+from model_registry.cli.options import RegistryCommand
+from model_registry.cli.session import Session
+
+
+@click.command("undo", cls=RegistryCommand)
+@click.argument("name")
+@click.argument("alias")
+@click.pass_obj
+def command(session: Session, name: str, alias: str) -> None:
+    """Take back the last change of an alias; again, the one before it."""
+    entry = session.open().undo_alias(name, alias)
+    bare = alias.removeprefix("@")
+    if session.json:
+        return session.emit({"alias": bare, "version": None if entry is None else version_document(entry)})
+    if entry is None:
+        return session.say(f"@{bare} of {name} names nothing, as before")
+    return session.say(f"@{bare} names {entry.reference} again")

@@ -1,0 +1,45 @@
+"""``model-registry copy``"""
+
+from __future__ import annotations
+
+import click
+
+from model_registry.cli.batches import batch_code, batch_document, show_batch
+from model_registry.cli.options import RegistryCommand
+from model_registry.cli.session import Session
+from model_registry.errors import RegistryNotFoundError
+
+
+@click.command("copy", cls=RegistryCommand)
+@click.argument("target")
+@click.argument("where", default="")
+@click.option("--aliases", is_flag=True, help="Also aliases that TARGET does not have.")
+@click.option("--no-tags", is_flag=True, help="Leave tags, edited descriptions and links behind.")
+@click.option("--dry-run", is_flag=True, help="Say what would be copied, and change nothing.")
+@click.pass_context
+def command(context: click.Context, target: str, where: str, aliases: bool, no_tags: bool, dry_run: bool) -> None:
+    """Copy versions into the registry at TARGET, which is made if it is missing.
+
+    All versions, or those that the query WHERE finds. Every byte is verified, files that TARGET has are not read, and
+    versions that it has are skipped: what was interrupted is continued by running it again. Exits with the code of the
+    first failure.
+    """
+    from model_registry.registry import ModelRegistry
+
+    session = context.ensure_object(Session)
+    registry = session.open()
+    try:
+        other = ModelRegistry(target, config=session.config, create=not dry_run)
+    except RegistryNotFoundError as missing:
+        raise RegistryNotFoundError(
+            missing.message, hint="without --dry-run, it is made", path=missing.facts["path"]
+        ) from missing
+    with session.working("copying …", registry):
+        report = registry.copy_versions(
+            other, where, tags=not no_tags, aliases=aliases, dry_run=dry_run, progress=False
+        )
+    if session.json:
+        session.emit(batch_document(report))
+    else:
+        show_batch(session, report)
+    context.exit(batch_code(report))

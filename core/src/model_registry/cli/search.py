@@ -1,0 +1,37 @@
+"""``model-registry search``"""
+
+from __future__ import annotations
+
+import click
+
+from model_registry.cli.documents import version_document
+from model_registry.cli.options import RegistryCommand
+from model_registry.cli.session import Session
+from model_registry.cli.versions import show_versions
+
+
+@click.command("search", cls=RegistryCommand)
+@click.argument("query", metavar="QUERY")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, metavar="N", help="At most so many."
+)
+@click.option("--after", metavar="CURSOR", help="Go on behind the page that told this cursor.")
+@click.pass_obj
+def command(session: Session, /, query: str, limit: int, after: str | None) -> None:
+    """Find versions by what is known of them.
+
+    A QUERY is a condition and an order, such as
+    "metrics.accuracy >= 0.97 and tags.stage = 'prod' order by size".
+    """
+    from model_registry.search import metrics_of, parse
+
+    parsed = parse(query)  # a mistake in it is told, even where there is no registry yet
+    page = session.open().search(query, limit=limit, after=after)
+    if session.json:
+        return session.emit({"versions": [version_document(entry) for entry in page], "cursor": page.cursor})
+    if not page:
+        return session.say("nothing matches" if after is None else "nothing more matches")
+    show_versions(session, page, metrics=metrics_of(parsed))
+    if page.cursor:
+        session.warn(f"there are more than {limit}; see them with --after {page.cursor}")
+    return None

@@ -1,0 +1,108 @@
+"""The changes that were noted beside a backup: from lines that nobody vouches for to changes that can be made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from model_registry import canonical_json
+from model_registry.actor import MAX_ACTOR_LENGTH
+from model_registry.backups import Backups
+from model_registry.clock import moment
+from model_registry.digests import is_sha256
+from model_registry.errors import ModelRegistryError
+from model_registry.names import check_alias, check_line, check_model_name, check_tag
+from model_registry.operations.metadata import check_parent
+from model_registry.operations.tags import MAX_DESCRIPTION_LENGTH
+from model_registry.records import Finding, Parent
+from model_registry.versions import check_version
+
+Change = Mapping[str, Any]
+
+_UNREADABLE = "the change is not made again; look whether an alias, a tag or a removal is missing"
+
+
+def changes_since(backups: Backups, event: int, findings: list[Finding]) -> list[Change]:
+    """The changes after an event, in their order.
+
+    :param findings: Gets those that cannot be read.
+    """
+    found: dict[int, Change] = {}
+    for where, line in backups.read_changes():
+        try:
+            change = canonical_json.load(line, what=where)
+        except ModelRegistryError:  # of a process that was killed while it wrote, before it acknowledged the change
+            findings.append(Finding("info", "change-torn", where, "a line is cut off", ""))
+            continue
+        try:
+            checked = _checked(change)
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+            message = f"a change cannot be read: {error!s:.200}"
+            findings.append(Finding("warning", "change-unreadable", where, message, _UNREADABLE))
+            continue
+        if checked["id"] > event:
+            found.setdefault(checked["id"], checked)
+    return [found[id] for id in sorted(found)]
+
+
+def _checked(change: Any) -> Change:
+    """:raises ValueError: or a TypeError, KeyError or OverflowError, for what is no change that we noted."""
+    id, at, actor, digest = change["id"], change["at"], change["actor"], change["digest"]
+    if type(id) is not int or not 0 < id < 1 << 62 or type(at) is not int:
+        raise ValueError(f"its number is {id!r:.50}, its time {at!r:.50}")
+    moment(at)
+    check_line("its actor", actor, MAX_ACTOR_LENGTH)
+    if digest is not None and not is_sha256(digest):
+        raise ValueError(f"its digest is {digest!r:.80}")
+    check_model_name(change["model"])
+    if change["version"] is not None:
+        check_version(change["version"])
+    _CHECKS[change["action"]](change)
+    keys = ("id", "at", "actor", "action", "model", "version", "digest", "subject", "before", "after")
+    return {key: change[key] for key in keys}
+
+
+def _of_a_version(change: Change) -> None:
+    if change["version"] is None or change["subject"] is not None:
+        raise ValueError("it is about no version")
+
+
+def _of_an_alias(change: Change) -> None:
+    check_alias(change["subject"])
+    for named in (change["before"], change["after"]):
+        if named is not None and "digest" in named:
+            check_version(named["version"])
+            if not is_sha256(named["digest"]):
+                raise ValueError("the digest that an alias names is none")
+        if named is not None and type(named.get("steps", 0)) is not int:
+            raise TypeError("its steps are no number")
+
+
+def _of_a_tag(change: Change) -> None:
+    for value in (change["before"], change["after"]):
+        check_tag(change["subject"], "" if value is None else value)
+
+
+def _of_a_description(change: Change) -> None:
+    for text in (change["before"], change["after"]):
+        check_line("a description", "" if text is None else text, MAX_DESCRIPTION_LENGTH)
+
+
+def _of_a_link(change: Change) -> None:
+    _of_a_version({**change, "subject": None})
+    check_parent(Parent(change["subject"], **change["after" if change["action"] == "linked" else "before"]))
+
+
+_CHECKS: Mapping[str, Callable[[Change], None]] = {
+    "removed": _of_a_version,
+    "restored": _of_a_version,
+    "forgotten": _of_a_version,
+    "alias-set": _of_an_alias,
+    "alias-deleted": _of_an_alias,
+    "alias-undone": _of_an_alias,
+    "tag-set": _of_a_tag,
+    "tag-deleted": _of_a_tag,
+    "described": _of_a_description,
+    "linked": _of_a_link,
+    "unlinked": _of_a_link,
+}

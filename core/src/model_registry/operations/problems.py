@@ -1,0 +1,174 @@
+"""What can be wrong with a registry beside its models: deep validation finds it, repairing puts right what is safe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from attrs import frozen
+
+from model_registry import leases, workers
+from model_registry.catalog import VersionRow
+from model_registry.catalog.books import INDEX
+from model_registry.digests import sha256_of_file
+from model_registry.errors import ModelRegistryError
+from model_registry.files import REPAIR as REGISTER_AGAIN
+from model_registry.operations.context import Context
+from model_registry.operations.documents import Origin, row_of_blobs
+from model_registry.operations.survey import Survey, survey
+from model_registry.records import Finding
+
+REPAIR = "«model-registry repair» does it"
+REBUILD = "«model-registry rebuild» makes the catalog anew"
+
+
+@frozen
+class Problem:
+    """Something that is wrong, and how it is put right; None if that is not for the registry to do."""
+
+    finding: Finding
+    fix: Callable[[], None] | None = None
+
+
+def problems(context: Context) -> Iterator[Problem]:
+    """Everything, in an order in which it can be put right. Every page and every byte is read."""
+    yield from _of_the_catalog(context)
+    yield from _of_the_books(context, survey(context.blobs))
+    yield from _of_counting(context)
+    yield from _of_the_layout(context)
+    yield from _of_the_blobs(context)
+    yield from _of_the_staging(context)
+
+
+def _of_the_catalog(context: Context) -> Iterator[Problem]:
+    upkeep = context.catalog.upkeep
+    found = upkeep.problems()
+    are_indexes = all("index" in line for line in found)
+    for line in found:
+        finding = Finding("error", "catalog-damaged", "catalog", line, REPAIR if are_indexes else REBUILD)
+        yield Problem(finding, partial(_reindex, context) if are_indexes else None)
+    dangling = upkeep.dangling()
+    if dangling:
+        message = f"{dangling} rows belong to a version, model or blob that is gone"
+        yield Problem(Finding("warning", "rows-dangling", "catalog", message, REPAIR), upkeep.drop_dangling)
+
+
+def _reindex(context: Context) -> None:
+    left = context.catalog.upkeep.reindex()
+    if left:
+        raise ModelRegistryError(f"the catalog is still damaged: {left[0]}", hint=REBUILD)
+
+
+def _of_the_books(context: Context, found: Survey) -> Iterator[Problem]:
+    upkeep = context.catalog.upkeep
+    for id, row in upkeep.versions():
+        reference = repr(f"{row.name}:{row.version}")[1:-1]
+        try:
+            told = row_of_blobs(context.blobs, row.digest, _origin(row, found), reference)
+        except ModelRegistryError:  # of which validation tells, if the version is visible
+            continue
+        if told.name != row.name:
+            message = f"the catalog has the version of {told.name!r} under another name"
+            yield Problem(Finding("error", "row-differs", reference, message, "«model-registry rebuild --force»"))
+            continue
+        for code, message in upkeep.differences(id, told):
+            severity = "warning" if code == INDEX else "error"
+            yield Problem(Finding(severity, code, reference, message, REPAIR), partial(upkeep.correct, id, told))
+
+
+def _origin(row: VersionRow, found: Survey) -> Origin:
+    origins = found.origins.get(row.digest, [])
+    return next((o for o in origins if o.registered_at == row.registered_at), Origin(row.registered_at))
+
+
+def _of_counting(context: Context) -> Iterator[Problem]:
+    upkeep = context.catalog.upkeep
+    miscounted = upkeep.miscounted()
+    if miscounted:
+        message = f"the uses of {miscounted} blobs are counted wrong"
+        yield Problem(Finding("error", "uses-differ", "catalog", message, REPAIR), upkeep.recount)
+
+
+def _of_the_layout(context: Context) -> Iterator[Problem]:
+    if not context.blobs.layout_is_whole() and any(True for _ in context.blobs.digests()):
+        message = "oci-layout or index.json is missing"
+        yield Problem(Finding("warning", "layout-missing", "blobs", message, REPAIR), context.blobs.make_layout)
+
+
+def _of_the_blobs(context: Context) -> Iterator[Problem]:
+    """Every blob is read. What is damaged is looked for elsewhere in the registry."""
+    blobs = context.blobs
+    needed = dict(context.catalog.references())
+    present = set(blobs.digests())
+    writable = [sha256 for sha256 in present if blobs.is_writable(sha256)]
+    if writable:
+        message = f"{len(writable)} blobs can be written"
+        yield Problem(
+            Finding("warning", "blobs-writable", "blobs", message, REPAIR), partial(_protect, context, writable)
+        )
+    todo = sorted(present | set(needed))
+    intact = dict(zip(todo, workers.run_all(partial(_is_intact, context, needed), todo), strict=True))
+    damaged = [sha256 for sha256 in todo if not intact[sha256]]
+    spares = _spares(context, [sha256 for sha256 in damaged if sha256 in present]) if damaged else {}
+    for sha256 in damaged:
+        yield _damaged(context, sha256, spares.get(sha256), is_needed=sha256 in needed)
+
+
+def _protect(context: Context, writable: list[str]) -> None:
+    for sha256 in writable:
+        context.blobs.protect(sha256)
+
+
+def _is_intact(context: Context, needed: dict[str, int], sha256: str) -> bool:
+    context.blobs.forget(sha256)
+    size = context.blobs.size(sha256)
+    return size is not None and size == needed.get(sha256, size) and context.blobs.is_intact(sha256, size)
+
+
+def _spares(context: Context, damaged: list[str]) -> dict[str, Path]:
+    """Files by their digests: staged, set aside, and blobs under another's name."""
+    files = [*context.blobs.spares(), *(context.blobs.local(sha256) for sha256 in damaged)]
+    found = {}
+    for file in files:
+        try:
+            found[sha256_of_file(file)] = file
+        except OSError:
+            continue
+    return found
+
+
+def _damaged(context: Context, sha256: str, spare: Path | None, *, is_needed: bool) -> Problem:
+    where = f"blobs/sha256/{sha256}"
+    state = "is missing" if context.blobs.size(sha256) is None else "was changed"
+    if not is_needed:
+        message, advice = "a blob that belongs to no version was changed", "«model-registry repair» sets it aside"
+        return Problem(
+            Finding("info", "stray-damaged", where, message, advice), partial(context.blobs.set_aside, sha256)
+        )
+    if spare is None:
+        return Problem(Finding("warning", "blob-lost", where, f"a blob that is needed {state}", REGISTER_AGAIN))
+    message = f"a blob that is needed {state}; {spare.name} holds its bytes"
+    return Problem(
+        Finding("error", "blob-replaceable", where, message, REPAIR), partial(_put_back, context, sha256, spare)
+    )
+
+
+def _put_back(context: Context, sha256: str, spare: Path) -> None:
+    if sha256_of_file(spare) != sha256:  # it was a damaged blob too, and has been put right: now it is set aside
+        spare = _spares(context, []).get(sha256, spare)
+    context.blobs.put_back(sha256, spare)
+
+
+def _of_the_staging(context: Context) -> Iterator[Problem]:
+    staged = set(context.blobs.staged_leases())  # before asking who lives: a lease is older than its folder
+    alive = {id for id, owner in context.catalog.upkeep.leases() if not leases.is_dead(owner)}
+    for left in sorted(staged - alive):
+        message = "files of a registration that ended without finishing"
+        finding = Finding("info", "staging-left", f"staging/{left}", message, "«model-registry gc» frees them")
+        yield Problem(finding, partial(_discard, context, left))
+
+
+def _discard(context: Context, lease: str) -> None:
+    context.catalog.reap_leases(leases.is_dead, leases.is_alive)
+    context.blobs.discard_staging(lease)
