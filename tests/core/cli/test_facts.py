@@ -108,3 +108,22 @@ def test_completion_is_a_script_for_the_shell(shell: str) -> None:
     assert "_MODEL_REGISTRY_COMPLETE" in script
     if shell == "bash":
         subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+def test_the_page_of_a_version_has_it_all(weights: Path) -> None:
+    run("register", weights, "--name", "child", "--parent", "digits:1.0.0", "--parent", "dataset=mnist:1")
+    run("alias", "set", "child", "champion")
+    run("tag", "child:1.0.0", "stage=prod")
+    run("describe", "child:1.0.0", "a child")
+    page = [" ".join(line.split()) for line in shown(run("show", "child")).splitlines()]
+    assert page[1] == "a child"
+    for line in ("aliases @champion", "stage prod", "digits:1.0.0 derived", "mnist:1 dataset"):
+        assert line in page
+    document = run("show", "child", "--json").document
+    assert (document["aliases"], document["tags"]) == (["champion"], {"stage": "prod"})
+    assert [parent["name"] for parent in document["parents"]] == ["mnist", "digits"]
+
+
+def test_a_parent_that_is_none_is_refused(weights: Path) -> None:
+    assert run("register", weights, "--name", "child", "--parent", "nobody:1").code == 3
+    assert run("register", weights, "--name", "child", "--parent", "UP=digits").code == 2

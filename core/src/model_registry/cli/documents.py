@@ -5,7 +5,8 @@
                   ``provenance``: ``actor``, ``user``, ``host``, ``python``, ``machine``; ``environment``: ``python``,
                   ``implementation``, ``platform``, ``machine``, ``packages``, ``git``, ``command``; both null where
                   they are not known, or damaged; ``tensors``: a list of ``name``, ``dtype``, ``shape``,
-                  ``path``, ``offset``, ``nbytes``, or null if they cannot be read
+                  ``path``, ``offset``, ``nbytes``, or null if they cannot be read; ``description``, ``aliases``,
+                  ``tags`` and ``parents`` as they are now
 ``compare``       ``a``, ``b``: each a *version*; ``identical``; ``metadata``, ``environment``, ``modules``: lists of
                   ``key``, ``a``, ``b``; ``metrics``: a list of ``name``, ``a``, ``b``, ``delta``; ``files``: a list of
                   ``path``, ``status``, ``a``, ``b``; ``tensors``: a list of ``name``, ``status``, ``a``, ``b``,
@@ -98,6 +99,12 @@ def comparison_document(comparison: Comparison) -> Document:
     parts = {field.name: getattr(comparison, field.name) for field in attrs.fields(Comparison)}
     sides = {"a": version_document(comparison.a), "b": version_document(comparison.b)}
     return {**parts, **sides, "identical": comparison.identical}
+
+
+def facts_document(entry: ModelEntry) -> Document:
+    """What of a version can change."""
+    facts = {"description": entry.description, "aliases": entry.aliases, "tags": entry.tags, "parents": entry.parents}
+    return {key: plain(value) for key, value in facts.items()}
 
 
 def origin_document(entry: ModelEntry) -> Document:

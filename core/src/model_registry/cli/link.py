@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from model_registry.cli.options import RegistryCommand
-from model_registry.cli.references import split_reference
+from model_registry.cli.references import DERIVED, split_reference
 from model_registry.cli.session import Session
 from model_registry.records import Parent
 
@@ -13,7 +13,7 @@ from model_registry.records import Parent
 @click.command("link", cls=RegistryCommand)
 @click.argument("name", metavar="NAME[:VERSION]")
 @click.argument("parent")
-@click.option("--relation", default="derived", show_default=True, metavar="R", help="How it comes from it.")
+@click.option("--relation", default=DERIVED, show_default=True, metavar="R", help="How it comes from it.")
 @click.option("--remove", is_flag=True, help="Take back what was said so before.")
 @click.pass_obj
 def command(session: Session, name: str, parent: str, relation: str, remove: bool) -> None:

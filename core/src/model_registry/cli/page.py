@@ -17,7 +17,7 @@ from model_registry.records import ModelEntry, ModelMetadata, TensorRecord
 #: Fields of the metadata that have a place of their own on the page.
 _PLACED = frozenset(
     {"name", "version", "format", "model_type", "description", "parameters_count", "model_size_mb"}
-    | {"performance_metrics", "extra"}
+    | {"performance_metrics", "extra", "parents"}
 )
 _LAYERS = "layers"  # where plugins tell the layers of a model by type, in extra
 _MOST_LAYERS = 60
@@ -31,13 +31,15 @@ def show_page(entry: ModelEntry, tensors: Sequence[TensorRecord], problem: str, 
     """
     metadata, extra = entry.metadata, dict(entry.metadata.extra)
     layers = extra.pop(_LAYERS) if _is_counts(extra.get(_LAYERS)) else {}
-    screen.title(entry.reference, metadata.description or "")
+    screen.title(entry.reference, entry.description or "")
     screen.heading("Version")
     screen.facts(_header(entry))
+    _section(screen, "Tags", entry.tags)
     _section(screen, "Metadata", _described(metadata))
     _section(screen, "Metrics", {name: f"{value:g}" for name, value in metadata.performance_metrics.items()})
     _section(screen, "Layers", {name: count_text(count) for name, count in layers.items()})
     _section(screen, "Extra", {name: value_text(value, _LONGEST) for name, value in extra.items()})
+    _section(screen, "Comes from", {parent.reference: parent.relation for parent in entry.parents})
     _section(screen, "Environment", _surroundings(entry))
     screen.heading("Files")
     screen.table(
@@ -86,6 +88,7 @@ def _header(entry: ModelEntry) -> dict[str, str]:
     facts = {
         "type": str(entry.metadata.model_type),
         "format": str(entry.metadata.format),
+        "aliases": ", ".join(f"@{alias}" for alias in entry.aliases),
         "parameters": count_text(entry.metadata.parameters_count),
         "size": f"{size_text(entry.size)} in {plural(len(entry.files), 'file')}",
         "registered": moment_text(entry.registered_at),

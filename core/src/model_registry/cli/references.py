@@ -10,6 +10,9 @@ import click
 from model_registry.records import ModelEntry
 from model_registry.registry import ModelRegistry
 
+#: The relation of a parent of which none is said.
+DERIVED = "derived"
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from model_registry.cli.documents import origin_document, version_document
+from model_registry.cli.documents import facts_document, origin_document, version_document
 from model_registry.cli.layers import readable_tensors
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import reference_arguments, require_entry, split_reference
@@ -25,7 +25,7 @@ def command(session: Session, name: str, version: str | None) -> None:
         tensors, problem = readable_tensors(entry)
     if session.json:
         told = {"files": files, "tensors": None if problem else tensors}
-        return session.emit({**version_document(entry), **origin_document(entry), **told})
+        return session.emit({**version_document(entry), **facts_document(entry), **origin_document(entry), **told})
     from model_registry.cli.page import show_page  # not for programs: it needs rich
 
     return show_page(entry, tensors, problem, session.screen())
