@@ -324,6 +324,8 @@ def plan(catalog: SqliteCatalog, text: str, after: Any = None) -> str:
         ("in order", "name = 'mnist'", "SEARCH m USING COVERING INDEX sqlite_autoindex_models_1 (key=?)"),
         ("in order", "order by name desc", "SCAN m USING COVERING INDEX sqlite_autoindex_models_1"),
         ("in order", "order by metrics.accuracy desc", "SEARCH o USING COVERING INDEX metrics_by_value (name=?)"),
+        ("in order", "order by size", "SCAN v USING INDEX versions_by_size"),
+        ("in order", "order by registered_at desc", "SCAN v USING INDEX versions_by_time"),
         ("by source", "metrics.accuracy > 0.5", "metrics_by_value (name=? AND value>?)"),
         ("by source", "metrics.accuracy between 0.5 and 1", "metrics_by_value (name=? AND value>? AND value<?)"),
         ("by source", "not metrics.accuracy < 0.5", "metrics_by_value (name=? AND value>?)"),

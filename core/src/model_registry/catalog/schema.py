@@ -191,6 +191,8 @@ MIGRATIONS: tuple[tuple[Step, ...], ...] = (
         """,
         "CREATE INDEX versions_by_type ON versions (model_type, model_id, sort_key) WHERE removed_at IS NULL",
         "CREATE INDEX versions_by_format ON versions (format, model_id, sort_key) WHERE removed_at IS NULL",
+        "CREATE INDEX versions_by_size ON versions (size) WHERE removed_at IS NULL",
+        "CREATE INDEX versions_by_time ON versions (registered_at) WHERE removed_at IS NULL",
         "CREATE INDEX versions_removed ON versions (model_id, sort_key) WHERE removed_at IS NOT NULL",
         # A blob is needed as long as it has a row; triggers count its uses. Six bytes of its digest find it.
         """

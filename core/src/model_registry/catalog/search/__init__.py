@@ -52,6 +52,11 @@ _STRIDE = 2_000
 
 _BY_NAME = Sql("models m CROSS JOIN versions v ON v.model_id = m.id")
 _BY_SCAN = Sql("versions v NOT INDEXED CROSS JOIN models m ON m.id = v.model_id")
+#: By the columns that have an index of their own.
+_BY_COLUMN = {
+    "size": Sql("versions v INDEXED BY versions_by_size CROSS JOIN models m ON m.id = v.model_id"),
+    "registered_at": Sql("versions v INDEXED BY versions_by_time CROSS JOIN models m ON m.id = v.model_id"),
+}
 _BY_METRIC = Sql("metrics o CROSS JOIN versions v ON v.id = o.version_id CROSS JOIN models m ON m.id = v.model_id")
 _BY_NAME_FIRST = Order(Field("name"))
 
@@ -114,6 +119,9 @@ class _Search:
         first = self.query.order[0] if self.query.order else _BY_NAME_FIRST
         if first.field.name == "name":
             return self._try(self._statement(_BY_NAME, *self._reached("m.key")), steps)
+        if first.field.name in _BY_COLUMN:
+            rows = _BY_COLUMN[first.field.name]
+            return self._try(self._statement(rows, *self._reached(f"v.{first.field.name}")), steps)
         if first.field.name == "metrics":
             return self._by_metric(first, steps)
         return None

@@ -74,6 +74,9 @@ _FOLDED = ("name", "alias")
 #: Fields of which SQLite's own LIKE is right, since they hold nothing but ASCII.
 _ASCII = ("name", "version", "alias", "digest", "files.path", "files.sha256", "parents.digest")
 
+#: Columns of numbers that have an index of their own.
+_INDEXED = ("size", "registered_at")
+
 _OPPOSITES = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 #: What a test costs a row, roughly in microseconds, by what has to be read.
@@ -277,7 +280,10 @@ def source_sql(test: Test, *, negated: bool = False) -> Sql | None:
         return _having(test.field) if negated else None
     negated ^= _is_negated(test)
     if test.field.name == "metrics":
-        return sql("{} AND {}", _metric_source(test.field), _measured(test, negated))
+        return sql("{} AND {}", _metric_source(test.field), _measured(test, Sql("value"), negated))
+    if test.field.name in _INDEXED and not isinstance(test, Within):  # SQLite has no room for many dates twice
+        fits = _measured(test, Sql(f"s.{test.field.name}"), negated)
+        return sql("SELECT s.id AS version_id FROM versions s WHERE {} AND s.removed_at IS NULL", fits)
     if test.field.name == "tags" and test.field.keys:
         return _tag_source(test.field, _maybe_not(negated, _fits(test, Sql("t.value"))))
     source = _SOURCES.get(test.field.name)
@@ -291,11 +297,11 @@ def _having(field: Field) -> Sql | None:
     return _tag_source(field, Sql("TRUE")) if field.name == "tags" and field.keys else None
 
 
-def _measured(test: ValueTest, negated: bool) -> Sql:
-    """Whether a metric fits; of an order that is negated, the opposite, which the index finds."""
+def _measured(test: ValueTest, value: Sql, negated: bool) -> Sql:
+    """Whether a value fits; of an order that is negated, the opposite, which the index finds."""
     if negated and isinstance(test, Comparison) and test.operator in _OPPOSITES:
-        return _compare(Sql("value"), _OPPOSITES[test.operator], test.value, test.field)
-    return _maybe_not(negated, _fits(test, Sql("value")))
+        return _compare(value, _OPPOSITES[test.operator], test.value, test.field)
+    return _maybe_not(negated, _fits(test, value))
 
 
 def _maybe_not(negated: bool, condition: Sql) -> Sql:
