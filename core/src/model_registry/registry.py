@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from model_registry import operations
 from model_registry.actor import acting_as
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from model_registry.loaders import ModelLoader
     from model_registry.operations.batch import ProgressChoice
     from model_registry.operations.parents import ParentLike
-    from model_registry.operations.selection import Searching, Where
+    from model_registry.operations.selection import Where
 
 
 class ModelRegistry:
@@ -286,8 +286,7 @@ class ModelRegistry:
         :param progress: As for ``register_many``.
         :raises InvalidOptionError: for an empty query, which would find everything.
         """
-        registry = cast("Searching", self)
-        return operations.batch.remove_many(self._context, where, registry, dry_run=dry_run, progress=progress)
+        return operations.batch.remove_many(self._context, where, dry_run=dry_run, progress=progress)
 
     def copy_versions(
         self,
@@ -315,7 +314,6 @@ class ModelRegistry:
             self._context,
             target._context,
             where,
-            cast("Searching", self),
             with_tags=tags,
             with_aliases=aliases,
             dry_run=dry_run,

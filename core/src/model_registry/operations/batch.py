@@ -16,7 +16,7 @@ from model_registry.errors import InvalidOptionError
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of
 from model_registry.operations.remove import free, told
-from model_registry.operations.selection import Searching, Selected, Where, select
+from model_registry.operations.selection import Selected, Where, select
 from model_registry.progress import Listener, item_done
 from model_registry.records import BatchFailure, BatchReport, ModelEntry
 
@@ -114,13 +114,8 @@ def _called(item: Any, number: int) -> str:
     return item["name"] if version is None else f"{item['name']}:{version}"
 
 
-def remove_many(
-    context: Context, where: Where, registry: Searching, *, dry_run: bool, progress: ProgressChoice
-) -> BatchReport:
-    """See ``ModelRegistry.remove_many``.
-
-    :param registry: The same registry, which is searched.
-    """
+def remove_many(context: Context, where: Where, *, dry_run: bool, progress: ProgressChoice) -> BatchReport:
+    """See ``ModelRegistry.remove_many``."""
     if isinstance(where, str) and not where.strip():
         raise InvalidOptionError(
             "removing without a condition would remove every version",
@@ -128,7 +123,7 @@ def remove_many(
             option="where",
         )
     batch = Batch("removed", dry_run)
-    selected = select(context, where, registry)
+    selected = select(context, where)
     with showing(context, progress), context.progress.operation("removing", items_total=len(selected)):
         for start in range(0, len(selected), _PAGE):
             page = selected[start : start + _PAGE]

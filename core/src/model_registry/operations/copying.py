@@ -11,7 +11,7 @@ from model_registry.operations import aliases, tags, transfer
 from model_registry.operations.batch import Batch, ProgressChoice, showing
 from model_registry.operations.context import Context
 from model_registry.operations.metadata import check_parent
-from model_registry.operations.selection import Searching, Selected, Where, select
+from model_registry.operations.selection import Selected, Where, select
 from model_registry.progress import part
 from model_registry.records import BatchReport
 
@@ -20,19 +20,15 @@ def copy_versions(
     source: Context,
     target: Context,
     where: Where,
-    registry: Searching,
     *,
     with_tags: bool,
     with_aliases: bool,
     dry_run: bool,
     progress: ProgressChoice,
 ) -> BatchReport:
-    """See ``ModelRegistry.copy_versions``.
-
-    :param registry: The source, which is searched.
-    """
+    """See ``ModelRegistry.copy_versions``."""
     batch = Batch("copied", dry_run)
-    selected = select(source, where, registry)
+    selected = select(source, where)
     size = sum(each.size for each in selected)
     work = source.progress.operation("copying", bytes_total=size, items_total=len(selected))
     counted: set[str] = set()

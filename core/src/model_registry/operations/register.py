@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +28,9 @@ from model_registry.staging import StagedFile
 from model_registry.versions import check_version
 
 logger = logging.getLogger("model_registry")
+
+#: So often the number of a version may be taken by others before ours is given up.
+_ATTEMPTS = 100
 
 
 @attrs.frozen
@@ -134,7 +138,7 @@ def _commit(
     version: str | None,
     exist_ok: bool,
 ) -> ModelEntry:
-    while True:
+    for attempt in itertools.count(1):
         number = version or context.catalog.reserve_next_version(registration.lease, described.name)
         prepared = _prepare(context, registration, attrs.evolve(described, version=number), members)
         existing = _existing(context, prepared.row) if exist_ok else None
@@ -146,7 +150,7 @@ def _commit(
             break
         except VersionExistsError:
             # Somebody asked for our number by name: the next, then. Or was faster, with the same bytes: look again.
-            if version is not None and not exist_ok:
+            if attempt == _ATTEMPTS or (version is not None and not exist_ok):
                 raise
     entry = entry_of(context, prepared.row)
     logger.info(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
 
 from attrs import frozen
 
@@ -11,28 +10,13 @@ from model_registry.catalog import VersionRow
 from model_registry.names import shown
 from model_registry.operations.context import Context
 from model_registry.operations.references import entry_for
+from model_registry.operations.search import search
 from model_registry.records import ModelEntry
 
 #: The text of a query, or versions: ``"name:version"``, ``"name@alias"`` or entries.
 Where = str | Iterable[str | ModelEntry]
 
 _PAGE = 500
-
-
-class Page(Protocol):
-    """A page of what a search found."""
-
-    @property
-    def cursor(self) -> Any:
-        """Where the next page begins; None after the last."""
-
-    def __iter__(self) -> Iterator[ModelEntry]: ...
-
-
-class Searching(Protocol):
-    """A registry that can be searched, as :class:`model_registry.ModelRegistry` can."""
-
-    def search(self, query: str, *, limit: int, after: Any) -> Page: ...
 
 
 @frozen
@@ -49,7 +33,7 @@ class Selected:
         return shown(f"{self.name}:{self.version}")[1:-1]  # as it is, unless somebody forged it
 
 
-def select(context: Context, where: Where, registry: Searching) -> list[Selected]:
+def select(context: Context, where: Where) -> list[Selected]:
     """All of them, before anything is done to one: what is done must not change what is found.
 
     :raises ModelNotFoundError: for a named version that does not exist.
@@ -57,7 +41,7 @@ def select(context: Context, where: Where, registry: Searching) -> list[Selected
     if not isinstance(where, str):
         found = (_selected(entry_for(context, reference)) for reference in where)
     elif where.strip():
-        found = (_selected(entry) for entry in _found(registry, where))
+        found = (_selected(entry) for entry in _found(context, where))
     else:
         # As the catalog has them, whoever wrote it: each is checked when its turn comes, and fails by itself.
         found = (Selected(row.name, row.version, row.digest, _size(row)) for row in _all(context))
@@ -72,10 +56,10 @@ def _selected(entry: ModelEntry) -> Selected:
     return Selected(entry.name, entry.version, entry.digest, entry.size)
 
 
-def _found(registry: Searching, query: str) -> Iterator[ModelEntry]:
-    cursor: Any = None
+def _found(context: Context, query: str) -> Iterator[ModelEntry]:
+    cursor: str | None = None
     while True:
-        page = registry.search(query, limit=_PAGE, after=cursor)
+        page = search(context, query, limit=_PAGE, after=cursor)
         yield from page
         cursor = page.cursor
         if cursor is None:
