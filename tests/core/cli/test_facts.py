@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from command_line import Done, run
+from command_line import Done, run, start
 
 pytestmark = pytest.mark.usefixtures("digits")  # digits:1.0.0 and digits:1.0.1
 
@@ -127,3 +127,20 @@ def test_the_page_of_a_version_has_it_all(weights: Path) -> None:
 def test_a_parent_that_is_none_is_refused(weights: Path) -> None:
     assert run("register", weights, "--name", "child", "--parent", "nobody:1").code == 3
     assert run("register", weights, "--name", "child", "--parent", "UP=digits").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("show di", ["digits"]),
+        ("show x", []),
+        ("show digits 1.0", ["1.0.0", "1.0.1"]),
+        ("alias undo d", ["digits"]),
+        ("rem", ["remove"]),
+    ],
+)
+def test_names_are_completed(site: Path, words: str, completed: list[str]) -> None:
+    line = f"model-registry {words}"
+    environ = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_MODEL_REGISTRY_COMPLETE": "bash_complete"}
+    done = start(site, environ=environ)
+    assert [choice.partition(",")[2] for choice in done.out.split()] == completed

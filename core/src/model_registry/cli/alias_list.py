@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from model_registry.cli.names import complete_name
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.session import Session
 
 
 @click.command("list", cls=RegistryCommand)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_name)
 @click.pass_obj
 def command(session: Session, name: str) -> None:
     """List the aliases of a model."""

@@ -6,12 +6,12 @@ import click
 
 from model_registry.cli.documents import version_document
 from model_registry.cli.options import RegistryCommand
-from model_registry.cli.references import split_reference
+from model_registry.cli.references import name_argument, split_reference
 from model_registry.cli.session import Session
 
 
 @click.command("set", cls=RegistryCommand)
-@click.argument("name", metavar="NAME[:VERSION]")
+@name_argument
 @click.argument("alias")
 @click.argument("version", required=False)
 @click.pass_obj

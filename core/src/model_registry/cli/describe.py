@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from model_registry.cli.options import RegistryCommand
-from model_registry.cli.references import split_reference
+from model_registry.cli.references import name_argument, split_reference
 from model_registry.cli.session import Session
 
 
 @click.command("describe", cls=RegistryCommand)
-@click.argument("name", metavar="NAME[:VERSION]")
+@name_argument
 @click.argument("text", required=False)
 @click.option("--reset", is_flag=True, help="Go back to what was registered.")
 @click.pass_obj

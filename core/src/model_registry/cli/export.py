@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from model_registry.cli.assignments import OPTIONS, Pairs, keywords
+from model_registry.cli.names import complete_name
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import require_entry
 from model_registry.cli.session import Session
@@ -13,7 +14,7 @@ _TAKEN = frozenset({"self", "name", "version", "export_path", "export_format", "
 
 
 @click.command("export", cls=RegistryCommand)
-@click.argument("name")
+@click.argument("name", shell_complete=complete_name)
 @click.argument("version")
 @click.argument("path")
 @click.option("--format", "export_format", metavar="F", help="Another format (default: what the path's suffix says).")

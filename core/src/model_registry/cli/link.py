@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 from model_registry.cli.options import RegistryCommand
-from model_registry.cli.references import DERIVED, split_reference
+from model_registry.cli.references import DERIVED, name_argument, split_reference
 from model_registry.cli.session import Session
 from model_registry.records import Parent
 
 
 @click.command("link", cls=RegistryCommand)
-@click.argument("name", metavar="NAME[:VERSION]")
+@name_argument
 @click.argument("parent")
 @click.option("--relation", default=DERIVED, show_default=True, metavar="R", help="How it comes from it.")
 @click.option("--remove", is_flag=True, help="Take back what was said so before.")

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from model_registry.cli.names import complete_name, complete_version
 from model_registry.records import ModelEntry
 from model_registry.registry import ModelRegistry
 
@@ -18,8 +19,13 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 def reference_arguments(function: Function) -> Function:
     """The arguments ``NAME[:VERSION]`` and ``[VERSION]``."""
-    function = click.argument("version", required=False)(function)
-    return click.argument("name", metavar="NAME[:VERSION]")(function)
+    function = click.argument("version", required=False, shell_complete=complete_version)(function)
+    return name_argument(function)
+
+
+def name_argument(function: Function) -> Function:
+    """The argument ``NAME[:VERSION]``."""
+    return click.argument("name", metavar="NAME[:VERSION]", shell_complete=complete_name)(function)
 
 
 def split_reference(name: str, version: str | None) -> tuple[str, str | None]:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import click
 
 from model_registry.cli.options import RegistryCommand
-from model_registry.cli.references import split_reference
+from model_registry.cli.references import name_argument, split_reference
 from model_registry.cli.session import Session
 from model_registry.registry import ModelRegistry
 
 
 @click.command("tag", cls=RegistryCommand)
-@click.argument("name", metavar="NAME[:VERSION]")
+@name_argument
 @click.argument("assignments", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--delete", "deleted", multiple=True, metavar="KEY", help="Take this tag away; may be repeated.")
 @click.pass_obj
