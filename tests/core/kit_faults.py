@@ -437,6 +437,10 @@ CATALOG_FAULTS = {
             found = super().stats()
             return evolve(found, versions=found.versions + found.removed_versions)
     """),
+    "test_large_blobs_are_found_by_their_size": ("", """
+        def blobs_of_size(self, size):
+            return super().blobs_of_size(size) + super().blobs_of_size(size + 1)
+    """),
     "test_similar_names_are_those_of_visible_models": ("", """
         def similar_names(self, name, limit=3):
             return super().similar_names(name, limit) + [row.name for row in self.versions(removed=True)]

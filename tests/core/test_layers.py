@@ -39,6 +39,8 @@ LAYERS = (
         "manifest",
         "environment",
         "provenance",
+        "plain_files",
+        "staged",
         "staging",
         "files",
         "loaders",

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from model_registry import InvalidNameError, UnsafeModelError
+from model_registry import InvalidNameError, StorageError, UnsafeModelError
 from model_registry.blobs.local import LocalBlobs
 from model_registry.digests import sha256_of_bytes
-from model_registry.staging import ParallelStage, files_below, place
+from model_registry.plain_files import files_below
+from model_registry.staged import place
+from model_registry.staging import ParallelStage
 
 
 @pytest.fixture
@@ -119,3 +121,71 @@ def test_a_folder_that_cannot_be_read_is_not_empty(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
         list(files_below(tmp_path / "file"))
+
+
+class TestFilesThatMayBeStored:
+    SIZE = (1 << 20) + 5
+
+    @pytest.fixture
+    def stored(self, stage: ParallelStage, blobs: LocalBlobs, tmp_path: Path) -> Path:
+        source = tmp_path / "source"
+        source.write_bytes(b"abcde" * (self.SIZE // 5))
+        stage.add("x", source)
+        place(blobs, stage.finish())
+        return source
+
+    @pytest.fixture
+    def again(self, blobs: LocalBlobs) -> ParallelStage:
+        return ParallelStage(blobs, "other", alike=lambda size: list(blobs.digests()))
+
+    def test_one_that_is_stored_is_not_copied(self, stored: Path, again: ParallelStage, blobs: LocalBlobs) -> None:
+        again.add("y", stored)
+        (staged,) = again.finish()
+        assert (staged.record.path, staged.record.sha256, staged.written) == ("y", *blobs.digests(), None)
+        blobs.delete(staged.record.sha256)  # collected before it was claimed
+        place(blobs, [staged])
+        assert blobs.local(staged.record.sha256).read_bytes() == stored.read_bytes()
+
+    def test_one_that_changes_before_it_is_copied_after_all_is_refused(
+        self, stored: Path, again: ParallelStage, blobs: LocalBlobs
+    ) -> None:
+        again.add("y", stored)
+        (staged,) = again.finish()
+        blobs.delete(staged.record.sha256)
+        stored.write_bytes(b"z" * self.SIZE)
+        with pytest.raises(StorageError, match="member 'y' changed while it was registered"):
+            place(blobs, [staged])
+        assert list(blobs.digests()) == []
+
+    @pytest.mark.parametrize("changed", [0, 700_000, 1 << 20])
+    def test_another_of_the_same_size_is_copied(
+        self, changed: int, stored: Path, again: ParallelStage, blobs: LocalBlobs
+    ) -> None:
+        data = bytearray(stored.read_bytes())
+        data[changed] ^= 1
+        stored.write_bytes(data)
+        again.add("y", stored)
+        (staged,) = again.finish()
+        assert staged.record.sha256 == sha256_of_bytes(data)
+        place(blobs, [staged])
+        assert len(list(blobs.digests())) == 2
+
+    def test_one_whose_blob_was_damaged_is_copied(self, stored: Path, again: ParallelStage, blobs: LocalBlobs) -> None:
+        (sha256,) = blobs.digests()
+        blobs.local(sha256).chmod(0o644)
+        with blobs.local(sha256).open("r+b") as file:
+            file.seek(700_000)
+            file.write(b"?")
+        again.add("y", stored)
+        (staged,) = again.finish()
+        place(blobs, [staged])
+        assert sha256_of_bytes(blobs.local(sha256).read_bytes()) == sha256
+
+
+def test_members_with_the_same_bytes_become_one_blob(stage: ParallelStage, blobs: LocalBlobs) -> None:
+    for path in "ab":
+        stage.add(path, b"abc")
+    staged = stage.finish()
+    place(blobs, staged)
+    place(blobs, staged)  # as when a commit is tried again: nothing that is placed is touched
+    assert list(blobs.digests()) == [sha256_of_bytes(b"abc")]

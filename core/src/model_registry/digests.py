@@ -41,15 +41,20 @@ def sha256_of_buffers(buffers: Iterable[bytes | bytearray | memoryview]) -> str:
 
 def sha256_of_file(path: Path | str) -> str:
     """Hex SHA-256 of a file, read in chunks of 1 MiB."""
-    state = hashlib.sha256()
-    buffer = memoryview(bytearray(CHUNK))
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        while count := os.readv(descriptor, [buffer]):
-            state.update(buffer[:count])
-            advance(count)
+        return sha256_of_descriptor(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sha256_of_descriptor(descriptor: int) -> str:
+    """The same, of an open file, from where it is."""
+    state = hashlib.sha256()
+    buffer = memoryview(bytearray(CHUNK))
+    while count := os.readv(descriptor, [buffer]):
+        state.update(buffer[:count])
+        advance(count)
     return state.hexdigest()
 
 

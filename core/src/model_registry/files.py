@@ -15,7 +15,7 @@ from model_registry import workers
 from model_registry.blobs import BlobStore
 from model_registry.errors import IntegrityError, UnsafeModelError
 from model_registry.records import FileRecord
-from model_registry.staging import StagedFile
+from model_registry.staged import StagedFile
 
 
 class _Files(ABC):

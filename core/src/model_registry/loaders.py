@@ -15,8 +15,8 @@ from typing import Any
 
 from model_registry.errors import UnsupportedModelError
 from model_registry.hookspecs import Stage, VersionFiles, hookimpl
+from model_registry.plain_files import files_below
 from model_registry.records import FormatSpec, LoadedModel, LoadRequest, SaveRequest
-from model_registry.staging import files_below
 
 #: The member under which a loader's own file or folder is kept.
 _MODEL = "saved-by-loader"

@@ -6,64 +6,60 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve
 
 from model_registry import workers
 from model_registry.blobs import BlobStore
-from model_registry.digests import CHUNK, sha256_of_buffers, sha256_of_file
-from model_registry.durable import Buffer, sync_file, write_all, write_new
-from model_registry.errors import IntegrityError, InvalidNameError, StorageError, UnsafeModelError
+from model_registry.digests import CHUNK, sha256_of_buffers, sha256_of_descriptor, sha256_of_file
+from model_registry.durable import Buffer, new_file, sync_file, write_all, write_new
+from model_registry.errors import IntegrityError, InvalidNameError, StorageError
 from model_registry.hookspecs import Source
 from model_registry.manifest import media_type
 from model_registry.names import check_member_path, check_member_paths
-from model_registry.progress import aside, part
+from model_registry.plain_files import files_below, open_plain, seem_equal
+from model_registry.progress import part
 from model_registry.records import FileRecord
-
-
-@frozen
-class StagedFile:
-    """A member with its digest, and where its bytes are.
-
-    :param written: The staged file, or None if the blob store held the bytes already.
-    :param write: Writes the bytes again and returns the file: the stored ones may be collected before they are claimed.
-    """
-
-    record: FileRecord
-    written: Path | None
-    write: Callable[[], Path]
-
-    @property
-    def blob(self) -> tuple[str, int, str]:
-        """(sha256, size, path), as the catalog notes what a version needs."""
-        return self.record.sha256, self.record.size, self.record.path
+from model_registry.staged import SMALL, StagedFile
 
 
 class ParallelStage:
     """See :class:`model_registry.hookspecs.Stage`. Work begins when a member is added.
 
+    :param alike: Digests of the blobs with so many bytes, as far as it is worth comparing a file with them.
     :param alive: Called after each member, from any thread: the registration is still at work.
     """
 
-    def __init__(self, blobs: BlobStore, lease: str, alive: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        lease: str,
+        *,
+        alike: Callable[[int], Sequence[str]] = lambda size: (),
+        alive: Callable[[], None] = lambda: None,
+    ) -> None:
         self._blobs = blobs
         self._lease = lease
+        self._alike = alike
         self._alive = alive
         self._numbers = itertools.count()
         self._futures: dict[str, Future[StagedFile]] = {}
         self._directory: Path | None = None
 
+    @cached_property
+    def _folder(self) -> Path:
+        return self._blobs.staging(self._lease)
+
     def add(self, path: str, source: Source, *, kind: str = "") -> None:
         check_member_path(path)
         if path in self._futures:
             raise InvalidNameError(f"member {path!r} is given twice", value=path)
-        media = media_type(path, kind)
-        self._submit(self._copy if isinstance(source, Path) else self._write_if_new, path, media, source)
+        ingest = self._take if isinstance(source, Path) else self._write_if_new
+        self._do(ingest, path, media_type(path, kind), source, at_once=_is_small(source))
 
     def add_known(self, sha256: str, size: int, find: Callable[[], Path]) -> None:
         """Add a blob of another registry; it is read only if ours lacks it, and verified while it is copied.
@@ -71,11 +67,11 @@ class ParallelStage:
         :param find: Finds the file that has its bytes.
         """
         record = FileRecord("", size, sha256, "")
-        self._submit(self._copy_if_new, sha256, "", (record, find))
+        self._do(self._copy_if_new, sha256, "", (record, find))
 
     def directory(self) -> Path:
         if self._directory is None:
-            self._directory = self._blobs.staging(self._lease) / "directory"
+            self._directory = self._folder / "directory"
             self._directory.mkdir()
         return self._directory
 
@@ -84,13 +80,13 @@ class ParallelStage:
         for path, file in self._files_in_directory():
             if path in self._futures:
                 raise InvalidNameError(f"member {path!r} is given twice", value=path)
-            self._submit(self._adopt, check_member_path(path), media_type(path), file)
+            self._do(self._adopt, check_member_path(path), media_type(path), file)
         check_member_paths(list(self._futures))
         return sorted(workers.gather(list(self._futures.values())), key=lambda staged: staged.record.path)
 
     def write_records(self, documents: Iterable[bytes]) -> list[StagedFile]:
         """Write the registry's own small records beside the members; they have no path."""
-        return workers.run_all(partial(self._write_if_new, "", ""), documents)
+        return [self._write_if_new("", "", document) for document in documents]
 
     def abandon(self) -> None:
         """Wait until no thread writes here any more, whatever came of it."""
@@ -100,22 +96,26 @@ class ParallelStage:
             if not future.cancelled():
                 future.exception()
 
-    def _submit(self, ingest: Callable[[str, str, Any], StagedFile], path: str, media: str, source: Any) -> None:
+    def _do(
+        self, ingest: Callable[[str, str, Any], StagedFile], path: str, media: str, source: Any, at_once: bool = False
+    ) -> None:
         def work() -> StagedFile:
             staged = ingest(path, media, source)
             self._alive()
             return staged
 
-        self._futures[path] = workers.submit(work)
+        self._futures[path] = workers.run_here(work) if at_once else workers.submit(work)
 
     def _files_in_directory(self) -> Iterator[tuple[str, Path]]:
         if self._directory is not None:
             yield from files_below(self._directory)
 
+    # From memory
+
     def _write_if_new(self, path: str, media: str, source: Any) -> StagedFile:
-        """Hash first, from memory: bytes that are stored already are never written."""
+        """Hash first: bytes that are stored already are never written."""
         buffers = _buffers(source)
-        size = sum(memoryview(buffer).nbytes for buffer in buffers)
+        size = _bytes(buffers)
         with part(size, passes=2):
             record = FileRecord(path, size, sha256_of_buffers(buffers), media)
             write = partial(self._write_again, source, record)
@@ -124,33 +124,48 @@ class ParallelStage:
             return StagedFile(record, self._write(buffers), write)
 
     def _write_again(self, source: Any, record: FileRecord) -> Path:
-        target = self._write(source)
-        if sha256_of_file(target) != record.sha256:
-            raise StorageError(f"member {record.path!r} changed while it was registered", hint="register it again")
+        target = self._write(_buffers(source))
+        _require_same(record, sha256_of_file(target))
         return target
 
-    def _write(self, source: Any) -> Path:
+    def _write(self, buffers: Sequence[Buffer]) -> Path:
         target = self._next()
-        write_new(target, _buffers(source))
+        write_new(target, buffers, sync=_bytes(buffers) > SMALL)
         return target
 
-    def _copy(self, path: str, media: str, source: Path) -> StagedFile:
-        """Read a user's file once, hashing what is written: the file may change while we look."""
+    # From files
+
+    def _take(self, path: str, media: str, source: Path) -> StagedFile:
+        """Read a user's file once, hashing what is written; if it seems to be stored already, hash it first."""
+        with open_plain(source) as descriptor:
+            size = os.fstat(descriptor).st_size
+            with part(size):
+                if any(seem_equal(descriptor, self._blobs.local(sha256), size) for sha256 in self._alike(size)):
+                    record = FileRecord(path, size, sha256_of_descriptor(descriptor), media)
+                    if self._blobs.is_intact(record.sha256, size):
+                        return StagedFile(record, None, partial(self._copy_again, source, record))
+                record, target = self._copy(descriptor)
+        return StagedFile(evolve(record, path=path, media_type=media), target, lambda: target)
+
+    def _copy(self, reading: int) -> tuple[FileRecord, Path]:
+        """The bytes in a file of ours: the user's may change while we look."""
         target = self._next()
         state, size = sha256(), 0
         buffer = memoryview(bytearray(CHUNK))
-        reading = _open_source(source)
-        writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            with part(os.fstat(reading).st_size):
-                while count := os.readv(reading, [buffer]):
-                    state.update(buffer[:count])
-                    size += write_all(writing, [buffer[:count]])
-            os.fsync(writing)
-        finally:
-            os.close(reading)
-            os.close(writing)
-        return self._staged(FileRecord(path, size, state.hexdigest(), media), target)
+        os.lseek(reading, 0, os.SEEK_SET)
+        with new_file(target) as writing:
+            while count := os.readv(reading, [buffer]):
+                state.update(buffer[:count])
+                size += write_all(writing, [buffer[:count]])
+            if size > SMALL:
+                os.fsync(writing)
+        return FileRecord("", size, state.hexdigest(), ""), target
+
+    def _copy_again(self, source: Path, record: FileRecord) -> Path:
+        with open_plain(source) as descriptor:
+            copied, target = self._copy(descriptor)
+        _require_same(record, copied.sha256)
+        return target
 
     def _copy_if_new(self, path: str, media: str, known: tuple[FileRecord, Callable[[], Path]]) -> StagedFile:
         record, find = known
@@ -162,83 +177,44 @@ class ParallelStage:
 
     def _copy_verified(self, record: FileRecord, find: Callable[[], Path]) -> Path:
         source = find()
-        copied = self._copy("", "", source)
-        if (copied.record.sha256, copied.record.size) != (record.sha256, record.size):
+        with open_plain(source) as descriptor:
+            copied, target = self._copy(descriptor)
+        if (copied.sha256, copied.size) != (record.sha256, record.size):
             raise IntegrityError(
                 f"{source} was changed: its bytes do not have the digest of its name",
                 hint="nothing of it was kept; validate the registry that it is from",
                 path=str(source),
                 expected=record.sha256,
-                found=copied.record.sha256,
+                found=copied.sha256,
             )
-        return copied.write()
+        return target
 
     def _adopt(self, path: str, media: str, file: Path) -> StagedFile:
         """Take a file that a library wrote into our own folder."""
         size = file.stat().st_size
         with part(size):
             record = FileRecord(path, size, sha256_of_file(file), media)
-        sync_file(file)
-        return self._staged(record, file)
-
-    def _staged(self, record: FileRecord, file: Path) -> StagedFile:
+        if size > SMALL:
+            sync_file(file)
         return StagedFile(record, file, lambda: file)
 
     def _next(self) -> Path:
-        return self._blobs.staging(self._lease) / str(next(self._numbers))
+        return self._folder / str(next(self._numbers))
 
 
-def place(blobs: BlobStore, staged: Sequence[StagedFile]) -> None:
-    """Make every file a blob, after its digest was claimed: from here on, what is stored stays stored."""
-
-    def is_there(file: StagedFile) -> bool:
-        if file.written is None:
-            with aside():  # it was intact a moment ago, and counted
-                return blobs.is_intact(file.record.sha256, file.record.size)
-        # What was written is mostly new: only if a blob has its name is that worth reading.
-        return blobs.size(file.record.sha256) is not None and blobs.is_intact(file.record.sha256, file.record.size)
-
-    for file, is_present in zip(staged, workers.run_all(is_there, staged), strict=True):
-        if not is_present:
-            blobs.place(file.written or file.write(), file.record.sha256)
-    blobs.sync()
-
-
-def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
-    """(relative path, file) of every file below a folder, sorted.
-
-    :raises UnsafeModelError: for a link or anything else that is no plain file: it would bring in another file's bytes.
-    """
-    for root, folders, names in os.walk(folder, onerror=_raise):
-        folders.sort()
-        for name in sorted([*names, *folders]):
-            file = Path(root, name)
-            if file.is_symlink() or not (file.is_file() or file.is_dir()):
-                raise UnsafeModelError(
-                    f"{file} is no plain file", hint="replace the link by what it points to", path=str(file)
-                )
-            if file.is_file():
-                yield file.relative_to(folder).as_posix(), file
-
-
-def _open_source(source: Path) -> int:
-    """A file as it was found: if a link or a pipe has taken its place since, nothing is read and nothing waits."""
-    try:
-        descriptor = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        if S_ISREG(os.fstat(descriptor).st_mode):
-            return descriptor
-        os.close(descriptor)
-        raise UnsafeModelError(f"{source} is no plain file", hint="replace it by one", path=str(source))
-    except OSError as error:
-        raise StorageError(
-            f"{source} cannot be read: {error.strerror}", hint="check its permissions", path=str(source)
-        ) from error
-
-
-def _raise(error: OSError) -> None:
-    raise error  # a folder that cannot be read must not count as empty
+def _require_same(record: FileRecord, sha256: str) -> None:
+    if sha256 != record.sha256:
+        raise StorageError(f"member {record.path!r} changed while it was registered", hint="register it again")
 
 
 def _buffers(source: Any) -> list[Buffer]:
     given = source() if callable(source) else source
     return [given] if isinstance(given, (bytes, bytearray, memoryview)) else list(given)
+
+
+def _bytes(buffers: Iterable[Buffer]) -> int:
+    return sum(memoryview(buffer).nbytes for buffer in buffers)
+
+
+def _is_small(source: Source) -> bool:
+    return not isinstance(source, Path) and not callable(source) and _bytes(_buffers(source)) <= SMALL

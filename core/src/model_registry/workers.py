@@ -36,6 +36,16 @@ def submit(work: Callable[[], Result]) -> Future[Result]:
     return pool().submit(copy_context().run, work)
 
 
+def run_here(work: Callable[[], Result]) -> Future[Result]:
+    """The same for work that is not worth handing to a thread: it is done now, by the caller's."""
+    future: Future[Result] = Future()
+    try:
+        future.set_result(work())
+    except Exception as error:
+        future.set_exception(error)
+    return future
+
+
 def run_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """``work`` on every item, several at once, in order; one item runs in this thread. The first failure is raised."""
     todo = list(items)

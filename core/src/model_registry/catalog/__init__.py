@@ -139,6 +139,9 @@ class Catalog(Protocol):
     def blobs_of(self, name: str, version: str, digest: str) -> tuple[tuple[str, int], ...]:
         """(sha256, size) of every blob that the version needs, also while it is removed; none if it was forgotten."""
 
+    def blobs_of_size(self, size: int) -> list[str]:
+        """Digests of blobs with so many bytes; none if that are few, which are not worth comparing."""
+
     def similar_names(self, name: str, limit: int = 3) -> list[str]:
         """Names of visible models near to this one, for error messages."""
 

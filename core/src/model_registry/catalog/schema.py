@@ -18,6 +18,9 @@ from model_registry.catalog.packing import pack, unpack
 _METRIC = "INSERT INTO metrics (version_id, name, value) VALUES (?, (SELECT id FROM words WHERE word = ?), ?)"
 _LABEL = "INSERT INTO labels (version_id, word) VALUES (?, (SELECT id FROM words WHERE word = ?))"
 
+#: Bytes from which on blobs are found by their size.
+LARGE = 1 << 20
+
 Step = str | Callable[[sqlite3.Connection], None]
 
 
@@ -204,6 +207,7 @@ MIGRATIONS: tuple[tuple[Step, ...], ...] = (
         )
         """,
         "CREATE INDEX blobs_by_digest ON blobs (substr(sha256, 1, 6))",
+        f"CREATE INDEX large_blobs_by_size ON blobs (size) WHERE size >= {LARGE}",
         # ``path``: under which the version has the blob as a member; '' for its manifest, documents and provenance.
         """
         CREATE TABLE version_blobs (

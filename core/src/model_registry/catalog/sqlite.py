@@ -19,7 +19,7 @@ from model_registry.catalog.history import SqliteHistory, record
 from model_registry.catalog.lineage import SqliteLineage, declare
 from model_registry.catalog.packing import pack
 from model_registry.catalog.rows import COLUMNS, SELECT, SELECT_BY_NAME, VISIBLE, WORD, note_words, one, row_of
-from model_registry.catalog.schema import note_labels, note_metrics
+from model_registry.catalog.schema import LARGE, note_labels, note_metrics
 from model_registry.catalog.tags import SqliteDescriptions, SqliteTags
 from model_registry.clock import now
 from model_registry.errors import InvalidNameError, RegistrationLostError, VersionExistsError
@@ -127,6 +127,11 @@ class SqliteCatalog:
         """
         with self._connections.reading() as db:
             return tuple(db.execute(query, (name_key(name), sort_key(version), bytes.fromhex(digest))))
+
+    def blobs_of_size(self, size: int) -> list[str]:
+        query = f"SELECT lower(hex(sha256)) FROM blobs WHERE size = ? AND size >= {LARGE}"
+        with self._connections.reading() as db:
+            return [sha256 for (sha256,) in db.execute(query, (size,))]
 
     def similar_names(self, name: str, limit: int = 3) -> list[str]:
         from difflib import get_close_matches

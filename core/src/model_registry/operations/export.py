@@ -27,9 +27,9 @@ from model_registry.operations import options
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of, require
 from model_registry.operations.stored import files_of
+from model_registry.plain_files import files_below
 from model_registry.progress import part
 from model_registry.records import ExportRequest, ModelEntry
-from model_registry.staging import files_below
 
 logger = logging.getLogger("model_registry")
 

@@ -13,7 +13,8 @@ from model_registry import leases
 from model_registry.catalog import LEASE_SECONDS, VersionRow
 from model_registry.errors import ModelRegistryError, RegistrationLostError, StorageError
 from model_registry.operations.context import Context
-from model_registry.staging import ParallelStage, StagedFile, place
+from model_registry.staged import StagedFile, place
+from model_registry.staging import ParallelStage
 
 logger = logging.getLogger("model_registry")
 
@@ -32,7 +33,8 @@ class Registration:
     def __enter__(self) -> Registration:
         self.lease = self._context.catalog.begin(leases.owner())
         self._renewed = time.monotonic()
-        self.stage = ParallelStage(self._context.blobs, self.lease, self._keep_alive)
+        alike = self._context.catalog.blobs_of_size
+        self.stage = ParallelStage(self._context.blobs, self.lease, alike=alike, alive=self._keep_alive)
         return self
 
     def _keep_alive(self) -> None:

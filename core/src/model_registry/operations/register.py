@@ -24,7 +24,7 @@ from model_registry.operations.parents import ParentLike, parents_of
 from model_registry.operations.rows import row_for
 from model_registry.operations.source import detect, size_of, source_of, unknown_format
 from model_registry.records import FormatSpec, ModelEntry, ModelMetadata, SaveRequest
-from model_registry.staging import StagedFile
+from model_registry.staged import StagedFile
 from model_registry.versions import check_version
 
 logger = logging.getLogger("model_registry")

@@ -9,8 +9,8 @@ from typing import Any
 from model_registry.errors import PluginError, SourceNotFoundError, UnsafeModelError, UnsupportedModelError
 from model_registry.names import shown
 from model_registry.operations.context import Context
+from model_registry.plain_files import files_below
 from model_registry.records import Detection
-from model_registry.staging import files_below
 
 
 def source_of(model: Any) -> Any:

@@ -35,7 +35,7 @@ from model_registry.operations.rows import row_for
 from model_registry.operations.selection import Selected
 from model_registry.operations.stored import manifest_bytes
 from model_registry.records import FileRecord, ModelEntry, ModelMetadata
-from model_registry.staging import StagedFile
+from model_registry.staged import StagedFile
 
 logger = logging.getLogger("model_registry")
 

@@ -170,6 +170,12 @@ class CatalogVersions(CatalogSuite):
         catalog.remove("digest", None, keep=True)
         assert catalog.similar_names("digitz") == ["Digits"]
 
+    def test_large_blobs_are_found_by_their_size(self, catalog: Catalog) -> None:
+        large, other = ("b" * 64, 3 << 30), ("c" * 64, (3 << 30) + 1)
+        add(catalog, row("m", "1.0", blobs=((*large, "a"), (*large, "b"), (*other, "c"))))
+        assert catalog.blobs_of_size(3 << 30) == [large[0]]
+        assert catalog.blobs_of_size((3 << 30) - 1) == []
+
     # Removing
 
     def test_what_is_removed_is_hidden_until_it_is_restored(self, catalog: Catalog, folder: Path) -> None:

@@ -15,9 +15,10 @@ from model_registry.errors import ModelRegistryError, PluginError, UnsafeModelEr
 from model_registry.files import StagedFiles
 from model_registry.hookspecs import VersionFiles
 from model_registry.manifest import media_type
+from model_registry.plain_files import files_below
 from model_registry.records import FileRecord, Finding, FormatSpec, LoadRequest, ModelEntry
 from model_registry.registry import ModelRegistry
-from model_registry.staging import StagedFile, files_below
+from model_registry.staged import StagedFile
 from model_registry.testing.plugin_suite import PluginSuite, register
 from model_registry.testing.samples import RefusedFile, Sample
 

@@ -11,7 +11,7 @@ from model_registry_pytorch.record import Record
 from model_registry_pytorch.sniff import Kind, sniff
 from model_registry_pytorch.tensors import is_dense
 from model_registry_pytorch.torchscript import ARCHIVE
-from model_registry_pytorch.weights import read_all_entries, weight_map
+from model_registry_pytorch.weights import read_all_entries, weight_files
 
 _READ_AGAIN = "register the model again from its source"
 
@@ -43,7 +43,7 @@ def _check_tensors(record: Record, shapes: dict[str, tuple[int, ...]]) -> Iterat
 
 
 def _check_members(files: VersionFiles) -> Iterator[Finding]:
-    known = {RECORD, INDEX, PROGRAM, *weight_map(files).values()}
+    known = {RECORD, INDEX, PROGRAM, *weight_files(files)}
     for path in files:
         if path not in known:
             yield Finding("warning", "file-unused", path, "no part of the model uses this file", "export without it")

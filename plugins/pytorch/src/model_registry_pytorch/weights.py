@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     import torch
 
 
+#: Bytes of tensors that may be copied, where needed, before a worker asks for them.
+_SMALL = 1 << 18
+
+
 def add_weights(table: TensorTable, stage: Stage) -> None:
     """Add the weight files, whose bytes are the tensors' own memory."""
     entries = table.entries()
     files = arrange(entries)
     for path, names in files.items():
-        stage.add(path, _source(table, entries, names), kind="weight")
+        make = _source(table, entries, names)
+        # The bytes of small tensors are given at once: a thread that makes them later would cost more.
+        is_small = sum(entries[name].nbytes for name in names) <= _SMALL
+        stage.add(path, make() if is_small else make, kind="weight")
     if len(files) > 1:
         stage.add(INDEX, encode_index(files, entries), kind="config")
 
@@ -39,19 +46,18 @@ def _source(
     return make
 
 
-def weight_map(files: VersionFiles) -> dict[str, str]:
-    """The file of each tensor. Empty for a model without tensors.
+def weight_files(files: VersionFiles) -> set[str]:
+    """The members that hold tensors, by the index or by name.
 
     :raises UnsafeModelError: if the index is malformed or names a file that is no member of the version.
     """
     if INDEX in files:
-        return _read_index(files)
-    if SINGLE in files:
-        return dict.fromkeys(read_entries(files.local(SINGLE), SINGLE), SINGLE)
-    return {}
+        return set(_read_index(files).values())
+    return {SINGLE} if SINGLE in files else set()
 
 
 def _read_index(files: VersionFiles) -> dict[str, str]:
+    """The file of each tensor."""
     try:
         index = json.loads(files.read(INDEX))["weight_map"]
         pairs = {str(name): str(file) for name, file in index.items()}
@@ -77,30 +83,32 @@ def read_all_entries(files: VersionFiles) -> dict[str, Entry]:
 
 def entries_by_file(files: VersionFiles) -> Iterator[tuple[str, dict[str, Entry]]]:
     """The same, file by file."""
-    for path, names in _by_file(weight_map(files)).items():
+    if INDEX not in files:
+        if SINGLE in files:
+            yield SINGLE, read_entries(files.local(SINGLE), SINGLE)
+        return
+    for path, names in _by_file(_read_index(files)).items():
         found = read_entries(files.local(path), path)
-        _require_same(set(found), set(names), path)
+        _require_same(set(found), names, path)
         yield path, found
 
 
 def map_weights(files: VersionFiles) -> dict[str, torch.Tensor]:
     """Every tensor, mapped privately: pages are read when touched, and writing changes memory and never the file."""
     tensors: dict[str, torch.Tensor] = {}
-    for path, names in _by_file(weight_map(files)).items():
-        tensors.update(_map_file(files.local(path), path, names))
+    for path, entries in entries_by_file(files):
+        tensors.update(_map_file(files.local(path), entries))
     return tensors
 
 
-def _map_file(local: Path, path: str, names: list[str]) -> Iterator[tuple[str, torch.Tensor]]:
+def _map_file(local: Path, entries: Mapping[str, Entry]) -> Iterator[tuple[str, torch.Tensor]]:
     # Not safetensors.safe_open: it touches the mapping, and the system then reads megabytes of each file ahead.
     import torch
 
-    entries = read_entries(local, path)
-    _require_same(set(entries), set(names), path)
     mapped = torch.UntypedStorage.from_file(str(local), shared=False, nbytes=local.stat().st_size)
     storage = cast("torch.UntypedStorage", mapped)
-    for name in names:
-        yield name, _aligned(_view(storage, entries[name]))
+    for name, entry in entries.items():
+        yield name, _aligned(_view(storage, entry))
 
 
 def _view(storage: torch.UntypedStorage, entry: Entry) -> torch.Tensor:
@@ -123,10 +131,10 @@ def _aligned(tensor: torch.Tensor) -> torch.Tensor:
     return tensor if tensor.data_ptr() % ALIGNMENT == 0 else tensor.clone()
 
 
-def _by_file(weights: Mapping[str, str]) -> dict[str, list[str]]:
-    names: dict[str, list[str]] = {}
+def _by_file(weights: Mapping[str, str]) -> dict[str, set[str]]:
+    names: dict[str, set[str]] = {}
     for name, file in weights.items():
-        names.setdefault(file, []).append(name)
+        names.setdefault(file, set()).add(name)
     return names
 
 
