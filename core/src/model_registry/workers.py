@@ -54,11 +54,13 @@ def run_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Resul
     return gather([submit(partial(work, item)) for item in todo])
 
 
-def share_out(work: Callable[[Iterator[Item]], object], items: Iterable[Item]) -> None:
-    """``work`` in one thread for each core, on an iterator that takes the next item which no other thread has.
+def share_out(
+    work: Callable[[Iterator[Item]], object], items: Iterable[Item], *, threads: int = os.cpu_count() or 1
+) -> None:
+    """``work`` in several threads, on an iterator that takes the next item which no other thread has.
 
-    For what keeps a core busy and works in its cache: more threads would only be in each other's way. The first failure
-    is raised, and the other threads then take no more.
+    By default one thread for each core: for what keeps a core busy and works in its cache, more would only be in each
+    other's way. The first failure is raised, and the other threads then take no more.
     """
     todo = deque(items)
 
@@ -74,7 +76,7 @@ def share_out(work: Callable[[Iterator[Item]], object], items: Iterable[Item]) -
             todo.clear()
             raise
 
-    run_all(run, range(min(os.cpu_count() or 1, len(todo))))
+    run_all(run, range(min(threads, len(todo))))
 
 
 def gather(futures: list[Future[Result]]) -> list[Result]:
