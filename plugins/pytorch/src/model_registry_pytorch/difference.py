@@ -21,7 +21,7 @@ Buffer = bytes | bytearray | memoryview
 Measured = tuple[float, float]
 
 #: Elements looked at together: few enough for the processor's cache, enough that threads seldom wait for each other.
-_BLOCK = 1 << 18
+_BLOCK = 1 << 17
 
 
 def difference(dtype: str, a: Buffer, b: Buffer) -> Measured | None:
