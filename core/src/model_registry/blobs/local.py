@@ -66,10 +66,14 @@ class LocalBlobs:
 
     def discard_staging(self, lease: str) -> None:
         staged = self._staging / lease
-        if staged.is_dir():
-            shutil.rmtree(staged, ignore_errors=True)
-        else:
+        try:
+            staged.rmdir()  # when all that was staged became blobs
+        except FileNotFoundError:
+            pass
+        except NotADirectoryError:
             staged.unlink(missing_ok=True)
+        except OSError:
+            shutil.rmtree(staged, ignore_errors=True)
 
     def place(self, staged: Path, sha256: str) -> None:
         # Read-only for everybody who could read it: a blob never changes.
