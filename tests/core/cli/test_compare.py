@@ -92,6 +92,13 @@ def test_nothing_differs(two: None) -> None:
     assert words("m", "m:1.0.1") == ["m:1.0.1 → m:1.0.1", "nothing differs"]
 
 
+def test_parents_are_told_by_name(alone: Path) -> None:
+    register("base", "w uint8 a")
+    register("m", "w uint8 a")
+    register("m", "w uint8 a", parent="base", version="2")
+    assert "parents base:1.0.0 (derived)" in words("m:1.0.0", "m:2")
+
+
 def test_a_long_list_is_cut(alone: Path) -> None:
     register("a", *(f"t{number}.w uint8 a" for number in range(100)))
     register("b", *(f"t{number}.w uint8 b" for number in range(100)))

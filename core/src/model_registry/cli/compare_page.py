@@ -10,6 +10,7 @@ from typing import TypeVar
 from model_registry.cli.screen import Screen
 from model_registry.cli.text import plural, shape_text, size_text, value_text
 from model_registry.comparison import Change, Comparison, FileChange, MetricChange, TensorChange
+from model_registry.records import Parent
 
 Row = TypeVar("Row")
 
@@ -45,6 +46,8 @@ def _changes(screen: Screen, title: str, columns: Sequence[str], changes: Sequen
 
 
 def _said(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        value = [f"{item.reference} ({item.relation})" if isinstance(item, Parent) else item for item in value]
     return "–" if value is None else value_text(value, _LONGEST)
 
 
