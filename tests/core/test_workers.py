@@ -40,3 +40,26 @@ def test_after_a_failure_nothing_more_is_taken() -> None:
     with pytest.raises(ValueError, match=r"\d+"):
         workers.share_out(fail, range(1000))
     assert len(taken) <= (os.cpu_count() or 1)
+
+
+def test_all_threads_may_wait_for_work_alongside() -> None:
+    """More of it than there are threads: what none of them has begun is done by who waits for it."""
+
+    def outer(number: int) -> int:
+        inner = workers.alongside(lambda: number * number)
+        return inner()
+
+    assert workers.run_all(outer, range(100)) == [number * number for number in range(100)]
+
+
+def test_a_failure_alongside_is_raised_where_its_result_is_asked_for() -> None:
+    result = workers.alongside(lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        result()
+
+
+def test_what_fails_here_fails_where_its_result_is_asked_for() -> None:
+    future = workers.run_here(lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        workers.gather([future])
+    assert workers.gather([workers.run_here(lambda: 1)]) == [1]

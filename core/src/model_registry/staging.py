@@ -22,7 +22,7 @@ from model_registry.hookspecs import Source
 from model_registry.manifest import media_type
 from model_registry.names import check_member_path, check_member_paths
 from model_registry.plain_files import files_below, open_plain, seem_equal
-from model_registry.progress import part
+from model_registry.progress import aside, part
 from model_registry.records import FileRecord
 from model_registry.staged import SMALL, StagedFile
 
@@ -140,12 +140,20 @@ class ParallelStage:
         with open_plain(source) as descriptor:
             size = os.fstat(descriptor).st_size
             with part(size):
-                if any(seem_equal(descriptor, self._blobs.local(sha256), size) for sha256 in self._alike(size)):
-                    record = FileRecord(path, size, sha256_of_descriptor(descriptor), media)
-                    if self._blobs.is_intact(record.sha256, size):
-                        return StagedFile(record, None, partial(self._copy_again, source, record))
+                for sha256 in self._alike(size):
+                    if seem_equal(descriptor, self._blobs.local(sha256), size):
+                        is_intact = workers.alongside(partial(self._is_intact, sha256, size))
+                        found = sha256_of_descriptor(descriptor)
+                        if is_intact() and found == sha256:
+                            record = FileRecord(path, size, sha256, media)
+                            return StagedFile(record, None, partial(self._copy_again, source, record))
+                        break
                 record, target = self._copy(descriptor)
         return StagedFile(evolve(record, path=path, media_type=media), target, lambda: target)
+
+    def _is_intact(self, sha256: str, size: int) -> bool:
+        with aside():
+            return self._blobs.is_intact(sha256, size)
 
     def _copy(self, reading: int) -> tuple[FileRecord, Path]:
         """The bytes in a file of ours: the user's may change while we look."""

@@ -46,6 +46,15 @@ def run_here(work: Callable[[], Result]) -> Future[Result]:
     return future
 
 
+def alongside(work: Callable[[], Result]) -> Callable[[], Result]:
+    """Begin it in a thread that is free. What is returned gives its result, and does it if no thread has begun.
+
+    So that work of the pool may wait for other work of the pool.
+    """
+    future = submit(work)
+    return lambda: work() if future.cancel() else future.result()
+
+
 def run_all(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """``work`` on every item, several at once, in order; one item runs in this thread. The first failure is raised."""
     todo = list(items)
