@@ -8,12 +8,13 @@ from pathlib import Path
 
 from attrs import frozen
 
-from model_registry import leases, workers
+from model_registry import leases
 from model_registry.catalog import VersionRow
 from model_registry.catalog.books import INDEX
 from model_registry.digests import sha256_of_file
 from model_registry.errors import ModelRegistryError
 from model_registry.files import REPAIR as REGISTER_AGAIN
+from model_registry.operations.audit import Audit
 from model_registry.operations.context import Context
 from model_registry.operations.documents import Origin, row_of_blobs
 from model_registry.operations.survey import Survey, survey
@@ -25,19 +26,24 @@ REBUILD = "«model-registry rebuild» makes the catalog anew"
 
 @frozen
 class Problem:
-    """Something that is wrong, and how it is put right; None if that is not for the registry to do."""
+    """Something that is wrong.
+
+    :param fix: Puts it right; None if that is not for the registry to do.
+    :param sha256: The blob that it is about, if it is about one.
+    """
 
     finding: Finding
     fix: Callable[[], None] | None = None
+    sha256: str | None = None
 
 
-def problems(context: Context) -> Iterator[Problem]:
+def problems(context: Context, audit: Audit) -> Iterator[Problem]:
     """Everything, in an order in which it can be put right. Every page and every byte is read."""
     yield from _of_the_catalog(context)
     yield from _of_the_books(context, survey(context.blobs))
     yield from _of_counting(context)
     yield from _of_the_layout(context)
-    yield from _of_the_blobs(context)
+    yield from _of_the_blobs(context, audit)
     yield from _of_the_staging(context)
 
 
@@ -96,34 +102,38 @@ def _of_the_layout(context: Context) -> Iterator[Problem]:
         yield Problem(Finding("warning", "layout-missing", "blobs", message, REPAIR), context.blobs.make_layout)
 
 
-def _of_the_blobs(context: Context) -> Iterator[Problem]:
+def _of_the_blobs(context: Context, audit: Audit) -> Iterator[Problem]:
     """Every blob is read. What is damaged is looked for elsewhere in the registry."""
     blobs = context.blobs
-    needed = dict(context.catalog.references())
-    present = set(blobs.digests())
+    needed, present = dict(context.catalog.references()), _sizes(context)
     writable = [sha256 for sha256 in present if blobs.is_writable(sha256)]
     if writable:
         message = f"{len(writable)} blobs can be written"
         yield Problem(
             Finding("warning", "blobs-writable", "blobs", message, REPAIR), partial(_protect, context, writable)
         )
-    todo = sorted(present | set(needed))
-    intact = dict(zip(todo, workers.run_all(partial(_is_intact, context, needed), todo), strict=True))
-    damaged = [sha256 for sha256 in todo if not intact[sha256]]
-    spares = _spares(context, [sha256 for sha256 in damaged if sha256 in present]) if damaged else {}
+    sizes = {**present, **needed}
+    audit.look(sorted(sizes.items()))
+    damaged = [sha256 for sha256, size in sorted(sizes.items()) if not audit.is_intact(sha256, size)]
+    if not damaged:
+        return
+    needed, there = dict(context.catalog.references()), set(blobs.digests())  # some may have been collected meanwhile
+    spares = _spares(context, [sha256 for sha256 in damaged if sha256 in there])
     for sha256 in damaged:
-        yield _damaged(context, sha256, spares.get(sha256), is_needed=sha256 in needed)
+        if sha256 in needed:
+            yield _damaged(context, sha256, spares.get(sha256))
+        elif sha256 in there:
+            yield _stray(context, sha256)
+
+
+def _sizes(context: Context) -> dict[str, int]:
+    found = {sha256: context.blobs.size(sha256) for sha256 in context.blobs.digests()}
+    return {sha256: -1 if size is None else size for sha256, size in found.items()}  # what is no plain file is damaged
 
 
 def _protect(context: Context, writable: list[str]) -> None:
     for sha256 in writable:
         context.blobs.protect(sha256)
-
-
-def _is_intact(context: Context, needed: dict[str, int], sha256: str) -> bool:
-    context.blobs.forget(sha256)
-    size = context.blobs.size(sha256)
-    return size is not None and size == needed.get(sha256, size) and context.blobs.is_intact(sha256, size)
 
 
 def _spares(context: Context, damaged: list[str]) -> dict[str, Path]:
@@ -138,20 +148,19 @@ def _spares(context: Context, damaged: list[str]) -> dict[str, Path]:
     return found
 
 
-def _damaged(context: Context, sha256: str, spare: Path | None, *, is_needed: bool) -> Problem:
+def _stray(context: Context, sha256: str) -> Problem:
+    message, advice = "a blob that belongs to no version was changed", "«model-registry repair» sets it aside"
+    finding = Finding("info", "stray-damaged", f"blobs/sha256/{sha256}", message, advice)
+    return Problem(finding, partial(context.blobs.set_aside, sha256), sha256)
+
+
+def _damaged(context: Context, sha256: str, spare: Path | None) -> Problem:
     where = f"blobs/sha256/{sha256}"
-    state = "is missing" if context.blobs.size(sha256) is None else "was changed"
-    if not is_needed:
-        message, advice = "a blob that belongs to no version was changed", "«model-registry repair» sets it aside"
-        return Problem(
-            Finding("info", "stray-damaged", where, message, advice), partial(context.blobs.set_aside, sha256)
-        )
+    message = f"a blob that is needed {'is missing' if context.blobs.size(sha256) is None else 'was changed'}"
     if spare is None:
-        return Problem(Finding("warning", "blob-lost", where, f"a blob that is needed {state}", REGISTER_AGAIN))
-    message = f"a blob that is needed {state}; {spare.name} holds its bytes"
-    return Problem(
-        Finding("error", "blob-replaceable", where, message, REPAIR), partial(_put_back, context, sha256, spare)
-    )
+        return Problem(Finding("warning", "blob-lost", where, message, REGISTER_AGAIN), None, sha256)
+    finding = Finding("error", "blob-replaceable", where, f"{message}; {spare.name} holds its bytes", REPAIR)
+    return Problem(finding, partial(_put_back, context, sha256, spare), sha256)
 
 
 def _put_back(context: Context, sha256: str, spare: Path) -> None:

@@ -8,9 +8,11 @@ import sqlite3
 from attrs import evolve
 
 from model_registry.errors import ModelRegistryError
+from model_registry.operations.audit import Audit
 from model_registry.operations.context import Context
 from model_registry.operations.problems import Problem, problems
-from model_registry.operations.validate import validate
+from model_registry.operations.validate import check_versions
+from model_registry.progress import aside
 from model_registry.records import Finding, RepairReport
 
 logger = logging.getLogger("model_registry")
@@ -20,19 +22,24 @@ def repair(context: Context, *, dry_run: bool) -> RepairReport:
     """See ``ModelRegistry.repair``."""
     done: list[Finding] = []
     left: list[Finding] = []
-    for problem in problems(context):
-        failure = _fix(problem, dry_run=dry_run)
-        if failure is None:
-            done.append(problem.finding)
-            logger.info("%s %s", "would repair" if dry_run else "repaired", problem.finding)
-        else:
-            left.append(failure)
-    if not dry_run:
-        # The models themselves, last: what was read a moment ago is not read again.
-        told_of: set[str] = set()
-        more = validate(context, deep=False, told_of=told_of)["findings"]
-        left = [finding for finding in left if finding.where.rpartition("/")[2] not in told_of]
-        left += [finding for finding in more if finding.severity != "info"]
+    mended: set[str] = set()
+    about: dict[Finding, str | None] = {}
+    with context.progress.operation("repairing", bytes_total=lambda: context.catalog.stats().stored_bytes):
+        audit = Audit(context.blobs, deep=True)
+        for problem in problems(context, audit):
+            failure = _fix(problem, dry_run=dry_run)
+            if failure is None:
+                done.append(problem.finding)
+                mended.update([problem.sha256] if problem.sha256 else [])
+                logger.info("%s %s", "would repair" if dry_run else "repaired", problem.finding)
+            else:
+                left.append(failure)
+                about[failure] = problem.sha256
+        with aside():  # all of it was read a moment ago
+            checked = list(check_versions(context, audit if dry_run else Audit(context.blobs, deep=False), mended))
+    told_of = {sha256 for version in checked for sha256 in version.damaged}
+    left = [finding for finding in left if about[finding] not in told_of]
+    left += [finding for version in checked for finding in version.findings if finding.severity != "info"]
     return RepairReport(tuple(done), tuple(left))
 
 

@@ -2,51 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from functools import cache
 from typing import Any
 
-from attrs import evolve
+from attrs import evolve, frozen
 
-from model_registry import workers
 from model_registry.catalog import VersionRow
 from model_registry.errors import ModelRegistryError, UnsupportedFormatError
 from model_registry.files import REPAIR, StoredFiles, damage
 from model_registry.manifest import Manifest
+from model_registry.operations.audit import Audit
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of
+from model_registry.operations.problems import problems
 from model_registry.operations.stored import read_manifest
-from model_registry.progress import aside, item_done, part
+from model_registry.progress import aside, item_done
 from model_registry.records import FileRecord, Finding
 
 #: Versions looked at together: enough to keep all cores hashing, few enough to hold their manifests.
 _PAGE = 256
 
 
-def validate(context: Context, *, deep: bool, told_of: set[str] | None = None) -> dict[str, Any]:
-    """See ``ModelRegistry.validate_registry``.
+@frozen
+class Checked:
+    """What was found of a version.
 
-    :param told_of: Gets the digests of the blobs that findings are about.
+    :param damaged: The digests of its blobs that are gone or were changed.
     """
+
+    findings: list[Finding]
+    damaged: set[str]
+
+    @property
+    def is_valid(self) -> bool:
+        return not any(finding.severity == "error" for finding in self.findings)
+
+
+def validate(context: Context, *, deep: bool) -> dict[str, Any]:
+    """See ``ModelRegistry.validate_registry``."""
     context.plugins.formats()  # a mistake in the configuration is no damage of the registry: it is raised here
+    audit = Audit(context.blobs, deep=deep)
     findings: list[Finding] = []
     total = valid = 0
-    told_of = set() if told_of is None else told_of
+    told_of: set[str] = set()
     counted = cache(context.catalog.stats)
     with context.progress.operation(
         "validating", bytes_total=lambda: counted().stored_bytes, items_total=lambda: counted().versions
     ):
-        for row, found in _check_all(context, told_of, deep=deep):
-            is_valid = not any(finding.severity == "error" for finding in found)
-            if not is_valid and _is_gone(context, row):
-                continue  # removed while we looked
+        for checked in check_versions(context, audit):
             total += 1
-            valid += is_valid
-            findings += found
-            item_done()
-    findings += _strays(context, told_of)
-    if deep:
-        findings += _more(context, told_of)
+            valid += checked.is_valid
+            findings += checked.findings
+            told_of |= checked.damaged
+        findings += _strays(context)
+        if deep:
+            findings += [each.finding for each in problems(context, audit) if each.sha256 not in told_of]
+        else:
+            findings += _absent(context, told_of)
     told = {severity: [str(f) for f in findings if f.severity == severity] for severity in ("error", "warning")}
     return {
         "total_models": total,
@@ -57,9 +70,19 @@ def validate(context: Context, *, deep: bool, told_of: set[str] | None = None) -
     }
 
 
-def _check_all(context: Context, told_of: set[str], *, deep: bool) -> Iterator[tuple[VersionRow, list[Finding]]]:
+def check_versions(context: Context, audit: Audit, mended: Collection[str] = ()) -> Iterator[Checked]:
+    """Every visible version: its manifest, documents, every file's bytes, and what the format's plugin says.
+
+    :param mended: Damaged blobs that are as good as put right.
+    """
     for rows in _pages(context):
-        yield from _check_page(context, rows, told_of, deep=deep)
+        manifests = [_manifest(context, row) for row in rows]
+        audit.look(blob for found in manifests if isinstance(found, Manifest) for blob in found.blobs())
+        for row, found in zip(rows, manifests, strict=True):
+            checked = _check(context, row, found, audit, mended)
+            if checked.is_valid or not _is_gone(context, row):  # removed while we looked
+                yield checked
+                item_done()
 
 
 def _pages(context: Context) -> Iterator[list[VersionRow]]:
@@ -80,23 +103,15 @@ def _is_gone(context: Context, row: VersionRow) -> bool:
     return now is None or now.digest != row.digest
 
 
-def _check_page(
-    context: Context, rows: list[VersionRow], told_of: set[str], *, deep: bool
-) -> Iterator[tuple[VersionRow, list[Finding]]]:
-    """The findings of each version: manifest, documents, every file's bytes, and what the format's plugin says.
-
-    :param told_of: Gets the digests of the blobs that findings are about.
-    """
-    manifests = [_manifest(context, row) for row in rows]
-    intact = _verify(context, [found for found in manifests if isinstance(found, Manifest)], deep=deep)
-    for row, found in zip(rows, manifests, strict=True):
-        if isinstance(found, Manifest):
-            damaged = _damaged_files(context, row, found, intact)
-            told_of.update(sha256 for sha256, _ in found.blobs() if not intact[sha256])
-            yield row, damaged or _structure(context, row, found)
-        else:
-            told_of.add(row.digest)
-            yield row, [found]
+def _check(
+    context: Context, row: VersionRow, found: Manifest | Finding, audit: Audit, mended: Collection[str]
+) -> Checked:
+    if not isinstance(found, Manifest):
+        return Checked([] if row.digest in mended else [found], {row.digest})
+    damaged = {sha256 for sha256, size in found.blobs() if not audit.is_intact(sha256, size)}
+    if not damaged:
+        return Checked(_structure(context, row, found), damaged)
+    return Checked(_damaged_files(context, row, found, damaged.difference(mended)), damaged)
 
 
 def _manifest(context: Context, row: VersionRow) -> Manifest | Finding:
@@ -108,25 +123,12 @@ def _manifest(context: Context, row: VersionRow) -> Manifest | Finding:
         return _broken(reference, "manifest-damaged", error)
 
 
-def _verify(context: Context, manifests: Iterable[Manifest], *, deep: bool) -> Mapping[str, bool]:
-    """Whether each blob has its bytes; several are read at once, and none twice."""
-    sizes = {sha256: size for manifest in manifests for sha256, size in manifest.blobs()}
-
-    def is_intact(sha256: str) -> bool:
-        if deep:
-            context.blobs.forget(sha256)
-        with part(sizes[sha256]):
-            return context.blobs.is_intact(sha256, sizes[sha256])
-
-    return dict(zip(sizes, workers.run_all(is_intact, sizes), strict=True))
-
-
-def _damaged_files(context: Context, row: VersionRow, manifest: Manifest, intact: Mapping[str, bool]) -> list[Finding]:
+def _damaged_files(context: Context, row: VersionRow, manifest: Manifest, damaged: Collection[str]) -> list[Finding]:
     documents = (("metadata document", manifest.metadata), ("config document", manifest.config))
     records = [*manifest.files, *(FileRecord(what, size, sha256, "") for what, (sha256, size) in documents)]
     findings = []
     for record in records:
-        if not intact[record.sha256]:
+        if record.sha256 in damaged:
             code = "blob-missing" if context.blobs.size(record.sha256) is None else "blob-damaged"
             where = f"{_reference(row)}, {record.path}"
             findings.append(Finding("error", code, where, damage(context.blobs, record), REPAIR))
@@ -146,27 +148,20 @@ def _structure(context: Context, row: VersionRow, manifest: Manifest) -> list[Fi
     return [evolve(found, where=f"{reference}, {found.where}" if found.where else reference) for found in findings]
 
 
-def _strays(context: Context, told_of: set[str]) -> Iterator[Finding]:
-    """Blobs that nothing needs, and needed ones that are gone without a visible version having said so."""
-    needed = dict(context.catalog.references())
-    present = set(context.blobs.digests())
-    stray = len(present - set(needed))
+def _strays(context: Context) -> Iterator[Finding]:
+    """Blobs that nothing needs."""
+    stray = len(set(context.blobs.digests()).difference(sha256 for sha256, _ in context.catalog.references()))
     if stray:
         advice = "«model-registry gc» frees them, unless a registration is under way"
         yield Finding("info", "blobs-unused", "blobs", f"{stray} blobs belong to no version", advice)
-    absent = len(set(needed) - present - told_of)
+
+
+def _absent(context: Context, told_of: set[str]) -> Iterator[Finding]:
+    """Needed blobs that are gone without a visible version having said so."""
+    absent = len({sha256 for sha256, _ in context.catalog.references()} - set(context.blobs.digests()) - told_of)
     if absent:
         message = f"{absent} blobs of removed versions, or of records of their origin, are gone"
         yield Finding("warning", "blobs-absent", "blobs", message, "these removed versions cannot be restored whole")
-
-
-def _more(context: Context, told_of: set[str]) -> Iterator[Finding]:
-    """What only reading everything tells: the catalog's own state, and every blob, also of removed versions."""
-    from model_registry.operations.problems import problems
-
-    for problem in problems(context):
-        if problem.finding.where.rpartition("/")[2] not in told_of:
-            yield problem.finding
 
 
 def _reference(row: VersionRow) -> str:
