@@ -63,3 +63,22 @@ def test_what_fails_here_fails_where_its_result_is_asked_for() -> None:
     with pytest.raises(ZeroDivisionError):
         workers.gather([future])
     assert workers.gather([workers.run_here(lambda: 1)]) == [1]
+
+
+def test_sharing_out_waits_for_no_thread_that_has_not_begun() -> None:
+    """As when a transaction shares out work, and every thread of the pool waits for the transaction to end."""
+    lock, begun = threading.Lock(), threading.Semaphore(0)
+
+    def wait_for_the_lock() -> None:
+        begun.release()
+        with lock:
+            pass
+
+    done: list[int] = []
+    with lock:
+        waiting = [workers.submit(wait_for_the_lock) for _ in range((os.cpu_count() or 1) + 2)]
+        for _ in waiting:
+            assert begun.acquire(timeout=10)
+        workers.share_out(lambda mine: done.extend(mine), range(10), threads=4)
+    workers.gather(waiting)
+    assert sorted(done) == list(range(10))

@@ -58,10 +58,15 @@ def write_all(descriptor: int, buffers: Iterable[Buffer]) -> int:
 
 def copy_file(source: Path, target: Path) -> None:
     """Write the bytes of a file to another one, which is left to the caller to sync."""
-    buffer = memoryview(bytearray(1 << 20))
     with source.open("rb", buffering=0) as reading, target.open("wb", buffering=0) as writing:
-        while count := reading.readinto(buffer):
-            write_all(writing.fileno(), [buffer[:count]])
+        copy(reading.fileno(), writing.fileno())
+
+
+def copy(source: int, target: int) -> None:
+    """The same, of open files."""
+    buffer = memoryview(bytearray(1 << 20))
+    while count := os.readv(source, [buffer]):
+        write_all(target, [buffer[:count]])
 
 
 def _next(pending: Sequence[memoryview]) -> list[memoryview]:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from stat import S_ISREG
 
+from model_registry.digests import sha256_of_descriptor
 from model_registry.errors import StorageError, UnsafeModelError
 
 #: So many pieces of two files, of so many bytes each, are compared to see whether the files may be equal.
@@ -33,6 +34,12 @@ def open_plain(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def sha256_of_plain(path: Path) -> str:
+    """Hex SHA-256 of a file. Raises what :func:`open_plain` does."""
+    with open_plain(path) as descriptor:
+        return sha256_of_descriptor(descriptor)
 
 
 def seem_equal(descriptor: int, other: Path, size: int) -> bool:

@@ -69,7 +69,8 @@ def share_out(
     """``work`` in several threads, on an iterator that takes the next item which no other thread has.
 
     By default one thread for each core: for what keeps a core busy and works in its cache, more would only be in each
-    other's way. The first failure is raised, and the other threads then take no more.
+    other's way. This thread is one of them, and waits for no other to begin: it may hold a lock that they want. The
+    first failure is raised, and the other threads then take no more.
     """
     todo = deque(items)
 
@@ -78,14 +79,21 @@ def share_out(
             while True:
                 yield todo.popleft()
 
-    def run(_: int) -> None:
+    def run() -> None:
         try:
             work(take())
         except BaseException:
             todo.clear()
             raise
 
-    run_all(run, range(min(threads, len(todo))))
+    others = [submit(run) for _ in range(min(threads, len(todo)) - 1)]
+    try:
+        run()
+    finally:
+        begun = [other for other in others if not other.cancel()]
+        wait(begun)
+    for other in begun:
+        other.result()
 
 
 def gather(futures: list[Future[Result]]) -> list[Result]:

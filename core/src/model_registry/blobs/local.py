@@ -8,12 +8,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 
 from model_registry import canonical_json
 from model_registry.blobs.fingerprints import Fingerprint, Fingerprints
 from model_registry.digests import is_sha256, sha256_of_bytes, sha256_of_file
-from model_registry.durable import make_folder, publish, sync_file, sync_folder
+from model_registry.durable import copy, make_folder, new_file, publish, sync_folder
 from model_registry.errors import StorageError
+from model_registry.plain_files import open_plain
 from model_registry.progress import part
 
 OCI_LAYOUT = {"imageLayoutVersion": "1.0.0"}
@@ -32,6 +34,7 @@ class LocalBlobs:
         self.root = root
         self._blobs = root / "blobs" / "sha256"
         self._staging = root / "staging"
+        self._quarantine = root / "quarantine"
         self._fingerprints = Fingerprints(root / "fingerprints.sqlite")
         for folder in (self._blobs.parent, self._blobs, self._staging):
             if folder.is_symlink():  # what is collected there would be another's
@@ -126,14 +129,14 @@ class LocalBlobs:
                     return True
                 if sha256_of_file(path) != sha256:
                     return False
+            if before.is_settled() and Fingerprint.of(path) == before:
+                self._fingerprints.remember(sha256, before)
+            return True
         except FileNotFoundError:
             return False
         except OSError as error:
             reason = f"blob {path} cannot be read: {error.strerror}"
             raise StorageError(reason, hint="check the disk, and who may read the folder", path=str(path)) from error
-        if before.is_settled() and Fingerprint.of(path) == before:
-            self._fingerprints.remember(sha256, before)
-        return True
 
     def forget(self, sha256: str) -> None:
         self._fingerprints.forget(sha256)
@@ -145,45 +148,50 @@ class LocalBlobs:
         self._create()
 
     def is_writable(self, sha256: str) -> bool:
-        try:
-            return bool(os.lstat(self._path(sha256)).st_mode & 0o222)
-        except FileNotFoundError:
-            return False
+        with suppress(FileNotFoundError):
+            mode = os.lstat(self._path(sha256)).st_mode
+            return S_ISREG(mode) and bool(mode & 0o222)
+        return False
 
     def protect(self, sha256: str) -> None:
-        path = self._path(sha256)
-        os.chmod(path, path.stat().st_mode & 0o444)
+        with open_plain(self._path(sha256)) as descriptor:  # never what a link in its place points to
+            os.fchmod(descriptor, os.fstat(descriptor).st_mode & 0o444)
 
     def spares(self) -> Iterator[Path]:
-        for folder in (self.root / "quarantine", self._staging):
+        for folder in (self._quarantine, self._staging):
             if not folder.is_symlink():
                 for root, _, names in os.walk(folder):
-                    files = (Path(root, name) for name in sorted(names))
-                    yield from (file for file in files if file.is_file() and not file.is_symlink())
+                    yield from (Path(root, name) for name in sorted(names))
 
     def set_aside(self, sha256: str) -> None:
-        quarantine = self.root / "quarantine"
-        if quarantine.is_symlink():
-            raise StorageError(f"{quarantine} is a link", hint="put the folder itself there", path=str(quarantine))
-        make_folder(quarantine)
         with suppress(FileNotFoundError):
-            os.rename(self._path(sha256), quarantine / f"{sha256}-{os.urandom(4).hex()}")
-        sync_folder(quarantine)
+            os.rename(self._path(sha256), self._beside(sha256))
+        sync_folder(self._quarantine)
         self.sync()
 
     def put_back(self, sha256: str, spare: Path) -> None:
         staged = self.staging(os.urandom(8).hex()) / sha256
         try:
-            shutil.copyfile(spare, staged, follow_symlinks=False)
+            with open_plain(spare) as source, new_file(staged) as target:
+                copy(source, target)
+                os.fsync(target)
             if sha256_of_file(staged) != sha256:
                 raise StorageError(f"{spare} changed while it was read", hint="try again", path=str(spare))
-            sync_file(staged)
-            if os.path.lexists(self._path(sha256)):
-                self.set_aside(sha256)
+            with suppress(FileNotFoundError):  # what is damaged is kept; nobody sees a moment without the blob
+                os.link(self._path(sha256), self._beside(sha256), follow_symlinks=False)
+                sync_folder(self._quarantine)
             self.place(staged, sha256)
             self.sync()
         finally:
             self.discard_staging(staged.parent.name)
+
+    def _beside(self, sha256: str) -> Path:
+        """A new name for a damaged blob."""
+        if self._quarantine.is_symlink():
+            reason = f"{self._quarantine} is a link"
+            raise StorageError(reason, hint="put the folder itself there", path=str(self._quarantine))
+        make_folder(self._quarantine)
+        return self._quarantine / f"{sha256}-{os.urandom(4).hex()}"
 
     def digests(self) -> Iterator[str]:
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self._blobs) as entries:

@@ -61,8 +61,9 @@ class Connections:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """The thread's connection, for single SELECTs."""
         try:
-            with self._connection().using:
-                yield self._connection()
+            connection = self._connection()
+            with connection.using:
+                yield connection
         except sqlite3.DatabaseError as error:
             raise _storage_error(error, self.path) from error
 

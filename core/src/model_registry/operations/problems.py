@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +12,13 @@ from attrs import frozen
 from model_registry import leases
 from model_registry.catalog import VersionRow
 from model_registry.catalog.books import INDEX
-from model_registry.digests import sha256_of_file
 from model_registry.errors import ModelRegistryError
 from model_registry.files import REPAIR as REGISTER_AGAIN
 from model_registry.operations.audit import Audit
 from model_registry.operations.context import Context
 from model_registry.operations.documents import Origin, row_of_blobs
 from model_registry.operations.survey import Survey, survey
+from model_registry.plain_files import sha256_of_plain
 from model_registry.records import Finding
 
 REPAIR = "«model-registry repair» does it"
@@ -137,21 +138,31 @@ def _protect(context: Context, writable: list[str]) -> None:
 
 
 def _spares(context: Context, damaged: list[str]) -> dict[str, Path]:
-    """Files by their digests: staged, set aside, and blobs under another's name."""
+    """Plain files by their digests: staged, set aside, and blobs under another's name."""
     files = [*context.blobs.spares(), *(context.blobs.local(sha256) for sha256 in damaged)]
     found = {}
     for file in files:
-        try:
-            found[sha256_of_file(file)] = file
-        except OSError:
-            continue
+        with suppress(OSError, ModelRegistryError):
+            found[sha256_of_plain(file)] = file
     return found
 
 
 def _stray(context: Context, sha256: str) -> Problem:
     message, advice = "a blob that belongs to no version was changed", "«model-registry repair» sets it aside"
     finding = Finding("info", "stray-damaged", f"blobs/sha256/{sha256}", message, advice)
-    return Problem(finding, partial(context.blobs.set_aside, sha256), sha256)
+    return Problem(finding, partial(_set_aside, context, sha256), sha256)
+
+
+def _set_aside(context: Context, sha256: str) -> None:
+    """Unless somebody needs it by now: a registration may have put the right bytes there meanwhile."""
+
+    def set_aside(sha256: str) -> int:
+        size = context.blobs.size(sha256)
+        if size is None or not context.blobs.is_intact(sha256, size):
+            context.blobs.set_aside(sha256)
+        return 0
+
+    context.catalog.collect([sha256], set_aside)
 
 
 def _damaged(context: Context, sha256: str, spare: Path | None) -> Problem:
@@ -164,7 +175,7 @@ def _damaged(context: Context, sha256: str, spare: Path | None) -> Problem:
 
 
 def _put_back(context: Context, sha256: str, spare: Path) -> None:
-    if sha256_of_file(spare) != sha256:  # it was a damaged blob too, and has been put right: now it is set aside
+    if sha256_of_plain(spare) != sha256:  # it was a damaged blob too, and has been put right: now it is set aside
         spare = _spares(context, []).get(sha256, spare)
     context.blobs.put_back(sha256, spare)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from model_registry import manifest, workers
 from model_registry.blobs import BlobStore
-from model_registry.digests import sha256_of_bytes, sha256_of_file
+from model_registry.digests import sha256_of_bytes
 from model_registry.errors import IntegrityError
 from model_registry.files import REPAIR, StoredFiles
 from model_registry.manifest import Manifest
 from model_registry.operations.context import Context
+from model_registry.plain_files import sha256_of_plain
 from model_registry.records import ModelEntry
 
 #: A manifest lists about 400 bytes a file; this is for a hundred thousand files.
@@ -57,7 +58,7 @@ def checksum(context: Context, entry: ModelEntry) -> str:
 
     def rehash(sha256: str) -> str:
         # What is missing has no digest; that of no bytes would pass for an empty file's.
-        return _MISSING if context.blobs.size(sha256) is None else sha256_of_file(context.blobs.local(sha256))
+        return _MISSING if context.blobs.size(sha256) is None else sha256_of_plain(context.blobs.local(sha256))
 
     try:
         data = manifest_bytes(context.blobs, entry.digest, entry.reference)
