@@ -138,8 +138,40 @@ def test_a_torn_line_takes_no_other_with_it(registry: ModelRegistry, tmp_path: P
     (file,) = (tmp_path / "backups").glob("changes-*")
     file.write_bytes(file.read_bytes() + b'{"id":99,"action":"ta')
     registry.set_tag("m", "two", "2")
-    read = [line for _, line in Backups(tmp_path).read_changes()]
+    read = [line for _, _, line in Backups(tmp_path).read_changes()]
     assert [json.loads(line)["subject"] for line in (read[0], read[2])] == ["one", "two"]
+
+
+def test_the_longest_descriptions_are_one_line(registry: ModelRegistry, tmp_path: Path) -> None:
+    longest = "\N{GRINNING FACE}" * 100_000
+    for text in (longest, longest[1:] + "\x01"):
+        registry.describe("m", text)
+    for file in tmp_path.glob("catalog.sqlite*"):
+        file.unlink()
+    assert ModelRegistry.rebuild(tmp_path).findings == ()
+    assert open_registry(tmp_path).description("m") == text
+
+
+def test_changes_that_cannot_be_read_are_told_up_to_a_point(registry: ModelRegistry, tmp_path: Path) -> None:
+    registry.set_tag("m", "one", "1")
+    (file,) = (tmp_path / "backups").glob("changes-*")
+    whole = file.read_bytes()
+    file.write_bytes(whole + whole.replace(b'"id":', b'"id":-') * 1000 + whole.strip()[:-9] + b"\n")
+    for each in tmp_path.glob("catalog.sqlite*"):
+        each.unlink()
+    found = ModelRegistry.rebuild(tmp_path).findings
+    assert [(each.severity, each.code) for each in found] == [
+        *[("warning", "change-unreadable")] * 10, ("info", "change-torn"), ("warning", "change-unreadable"),
+    ]  # fmt: skip
+    assert found[-1].message == "990 more changes cannot be read"
+    assert open_registry(tmp_path).tags("m") == {"one": "1"}
+
+
+def test_a_backup_of_the_future_keeps_none_from_being_taken(registry: ModelRegistry, tmp_path: Path) -> None:
+    (tmp_path / "backups").mkdir(exist_ok=True)
+    (tmp_path / "backups" / "catalog-99990101T000000000000Z.sqlite").touch()
+    open_registry(tmp_path).set_tag("m", "one", "1")
+    assert len(Backups(tmp_path).catalogs()) == 2
 
 
 def test_without_backups_nothing_is_written(tmp_path: Path) -> None:
@@ -260,7 +292,7 @@ def test_killed_while_tagging_what_was_acknowledged_is_in_the_lines(
 
 def lines_whole(path: Path) -> list[dict[str, Any]]:
     found = []
-    for _, line in Backups(path).read_changes():
+    for _, _, line in Backups(path).read_changes():
         try:
             found.append(json.loads(line))
         except ValueError:

@@ -489,3 +489,9 @@ def test_a_source_that_cannot_be_written_is_copied(source: ModelRegistry, instal
         assert (done.stdout, done.returncode) == ("a:1 a:2 group/b:1.0\n", 0), done.stderr
         for path in Path(folder, "frozen").rglob("*"):
             path.chmod(0o755)
+
+
+def test_a_target_may_be_given_by_its_folder(source: ModelRegistry) -> None:
+    for folder in ("other", Path("other")):
+        source.copy_versions(folder)
+    assert [entry.reference for entry in ModelRegistry("other").list_models()] == ["a:1", "a:2", "group/b:1.0"]

@@ -193,7 +193,18 @@ def test_by_force_a_sound_catalog_is_what_the_new_one_begins_with(
     if not with_backups:
         shutil.rmtree(path / "backups")
     report = ModelRegistry.rebuild(path, force=True)
-    assert report.backup is None
+    assert report.backup == str(path / "catalog.sqlite")
+    assert snapshot(open_registry(path)) == before
+
+
+def test_nothing_is_moved_to_where_a_link_leads(lived: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    path, before = lived
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    (path / "backups").rename(path / "was")
+    (path / "backups").symlink_to(elsewhere)
+    with pytest.raises(StorageError, match="backups is a link"):
+        ModelRegistry.rebuild(path, force=True)
+    assert list(elsewhere.iterdir()) == []
     assert snapshot(open_registry(path)) == before
 
 

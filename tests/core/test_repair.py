@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +17,7 @@ from tests.core.faults import Children, Job, open_registry, staged
 from tests.core.snapshots import snapshot
 
 from model_registry import ModelEntry, ModelRegistry, Parent
+from model_registry.blobs.local import LocalBlobs
 
 Damage = Callable[[Path], Any]
 
@@ -217,6 +220,69 @@ class TestWhatIsLeft:
         before = seen(path)["visible"]
         ModelRegistry.rebuild(path)
         assert seen(path)["visible"] == before
+
+
+class TestWhatIsNoPlainFile:
+    """Something else has the name of a blob, or of a spare: it is told, and never followed or waited for."""
+
+    def test_a_link_in_place_of_a_blob(self, path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+        outside = tmp_path_factory.mktemp("outside") / "file"
+        outside.write_bytes(b"shared")
+        outside.chmod(0o644)
+        place = blob(path, b"shared")
+        place.unlink()
+        place.symlink_to(outside)
+        report = open_registry(path).repair()
+        assert {finding.code for finding in report.left} == {"blob-missing"}
+        assert outside.stat().st_mode & 0o777 == 0o644
+
+    def test_a_link_that_holds_the_bytes_is_no_spare(
+        self, path: Path, tmp_path_factory: pytest.TempPathFactory
+    ) -> None:
+        outside = tmp_path_factory.mktemp("outside") / "file"
+        outside.write_bytes(b"shared")
+        (path / "quarantine").mkdir()
+        (path / "quarantine" / "spare").symlink_to(outside)
+        overwrite(blob(path, b"shared"), b"other")
+        report = open_registry(path).repair()
+        assert (report.done, {finding.code for finding in report.left}) == ((), {"blob-damaged"})
+
+    def test_a_pipe(self, path: Path) -> None:
+        place = blob(path, b"shared")
+        place.unlink()
+        os.mkfifo(place)
+        os.mkfifo(path / "blobs/sha256" / ("0" * 64))
+        (path / "quarantine").mkdir()
+        os.mkfifo(path / "quarantine" / "spare")
+        assert "blob-missing" in codes(open_registry(path))
+        report = open_registry(path).repair()
+        assert {finding.code for finding in report.done} == {"stray-damaged"}
+        assert next(e for e in open_registry(path).list_models() if e.version == "1.0.0").verify_integrity() is False
+        open_registry(path).register_model("again", {"shared.bin": b"shared"}, "custom")
+        assert place.is_file()
+
+
+def test_a_dry_run_tells_the_versions_that_stay_damaged(path: Path) -> None:
+    overwrite(blob(path, b"own 1"), b"other")
+    spare(path, "quarantine")
+    report = open_registry(path).repair(dry_run=True)
+    assert [finding.code for finding in report.done] == ["blob-replaceable"]
+    assert [(finding.code, finding.where) for finding in report.left] == [("blob-damaged", "m:1.0.1, own.bin")]
+
+
+def test_each_blob_is_read_once_by_a_deep_validation(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    is_intact = LocalBlobs.is_intact
+
+    def counted(self: LocalBlobs, sha256: str, size: int) -> bool:
+        if self._fingerprints.get(sha256) is None:
+            read.append(sha256)
+        return is_intact(self, sha256, size)
+
+    monkeypatch.setattr(LocalBlobs, "is_intact", counted)
+    time.sleep(0.1)  # until the files are old enough for what is found to be remembered
+    open_registry(path).validate_registry(deep=True)
+    assert sorted(read) == sorted(file.name for file in (path / "blobs/sha256").iterdir())
 
 
 def test_swapped_blobs_are_put_back(path: Path) -> None:

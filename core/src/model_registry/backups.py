@@ -29,8 +29,8 @@ from model_registry.errors import StorageError
 
 KEPT = 3
 _NAME = re.compile(r"(catalog|changes)-([0-9]{8}T[0-9]{12}Z)\.(?:sqlite|jsonl)")
-#: Characters of a line; ours have at most the two descriptions of a change.
-_LONGEST_LINE = 2 << 20
+#: Bytes of a line; ours have at most two descriptions of a change, each of 100,000 characters of six bytes.
+_LONGEST_LINE = 4 << 20
 
 
 class Backups:
@@ -65,10 +65,15 @@ class Backups:
         self._prune()
         return target
 
+    def aside(self) -> Path:
+        """A folder, not made yet, for a catalog that is replaced."""
+        self._require_own()
+        return self.folder / f"damaged-{stamp_at(now())}"
+
     def append(self, changes: Iterable[Mapping[str, Any]]) -> None:
         """Append changes, durably. Each process writes its lines with one call, so that lines are never mixed."""
         # A line break in front: the last line may be torn, of a process that was killed.
-        lines = "".join(f"\n{json.dumps(change, separators=(',', ':'))}\n" for change in changes)
+        lines = "".join(f"\n{json.dumps(change, ensure_ascii=False, separators=(',', ':'))}\n" for change in changes)
         self._make()
         path = self._current()
         is_new = not path.exists()
@@ -82,15 +87,15 @@ class Backups:
         if is_new:
             sync_folder(self.folder)
 
-    def read_changes(self) -> Iterator[tuple[str, bytes]]:
-        """(where, line) of every change that is noted, in no order. Nobody vouches for them."""
+    def read_changes(self) -> Iterator[tuple[str, int, bytes]]:
+        """(file, number of the line, line) of every change that is noted, in no order. Nobody vouches for them."""
         for path in self.changes():
             with suppress(FileNotFoundError), path.open("rb") as file:
                 number = 0
                 while line := file.readline(_LONGEST_LINE):
                     number += 1
                     if line.strip():
-                        yield f"{path.name}, line {number}", line
+                        yield path.name, number, line
 
     def _current(self) -> Path:
         """The file for new changes: that of the changes since the newest backup."""
@@ -123,9 +128,12 @@ class Backups:
         return []
 
     def _make(self) -> None:
+        self._require_own()
+        make_folder(self.folder)
+
+    def _require_own(self) -> None:
         if self.folder.is_symlink():  # what is pruned there would be another's
             raise StorageError(f"{self.folder} is a link", hint="put the folder itself there", path=str(self.folder))
-        make_folder(self.folder)
 
 
 def stamp_at(microseconds: int) -> str:

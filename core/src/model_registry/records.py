@@ -458,8 +458,8 @@ class RebuildReport:
 
     :param versions: Visible versions that the new catalog has.
     :param removed: Removed ones, which can be restored.
-    :param backup: The backup that it began with; None if there was none that could be read, or if the old catalog
-        itself was sound.
+    :param backup: The backup that it began with, or the old catalog itself if that was sound; None if there was none
+        that could be read.
     :param changes: Changes made again that were noted since.
     :param findings: What could not be brought back, or should be looked at.
     :param moved: The folder where the old catalog is now; None if there was none.

@@ -290,7 +290,7 @@ class ModelRegistry:
 
     def copy_versions(
         self,
-        target: ModelRegistry,
+        target: ModelRegistry | str | os.PathLike[str],
         where: Where = "",
         *,
         tags: bool = True,
@@ -304,15 +304,17 @@ class ModelRegistry:
         has is skipped, so a run that was interrupted is continued by running it again; another version under the same
         name is a failure. Neither registry needs the plugins of the formats; this one need not be writable.
 
+        :param target: A registry, or its folder, which is made if it is missing.
         :param where: A query, as for ``search``, or versions, as for ``remove_many``; everything by default.
         :param tags: Also tags, edited descriptions and links, where the target says nothing else.
         :param aliases: Also aliases that the target does not have.
         :param dry_run: Change nothing; the report says what would be copied.
         :param progress: As for ``register_many``.
         """
+        to = target if isinstance(target, ModelRegistry) else ModelRegistry(target)
         return operations.copying.copy_versions(
             self._context,
-            target._context,
+            to._context,
             where,
             with_tags=tags,
             with_aliases=aliases,

@@ -5,8 +5,6 @@ Everything is one transaction of a database that nobody else sees; it becomes th
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -20,9 +18,10 @@ from model_registry.catalog.books import correct
 from model_registry.catalog.connection import open_copy
 from model_registry.catalog.replay import apply, insert_event
 from model_registry.catalog.sqlite import insert
-from model_registry.durable import sync_file
+from model_registry.durable import copy, new_file, sync_file
 from model_registry.errors import StorageError
 from model_registry.names import name_key
+from model_registry.plain_files import open_plain
 from model_registry.versions import sort_key
 
 _ROWS = """
@@ -60,18 +59,15 @@ def rebuilding(target: Path, base: Path | None) -> Iterator[Rebuilding]:
             db.execute("DELETE FROM leases")  # of processes that knew another catalog
             db.execute("COMMIT")
         except sqlite3.DatabaseError as error:
-            raise StorageError(f"the new catalog cannot be written: {error}", hint="check the disk") from error
+            is_full = "full" in str(error)
+            hint = "free some space; nothing was changed" if is_full else "check the disk"
+            raise StorageError(f"the new catalog cannot be written: {error}", hint=hint, full=is_full) from error
     sync_file(target)
 
 
 def _copy(base: Path, target: Path) -> None:
-    """Copy a plain file; nothing that has its name otherwise is waited for."""
-    try:
-        descriptor = os.open(base, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as source, target.open("wb") as copy:
-            shutil.copyfileobj(source, copy, 1 << 20)
-    except OSError as error:
-        raise StorageError(f"{base} cannot be read: {error.strerror}", path=str(base)) from error
+    with open_plain(base) as source, new_file(target) as copied:
+        copy(source, copied)
 
 
 class Rebuilding:

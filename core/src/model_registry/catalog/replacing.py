@@ -38,9 +38,13 @@ def held(path: Path) -> Iterator[None]:
         yield
         return
     with closing(db):
-        with suppress(sqlite3.Error):
-            db.isolation_level = None
+        db.isolation_level = None
+        try:
             db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            if "locked" in str(error):
+                hint = "wait until it is done, and rebuild again"
+                raise StorageError(f"another process is writing into {path}", hint=hint, path=str(path)) from error
         yield
 
 

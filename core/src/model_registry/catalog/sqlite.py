@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from model_registry import workers
 from model_registry.catalog import LEASE_SECONDS, CatalogStats, Found, Place, VersionRow, aliases
 from model_registry.catalog.aliases import SqliteAliases
 from model_registry.catalog.connection import Connections
@@ -452,6 +451,8 @@ def _forget(db: sqlite3.Connection, version_ids: list[int]) -> None:
 
 def _collect(db: sqlite3.Connection, digests: Iterable[str], delete: Callable[[str], int]) -> list[int]:
     """Delete the blobs that nothing needs; the bytes of each."""
+    from model_registry import workers  # threads, which listing does without
+
     garbage = [sha256 for sha256 in digests if not _is_needed(db, bytes.fromhex(sha256))]
     freed: list[int] = []
     # A file system waits more than it works when it deletes.

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
 import click
 
 from model_registry.cli.batches import batch_code, batch_document, show_batch
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.session import Session
 from model_registry.errors import RegistryNotFoundError
+
+if TYPE_CHECKING:
+    from model_registry.registry import ModelRegistry
 
 
 @click.command("copy", cls=RegistryCommand)
@@ -24,17 +32,9 @@ def command(context: click.Context, target: str, where: str, aliases: bool, no_t
     versions that it has are skipped: what was interrupted is continued by running it again. Exits with the code of the
     first failure.
     """
-    from model_registry.registry import ModelRegistry
-
     session = context.ensure_object(Session)
     registry = session.open()
-    try:
-        other = ModelRegistry(target, config=session.config, create=not dry_run)
-    except RegistryNotFoundError as missing:
-        raise RegistryNotFoundError(
-            missing.message, hint="without --dry-run, it is made", path=missing.facts["path"]
-        ) from missing
-    with session.working("copying …", registry):
+    with _target(session, target, dry_run) as other, session.working("copying …", registry):
         report = registry.copy_versions(
             other, where, tags=not no_tags, aliases=aliases, dry_run=dry_run, progress=False
         )
@@ -43,3 +43,16 @@ def command(context: click.Context, target: str, where: str, aliases: bool, no_t
     else:
         show_batch(session, report)
     context.exit(batch_code(report))
+
+
+@contextmanager
+def _target(session: Session, target: str, dry_run: bool) -> Iterator[ModelRegistry]:
+    """The registry to copy to; for a dry run where there is none, an empty one."""
+    from model_registry.registry import ModelRegistry
+
+    with ExitStack() as stack:
+        try:
+            registry = ModelRegistry(target, config=session.config, create=not dry_run)
+        except RegistryNotFoundError:
+            registry = ModelRegistry(stack.enter_context(TemporaryDirectory()), config=session.config)
+        yield registry

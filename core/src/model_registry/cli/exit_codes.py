@@ -35,7 +35,7 @@ MEANINGS: Mapping[ExitCode, str] = {
     ExitCode.REFUSED: "refused for safety: unsafe content, or code that nobody permitted",
     ExitCode.UNSUPPORTED: "no plugin does it: missing, failing, or unable to handle this model",
     ExitCode.STORAGE: "the disk, the database or the operating system refused",
-    ExitCode.REPAIRED: "something was wrong, and all of it is repaired",
+    ExitCode.REPAIRED: "something was wrong, and no error is left",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.BROKEN_PIPE: "the reader of the output went away",
 }

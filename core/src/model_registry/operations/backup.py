@@ -81,7 +81,8 @@ class Keeper:
             return False
         self._look_at = time.monotonic() + _LOOK_AGAIN
         newest = self._backups.newest() or self._made()
-        return newest is not None and newest < stamp_at(now() - DAY)
+        # One of the future says nothing: the clock was wrong then, or somebody made it up.
+        return newest is not None and not stamp_at(now() - DAY) <= newest <= stamp_at(now() + DAY)
 
     def _made(self) -> str | None:
         """When the registry was made: its layout never changes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ from model_registry.versions import check_version
 
 Change = Mapping[str, Any]
 
+#: Changes of one file that are told one by one.
+_MOST_TOLD = 10
 _UNREADABLE = "the change is not made again; look whether an alias, a tag or a removal is missing"
 
 
@@ -28,21 +31,32 @@ def changes_since(backups: Backups, event: int, findings: list[Finding]) -> list
     :param findings: Gets those that cannot be read.
     """
     found: dict[int, Change] = {}
-    for where, line in backups.read_changes():
+    unreadable: Counter[str] = Counter()
+    for file, number, line in backups.read_changes():
+        where = f"{file}, line {number}"
         try:
-            change = canonical_json.load(line, what=where)
-        except ModelRegistryError:  # of a process that was killed while it wrote, before it acknowledged the change
-            findings.append(Finding("info", "change-torn", where, "a line is cut off", ""))
-            continue
-        try:
-            checked = _checked(change)
-        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
-            message = f"a change cannot be read: {error!s:.200}"
-            findings.append(Finding("warning", "change-unreadable", where, message, _UNREADABLE))
+            checked = _checked(canonical_json.load(line, what=where))
+        except (ModelRegistryError, AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+            if _is_torn(line):
+                findings.append(Finding("info", "change-torn", where, "a line is cut off", ""))
+                continue
+            unreadable[file] += 1
+            if unreadable[file] <= _MOST_TOLD:
+                message = f"a change cannot be read: {error!s:.200}"
+                findings.append(Finding("warning", "change-unreadable", where, message, _UNREADABLE))
             continue
         if checked["id"] > event:
             found.setdefault(checked["id"], checked)
+    for file, count in unreadable.items():
+        if count > _MOST_TOLD:
+            message = f"{count - _MOST_TOLD} more changes cannot be read"
+            findings.append(Finding("warning", "change-unreadable", file, message, _UNREADABLE))
     return [found[id] for id in sorted(found)]
+
+
+def _is_torn(line: bytes) -> bool:
+    """Whether it begins as ours do and has no end: its process was killed before it acknowledged the change."""
+    return line.startswith(b"{") and not line.rstrip().endswith(b"}")
 
 
 def _checked(change: Any) -> Change:

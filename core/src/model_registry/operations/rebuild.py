@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from model_registry.backups import Backups, stamp_at
+from model_registry.backups import Backups
 from model_registry.blobs import BlobStore, open_blobs
 from model_registry.catalog import VersionRow, catalog_file
 from model_registry.catalog.connection import identity
@@ -27,6 +27,9 @@ from model_registry.operations.survey import Survey, survey
 from model_registry.records import Finding, RebuildReport
 
 logger = logging.getLogger("model_registry")
+
+#: What the copy of a sound catalog is called, from which it is made anew.
+_COPY = "copy.sqlite"
 
 
 def rebuild(settings: Settings, *, force: bool) -> RebuildReport:
@@ -47,13 +50,15 @@ def rebuild(settings: Settings, *, force: bool) -> RebuildReport:
         new = place / path.name
         bases = _bases(settings, path, place, folder, is_sound=problem is None)
         report = _write(new, bases, blobs, Backups(folder))
-        moved = replace(path, new, old, aside := path.parent / "backups" / f"damaged-{stamp_at(now())}")
+        moved = replace(path, new, old, aside := Backups(folder).aside())
     if settings.backup_enabled:
         try:
             backup(Context(settings))
         except OSError as error:
             logger.warning("the new catalog could not be backed up: %s", error)
     logger.info("rebuilt the catalog of %s: %d versions", folder, report["versions"])
+    if report["backup"] == str(place / _COPY):
+        report["backup"] = str(path)
     return RebuildReport(**report, moved=str(aside) if moved else None)
 
 
@@ -82,7 +87,7 @@ def _bases(settings: Settings, path: Path, place: Path, folder: Path, *, is_soun
         return backups
     from model_registry.catalog import open_catalog
 
-    copy = place / "copy.sqlite"
+    copy = place / _COPY
     open_catalog(settings.catalog, folder, create=False).backup(copy)
     return [copy, *backups]
 
@@ -99,7 +104,7 @@ def _write(new: Path, bases: Sequence[Path], blobs: BlobStore, backups: Backups)
                 rows = catalog.rows()
             break
         except StorageError as error:
-            if base is None:
+            if base is None or error.facts.get("full"):
                 raise
             advice = "an older backup was used, or none: look whether aliases, tags and removals are right"
             findings.append(Finding("warning", "backup-damaged", f"backups/{base.name}", error.message, advice))
@@ -108,7 +113,7 @@ def _write(new: Path, bases: Sequence[Path], blobs: BlobStore, backups: Backups)
     return {
         "versions": sum(row.removed_at is None for row in rows),
         "removed": sum(row.removed_at is not None for row in rows),
-        "backup": None if base is None else str(base) if base in backups.catalogs() else None,
+        "backup": None if base is None else str(base),
         "changes": len(changes),
         "findings": (*found.findings, *findings),
     }
