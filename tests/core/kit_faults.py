@@ -517,17 +517,23 @@ CATALOG_FAULTS = {
             return None if row is None or row.removed_at else row
     """),
     "test_each_change_of_an_alias_is_taken_back_in_turn": ("aliases", """
-        def undo(self, name, alias, *, to_another=False):
-            return super().undo(name, alias, to_another=True)
+        def undo(self, name, alias):
+            return super().rollback(name, alias)
     """),
     "test_an_alias_rolls_back_to_another_version_that_is_there": ("aliases", """
-        def undo(self, name, alias, *, to_another=False):
+        def rollback(self, name, alias):
             return super().undo(name, alias)
     """),
+    "test_an_alias_rolls_back_further_each_time_and_every_time_can_be_taken_back": ("aliases", """
+        def rollback(self, name, alias):
+            found = super().rollback(name, alias)
+            super().undo(name, alias)
+            return super().set(name, alias, found.version)
+    """),
     "test_another_version_of_the_same_number_is_not_what_an_alias_named": ("aliases", """
-        def undo(self, name, alias, *, to_another=False):
+        def undo(self, name, alias):
             try:
-                return super().undo(name, alias, to_another=to_another)
+                return super().undo(name, alias)
             except ModelNotFoundError as error:
                 return self.set(name, alias, error.version)
     """),

@@ -52,7 +52,9 @@ class PlainModel:
     tags: dict[str, str] = field(factory=dict)
     description: str | None = None
     aliases: dict[str, PlainVersion] = field(factory=dict)
-    moves: dict[str, list[Named]] = field(factory=dict)
+    #: Of each alias, what it named and what it could go back to, before each change that was not taken back; and now.
+    moves: dict[str, list[tuple[Named, tuple[Named, ...]]]] = field(factory=dict)
+    trail: dict[str, tuple[Named, ...]] = field(factory=dict)
 
     def at(self, version: str) -> PlainVersion | None:
         return next((each for each in self.visible if order(each.version) == order(version)), None)
@@ -136,7 +138,7 @@ class PlainRegistry:
         if version is not None:
             model.aliases[alias] = version
         if (before and before.named) != (version and version.named):
-            model.moves.setdefault(alias, []).append(before and before.named)
+            self._moved(model, alias, before and before.named, None)
             self.happened(action, name, (version or before).version)  # type: ignore[union-attr]
 
     def set_alias(self, name: str, alias: str, reference: str) -> PlainVersion | None:
@@ -151,23 +153,41 @@ class PlainRegistry:
         self._name(name, alias, None, "alias-deleted")
         return True
 
-    def undo_alias(self, name: str, alias: str, *, to_another: bool) -> tuple[bool, PlainVersion | None]:
+    def _moved(self, model: PlainModel, alias: str, before: Named, trail: tuple[Named, ...] | None) -> None:
+        """:param trail: What it can go back to now, if not to ``before`` and all that it could go back to then."""
+        was = model.trail.get(alias, ())
+        model.moves.setdefault(alias, []).append((before, was))
+        model.trail[alias] = (before, *was) if trail is None else trail
+
+    def undo_alias(self, name: str, alias: str) -> tuple[bool, PlainVersion | None]:
         """(whether it could be taken back, what the alias names since then)."""
         model = self.model(name)
-        moves = model.moves.get(alias, [])
+        if not model.moves.get(alias):
+            return False, None
+        before, trail = model.moves[alias][-1]
+        found = model.with_named(before)
+        if before is not None and found is None:
+            return False, None
+        model.moves[alias].pop()
+        model.trail[alias] = trail
+        now = model.aliases.pop(alias, None)
+        if found is not None:
+            model.aliases[alias] = found
+        self.happened("alias-undone", name, (before or (now and now.named) or (None,))[0])
+        return True, found
+
+    def rollback(self, name: str, alias: str) -> tuple[bool, PlainVersion | None]:
+        """The same, for going back to the last other version that is there."""
+        model = self.model(name)
         now = model.aliases.get(alias)
-        for steps, before in enumerate(reversed(moves), start=1):
+        trail = model.trail.get(alias, ())
+        for steps, before in enumerate(trail, start=1):
             found = model.with_named(before)
-            if to_another and (found is None or before == (now and now.named)):
-                continue
-            if before is not None and found is None:
-                return False, None
-            del moves[-steps:]
-            model.aliases.pop(alias, None)
-            if found is not None:
+            if found is not None and before != (now and now.named):
+                self._moved(model, alias, now and now.named, trail[steps:])
                 model.aliases[alias] = found
-            self.happened("alias-undone", name, (before or (now and now.named) or (None,))[0])
-            return True, found
+                self.happened("alias-rolled-back", name, found.version)
+                return True, found
         return False, None
 
     def owner(self, name: str, reference: str | None) -> PlainModel | PlainVersion | None:

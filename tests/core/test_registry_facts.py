@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -72,6 +74,31 @@ class TestAliases:
         with pytest.raises(VersionNotFoundError):
             three.rollback("m", "champion")
         assert three.aliases("m") == {"champion": "1.0"}
+
+    def test_roll_back_further_each_time_and_forward_again_by_undoing(self, three: ModelRegistry) -> None:
+        for version in ("1.0", "2.0", "3.0"):
+            three.set_alias("m", "champion", version)
+        assert [three.rollback("m", "champion").version for _ in range(2)] == ["2.0", "1.0"]
+        back = [three.undo_alias("m", "champion") for _ in range(2)]
+        assert [entry and entry.version for entry in back] == ["2.0", "3.0"]
+        assert [event.action for event in three.history("m", alias="champion")[:3]] == [
+            "alias-undone", "alias-undone", "alias-rolled-back",
+        ]  # fmt: skip
+
+    @pytest.mark.parametrize(
+        "after", ["", "[]", "{", "7", '{"steps": 9}', '{"digest": "x", "version": "1.0", "steps": 1e99}', "big"]
+    )
+    def test_stay_usable_with_a_history_that_somebody_forged(self, three: ModelRegistry, after: str) -> None:
+        for version in ("1.0", "2.0", "3.0"):
+            three.set_alias("m", "champion", version)
+        three.rollback("m", "champion")
+        with closing(sqlite3.connect("models/catalog.sqlite")) as db, db:
+            known = "SELECT max(after) FROM events WHERE after LIKE '%steps%'"
+            big = db.execute(known).fetchone()[0].replace('"steps":1', f'"steps":{1 << 62}')
+            db.execute("UPDATE events SET after = ? WHERE after LIKE '%steps%'", (big if after == "big" else after,))
+        entry = three.undo_alias("m", "champion")
+        assert entry is not None
+        assert entry.version == "3.0"
 
     def test_do_not_go_back_to_another_model_of_the_same_number(self, three: ModelRegistry) -> None:
         three.set_alias("m", "champion", "1.0")

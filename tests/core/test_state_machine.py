@@ -155,21 +155,16 @@ class RegistryMachine(RuleBasedStateMachine):
     def delete_alias(self, name: str, alias: str) -> None:
         assert self.registry.delete_alias(name, alias) == self.plain.delete_alias(name, alias)
 
-    @rule(name=names, alias=aliases, to_another=st.booleans())
-    def undo_alias(self, name: str, alias: str, to_another: bool) -> None:
-        possible, expected = self.plain.undo_alias(name, alias, to_another=to_another)
-        undo = self.registry.rollback if to_another else self.registry.undo_alias
-        if not possible:
-            with pytest.raises(VersionNotFoundError):
-                undo(name, alias)
-        else:
-            found = undo(name, alias)
-            assert (found and found.digest) == (expected and expected.digest)
-
-    @rule(name=names, alias=aliases, to_another=st.lists(st.booleans(), min_size=2, max_size=4))
-    def undo_several_changes(self, name: str, alias: str, to_another: list[bool]) -> None:
-        for each in to_another:
-            self.undo_alias(name, alias, each)
+    @rule(name=names, alias=aliases, ways=st.lists(st.sampled_from(["undo_alias", "rollback"]), min_size=1, max_size=4))
+    def go_back(self, name: str, alias: str, ways: list[str]) -> None:
+        for way in ways:
+            possible, expected = getattr(self.plain, way)(name, alias)
+            if not possible:
+                with pytest.raises(VersionNotFoundError):
+                    getattr(self.registry, way)(name, alias)
+            else:
+                found = getattr(self.registry, way)(name, alias)
+                assert (found and found.digest) == (expected and expected.digest)
 
     # What is said
 

@@ -287,7 +287,8 @@ class Event:
     :param at: When, in UTC.
     :param actor: Who: ``user@host``, or whom ``registry.acting_as`` named.
     :param action: ``registered``, ``removed``, ``restored``, ``forgotten``, ``alias-set``, ``alias-deleted``,
-        ``alias-undone``, ``tag-set``, ``tag-deleted``, ``described``, ``linked`` or ``unlinked``.
+        ``alias-undone``, ``alias-rolled-back``, ``tag-set``, ``tag-deleted``, ``described``, ``linked`` or
+        ``unlinked``.
     :param model: The model's name.
     :param version: The version; None where it is about the model.
     :param subject: The alias, the tag's key, or the relation.

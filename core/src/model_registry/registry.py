@@ -334,20 +334,22 @@ class ModelRegistry:
         return operations.aliases.delete_alias(self._context, name, alias)
 
     def undo_alias(self, name: str, alias: str) -> ModelEntry | None:
-        """Take back the last change of an alias; called again, the one before it. None if it is no alias since then.
+        """Take back the last change of an alias, a rollback too; called again, the one before it.
+
+        :returns: What it names again; None if it is no alias now.
 
         :raises VersionNotFoundError: if there is nothing to take back, or what it named is not there any more.
         """
-        return operations.aliases.undo(self._context, name, alias, to_another=False)
+        return operations.aliases.undo(self._context, name, alias)
 
     def rollback(self, name: str, alias: str) -> ModelEntry:
         """Let an alias name what it named before: the last version that is another one and still there.
 
+        Called again, it goes further back. ``undo_alias`` takes it back.
+
         :raises VersionNotFoundError: if there is none.
         """
-        entry = operations.aliases.undo(self._context, name, alias, to_another=True)
-        assert entry is not None  # noqa: S101  # another version is a version
-        return entry
+        return operations.aliases.rollback(self._context, name, alias)
 
     def aliases(self, name: str) -> dict[str, str]:
         """The versions that the aliases of a model name, by alias."""

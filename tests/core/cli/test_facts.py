@@ -22,6 +22,8 @@ class TestAlias:
         assert shown(run("alias", "set", "digits", "@champion")) == "@champion names digits:1.0.1\n"
         assert run("show", "digits@champion", "--json").document["version"] == "1.0.1"
         assert shown(run("alias", "rollback", "digits", "champion")) == "@champion names digits:1.0.0 again\n"
+        assert shown(run("alias", "undo", "digits", "champion")) == "@champion names digits:1.0.1 again\n"
+        run("alias", "undo", "digits", "champion")
         assert shown(run("alias", "undo", "digits", "champion")) == "@champion of digits names nothing, as before\n"
 
     def test_is_listed_and_deleted(self) -> None:

@@ -6,22 +6,30 @@ import json
 import sqlite3
 from typing import Any
 
+from attrs import frozen
+
 from model_registry.catalog import VersionRow
 from model_registry.catalog.connection import Connections
 from model_registry.catalog.history import record
 from model_registry.catalog.rows import SELECT, VISIBLE, id_of, one, row_of, visible_id
-from model_registry.errors import VersionNotFoundError
+from model_registry.digests import is_sha256
+from model_registry.errors import ModelRegistryError, VersionNotFoundError
 from model_registry.names import name_key
-from model_registry.versions import sort_key
+from model_registry.versions import check_version, sort_key
 
-SET, DELETED, UNDONE = "alias-set", "alias-deleted", "alias-undone"
+SET, DELETED, UNDONE, ROLLED_BACK = "alias-set", "alias-deleted", "alias-undone", "alias-rolled-back"
+
+#: What an alias names, as the history tells it: the ``version`` and its ``digest``.
+Named = dict[str, Any]
 
 _NAMED = f"{SELECT} JOIN aliases a ON a.version_id = v.id WHERE m.key = ? AND a.key = ?"
-#: What was said of an alias, the oldest first: the action, and what the alias named before.
+#: What was said of an alias, the oldest first.
 _TOLD = """
     SELECT (SELECT word FROM words WHERE id = e.action), e.before, e.after FROM events e
     WHERE e.model_id = ? AND lower(e.subject) = ?
-        AND e.action IN (SELECT id FROM words WHERE word IN ('alias-set', 'alias-deleted', 'alias-undone'))
+        AND e.action IN (SELECT id FROM words WHERE word IN (
+            'alias-set', 'alias-deleted', 'alias-undone', 'alias-rolled-back'
+        ))
     ORDER BY e.id
 """
 
@@ -70,30 +78,98 @@ class SqliteAliases:
             record(db, DELETED, found[0], _version_of(before), alias, before=before)
             return True
 
-    def undo(self, name: str, alias: str, *, to_another: bool = False) -> VersionRow | None:
+    def undo(self, name: str, alias: str) -> VersionRow | None:
         with self._connections.writing(durable=True) as db:
-            found = db.execute("SELECT id FROM models WHERE key = ?", (name_key(name),)).fetchone()
-            earlier = _earlier(db, found[0], alias) if found else []
-            now = _named(db, found[0], alias) if found else None
-            for steps, before in enumerate(reversed(earlier), start=1):
-                id = None if before is None else _visible_with(db, name, before)
-                if to_another and (id is None or before == now):
-                    continue
-                if before is not None and id is None:
-                    raise _not_there(name, alias, before)
-                if id is None:
-                    db.execute("DELETE FROM aliases WHERE model_id = ? AND key = ?", (found[0], alias.lower()))
-                else:
-                    _put(db, found[0], alias, id)
-                told = {**(before or {}), "steps": steps}
-                record(db, UNDONE, found[0], _version_of(before or now), alias, before=now, after=told)
-                return None if id is None else _row(db, id)
-        raise VersionNotFoundError(
-            f"alias @{alias} of {name!r} has nothing to go back to",
-            hint=f"«model-registry history {name} --alias {alias}» tells what it named",
-            model=name,
-            alias=alias,
-        )
+            model = _model(db, name)
+            changes, _ = _past(db, model, alias)
+            if not changes:
+                raise _nothing(name, alias)
+            before = changes[-1].before
+            id = None if before is None else _visible_with(db, name, before)
+            if before is not None and id is None:
+                raise _not_there(name, alias, before)
+            return _go(db, model, alias, UNDONE, id, before)
+
+    def rollback(self, name: str, alias: str) -> VersionRow:
+        with self._connections.writing(durable=True) as db:
+            model = _model(db, name)
+            _, trail = _past(db, model, alias)
+            now, steps = _named(db, model, alias), 0
+            while trail is not None:
+                before, trail, steps = trail.before, trail.rest, steps + 1
+                id = None if before is None or before == now else _visible_with(db, name, before)
+                found = id and _go(db, model, alias, ROLLED_BACK, id, {**(before or {}), "steps": steps})
+                if found:
+                    return found
+        raise _nothing(name, alias)
+
+
+@frozen
+class _Trail:
+    """What an alias named, going back."""
+
+    before: Named | None
+    rest: _Trail | None
+
+
+@frozen
+class _Done:
+    """A change that was not taken back: what the alias named before it, and the trail that it had then."""
+
+    before: Named | None
+    trail: _Trail | None
+
+
+def _past(db: sqlite3.Connection, model_id: int, alias: str) -> tuple[list[_Done], _Trail | None]:
+    """The changes of an alias that can be taken back, the oldest first, and the versions that it can go back to.
+
+    Taking back a change is as if it had not been. Rolling back is a change too, after which the versions that it
+    passed by are no longer behind the alias.
+    """
+    changes: list[_Done] = []
+    trail: _Trail | None = None
+    for action, before, after in db.execute(_TOLD, (model_id, alias.lower())):
+        if action == UNDONE:
+            trail = changes.pop().trail if changes else None
+            continue
+        named = _read(before)
+        changes.append(_Done(named, trail))
+        if action == ROLLED_BACK:
+            steps = (_read(after) or {}).get("steps", 0)
+            while trail is not None and steps > 0:
+                trail, steps = trail.rest, steps - 1
+        else:
+            trail = _Trail(named, trail)
+    return changes, trail
+
+
+def _read(text: str | None) -> Named | None:
+    """What the history says that an alias named; nothing, if it is not as we write it."""
+    try:
+        named = json.loads(text or "null")
+        if named is None or not is_sha256(named["digest"]) or type(named.get("steps", 0)) is not int:
+            return None
+        return {**named, "version": check_version(named["version"])}
+    except (ModelRegistryError, AttributeError, LookupError, TypeError, ValueError):
+        return None
+
+
+def _go(
+    db: sqlite3.Connection, model_id: int, alias: str, action: str, version_id: int | None, after: Named | None
+) -> VersionRow | None:
+    """Let an alias name a version again, or nothing."""
+    now = _named(db, model_id, alias)
+    if version_id is None:
+        db.execute("DELETE FROM aliases WHERE model_id = ? AND key = ?", (model_id, alias.lower()))
+    else:
+        _put(db, model_id, alias, version_id)
+    record(db, action, model_id, _version_of(after or now), alias, before=now, after=after)
+    return None if version_id is None else _row(db, version_id)
+
+
+def _model(db: sqlite3.Connection, name: str) -> int:
+    found = db.execute("SELECT id FROM models WHERE key = ?", (name_key(name),)).fetchone()
+    return int(found[0]) if found else 0
 
 
 def forget(db: sqlite3.Connection, version_id: int) -> None:
@@ -104,7 +180,7 @@ def forget(db: sqlite3.Connection, version_id: int) -> None:
         record(db, DELETED, model, _version_of(before), alias, before=before)
 
 
-def _named(db: sqlite3.Connection, model_id: int, alias: str) -> dict[str, Any] | None:
+def _named(db: sqlite3.Connection, model_id: int, alias: str) -> Named | None:
     """What an alias names, as the history tells it."""
     query = """
         SELECT v.version, lower(hex(v.digest)) FROM aliases a JOIN versions v ON v.id = a.version_id
@@ -114,7 +190,7 @@ def _named(db: sqlite3.Connection, model_id: int, alias: str) -> dict[str, Any] 
     return found and {"version": found[0], "digest": found[1]}
 
 
-def _version_of(named: dict[str, Any] | None) -> str | None:
+def _version_of(named: Named | None) -> str | None:
     return None if named is None else str(named["version"])
 
 
@@ -125,18 +201,7 @@ def _put(db: sqlite3.Connection, model_id: int, alias: str, version_id: int) -> 
     )
 
 
-def _earlier(db: sqlite3.Connection, model_id: int, alias: str) -> list[dict[str, Any] | None]:
-    """What the alias named before each change that was not taken back, the oldest first."""
-    earlier: list[dict[str, Any] | None] = []
-    for action, before, after in db.execute(_TOLD, (model_id, alias.lower())):
-        if action == UNDONE:
-            del earlier[-json.loads(after)["steps"] :]
-        else:
-            earlier.append(before and json.loads(before))
-    return earlier
-
-
-def _visible_with(db: sqlite3.Connection, name: str, named: dict[str, Any]) -> int | None:
+def _visible_with(db: sqlite3.Connection, name: str, named: Named) -> int | None:
     """The id of the version that was named, if it is visible: the same manifest, not another of its number."""
     query = f"SELECT v.id FROM versions v JOIN models m ON m.id = v.model_id WHERE {VISIBLE}"
     values = (name_key(name), sort_key(named["version"]), bytes.fromhex(named["digest"]))
@@ -148,7 +213,16 @@ def _row(db: sqlite3.Connection, id: int) -> VersionRow:
     return row_of(db.execute(f"{SELECT} WHERE v.id = ?", (id,)).fetchone())
 
 
-def _not_there(name: str, alias: str, named: dict[str, Any]) -> VersionNotFoundError:
+def _nothing(name: str, alias: str) -> VersionNotFoundError:
+    return VersionNotFoundError(
+        f"alias @{alias} of {name!r} has nothing to go back to",
+        hint=f"«model-registry history {name} --alias {alias}» tells what it named",
+        model=name,
+        alias=alias,
+    )
+
+
+def _not_there(name: str, alias: str, named: Named) -> VersionNotFoundError:
     return VersionNotFoundError(
         f"before, alias @{alias} named {name}:{named['version']}, which is not there any more",
         hint="restore that version, or roll back to the last one that is there",

@@ -51,12 +51,19 @@ class Aliases(Protocol):
     def delete(self, name: str, alias: str) -> bool:
         """Forget the alias; False if there is none."""
 
-    def undo(self, name: str, alias: str, *, to_another: bool = False) -> VersionRow | None:
-        """Take back the last change of the alias that was not taken back yet.
+    def undo(self, name: str, alias: str) -> VersionRow | None:
+        """Take back the last change of the alias that was not taken back yet, as if it had not been.
 
-        :param to_another: Go on until it names another version than now, which is visible.
         :returns: What it names since then; None if there is no alias since then.
         :raises VersionNotFoundError: if there is nothing to take back, or what it named is not visible any more.
+        """
+
+    def rollback(self, name: str, alias: str) -> VersionRow:
+        """Let the alias name the last version before that is another one than now, and visible.
+
+        Called again, it goes on from there. It is a change, which ``undo`` takes back.
+
+        :raises VersionNotFoundError: if there is none.
         """
 
 

@@ -149,6 +149,7 @@ _ACTIONS: Mapping[str, Callable[[sqlite3.Connection, int, Change], None]] = {
     "alias-set": _name,
     "alias-deleted": _name,
     "alias-undone": _name,
+    "alias-rolled-back": _name,
     "tag-set": _tag,
     "tag-deleted": _tag,
     "described": _describe,

@@ -15,7 +15,7 @@ from model_registry.cli.session import Session
 @click.argument("alias")
 @click.pass_obj
 def command(session: Session, name: str, alias: str) -> None:
-    """Let an alias name the last other version that is still there."""
+    """Let an alias name the last other version that is still there; again, it goes further back."""
     entry = session.open().rollback(name, alias)
     bare = alias.removeprefix("@")
     if session.json:

@@ -18,8 +18,8 @@ from model_registry.records import RepairReport
 def command(context: click.Context, dry_run: bool) -> None:
     """Put right what is safe, and say what was done.
 
-    No version is removed, and no damaged file deleted. Every byte is read. Exits with 0 if nothing was repaired, with 10
-    if something was, and with 5 if errors are left.
+    No version is removed, and no damaged file deleted. Every byte is read. Exits with 0 if nothing was repaired, with
+    10 if something was, and with 5 if errors are left.
     """
     session = context.ensure_object(Session)
     registry = session.open()

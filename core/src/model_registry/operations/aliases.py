@@ -25,11 +25,17 @@ def delete_alias(context: Context, name: str, alias: str) -> bool:
     return context.catalog.aliases.delete(check_model_name(name), check_alias(alias))
 
 
-def undo(context: Context, name: str, alias: str, *, to_another: bool) -> ModelEntry | None:
-    """See ``ModelRegistry.undo_alias`` and ``rollback``."""
+def undo(context: Context, name: str, alias: str) -> ModelEntry | None:
+    """See ``ModelRegistry.undo_alias``."""
     alias = check_alias(alias)
-    row = context.catalog.aliases.undo(check_model_name(name), alias, to_another=to_another)
+    row = context.catalog.aliases.undo(check_model_name(name), alias)
     return None if row is None else _told(context, alias, row)
+
+
+def rollback(context: Context, name: str, alias: str) -> ModelEntry:
+    """See ``ModelRegistry.rollback``."""
+    alias = check_alias(alias)
+    return _told(context, alias, context.catalog.aliases.rollback(check_model_name(name), alias))
 
 
 def aliases(context: Context, name: str) -> dict[str, str]:

@@ -84,12 +84,18 @@ def _of_a_version(change: Change) -> None:
 def _of_an_alias(change: Change) -> None:
     check_alias(change["subject"])
     for named in (change["before"], change["after"]):
+        if not isinstance(named, Mapping | None):
+            raise TypeError("what an alias names is no version")
         if named is not None and "digest" in named:
             check_version(named["version"])
             if not is_sha256(named["digest"]):
                 raise ValueError("the digest that an alias names is none")
-        if named is not None and type(named.get("steps", 0)) is not int:
-            raise TypeError("its steps are no number")
+
+
+def _of_a_rollback(change: Change) -> None:
+    _of_an_alias(change)
+    if type(change["after"]["steps"]) is not int:
+        raise TypeError("its steps are no number")
 
 
 def _of_a_tag(change: Change) -> None:
@@ -114,6 +120,7 @@ _CHECKS: Mapping[str, Callable[[Change], None]] = {
     "alias-set": _of_an_alias,
     "alias-deleted": _of_an_alias,
     "alias-undone": _of_an_alias,
+    "alias-rolled-back": _of_a_rollback,
     "tag-set": _of_a_tag,
     "tag-deleted": _of_a_tag,
     "described": _of_a_description,

@@ -27,6 +27,7 @@ CHANGES: dict[str, Callable[[Catalog], object]] = {
     "alias-set": lambda catalog: catalog.aliases.set("m", "new", "1.0"),
     "alias-deleted": lambda catalog: catalog.aliases.delete("m", "best"),
     "alias-undone": lambda catalog: catalog.aliases.undo("m", "best"),
+    "alias-rolled-back": lambda catalog: catalog.aliases.rollback("m", "best"),
     "tag-set": lambda catalog: catalog.tags.set("m", "1.0", "stage", "prod"),
     "tag-deleted": lambda catalog: catalog.tags.delete("m", None, "team"),
     "described": lambda catalog: catalog.descriptions.set("m", "1.0", "other"),
@@ -119,18 +120,25 @@ class CatalogFacts(CatalogSuite):
     def test_an_alias_rolls_back_to_another_version_that_is_there(self, filled: Catalog) -> None:
         filled.aliases.delete("m", "best")
         filled.aliases.set("m", "best", "1.0")
-        rolled = filled.aliases.undo("m", "best", to_another=True)
-        assert rolled is not None
-        assert rolled.version == "2.0"
+        assert filled.aliases.rollback("m", "best").version == "2.0"
         assert alias_of(filled, "m", "best") == "2.0"
-        assert filled.aliases.undo("m", "best") is None, "what a rollback went past is taken back, too"
-        for version in ("2.0", "1.0"):
-            filled.aliases.set("m", "best", version)
+        with pytest.raises(VersionNotFoundError):
+            filled.aliases.rollback("m", "best")
+        filled.aliases.set("m", "best", "1.0")
         filled.remove("m", "2.0", keep=True)
-        for to_another in (True, False):
-            with pytest.raises(VersionNotFoundError):
-                filled.aliases.undo("m", "best", to_another=to_another)
+        with pytest.raises(VersionNotFoundError):
+            filled.aliases.rollback("m", "best")
         assert alias_of(filled, "m", "best") == "1.0"
+
+    def test_an_alias_rolls_back_further_each_time_and_every_time_can_be_taken_back(self, filled: Catalog) -> None:
+        filled.restore("m", "3.0")
+        for version in ("2.0", "3.0", "1.0"):
+            filled.aliases.set("m", "new", version)
+        rolled = [filled.aliases.rollback("m", "new").version for _ in range(2)]
+        assert rolled == ["3.0", "2.0"]
+        undone = [filled.aliases.undo("m", "new") for _ in range(3)]
+        assert [each and each.version for each in undone] == ["3.0", "1.0", "3.0"]
+        assert filled.aliases.rollback("m", "new").version == "2.0"
 
     def test_another_version_of_the_same_number_is_not_what_an_alias_named(self, filled: Catalog) -> None:
         filled.remove("m", "2.0", keep=False)
