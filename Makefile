@@ -22,7 +22,7 @@ $(foreach name,$(filter MODEL_REGISTRY_%,$(.VARIABLES)),$(eval unexport $(name))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types unit core-alone format bench picture clean
+.PHONY: help demo test lint types unit core-alone format bench bench-quick picture clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -56,7 +56,11 @@ format: $(VENV)/.installed
 	@$(RUN) -m ruff format --quiet .
 
 bench: $(VENV)/.installed
-	@$(RUN) benchmarks/run.py --write docs/benchmarks.md
+	@$(RUN) benchmarks/run.py --write
+
+# Everything small, in a minute; nothing is written.
+bench-quick: $(VENV)/.installed
+	@$(RUN) benchmarks/run.py --quick
 
 picture: $(VENV)/.installed
 	@$(RUN) demo/main.py --svg docs/images/demo.svg
