@@ -82,7 +82,8 @@ def test_history_tells_what_was_done() -> None:
     rest = run("history", "--before", first["events"][-1]["id"], "--json").document
     assert [event["action"] for event in rest["events"]] == ["registered", "registered"]
     assert "alias-set champion" in shown(run("history", "digits", "--alias", "champion"))
-    assert shown(run("history", "nobody")) == "nothing was changed\n"
+    assert run("history", "nobody").code == 3
+    assert shown(run("history", "digits", "--alias", "nothing")) == "nothing was changed\n"
 
 
 def test_statistics_count() -> None:
@@ -138,10 +139,15 @@ def test_a_parent_that_is_none_is_refused(weights: Path) -> None:
         ("show x", []),
         ("show digits 1.0", ["1.0.0", "1.0.1"]),
         ("alias undo d", ["digits"]),
+        ("alias undo digits cha", ["champion"]),
+        ("alias undo digits @", ["@champion"]),
+        ("link digits --relation d", ["derived", "dataset"]),
+        ("list --format by", ["bytes"]),
         ("rem", ["remove"]),
     ],
 )
 def test_names_are_completed(site: Path, words: str, completed: list[str]) -> None:
+    run("alias", "set", "digits", "champion")
     line = f"model-registry {words}"
     environ = {"COMP_WORDS": line, "COMP_CWORD": str(line.count(" ")), "_MODEL_REGISTRY_COMPLETE": "bash_complete"}
     done = start(site, environ=environ)

@@ -57,6 +57,18 @@ def test_a_limit_says_whether_there_are_more(digits: Done, limit: int, more: boo
     assert ("more than" in run("list", "--limit", limit).err) is more
 
 
+@pytest.mark.parametrize("arguments", [["digit"], ["digit", "--json"]])
+def test_a_name_that_no_model_has_is_not_found(digits: Done, arguments: list[str]) -> None:
+    done = run("list", *arguments)
+    assert done.code == 3
+    assert "did you mean 'digits'" in done.err + done.out
+
+
+def test_what_goes_to_a_file_has_no_spaces_at_the_ends_of_lines(digits: Done) -> None:
+    for command in (["list"], ["show", "digits"], ["stats"], ["history"]):
+        assert [line for line in run(*command).out.splitlines() if line != line.rstrip()] == []
+
+
 def test_removed_versions_are_listed_with_the_time(digits: Done) -> None:
     run("remove", "digits:1.0.0")
     assert references() == ["digits:1.0.1"]

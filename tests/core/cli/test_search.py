@@ -52,6 +52,16 @@ def test_a_table_for_people_shows_what_was_asked_for(zoo: None) -> None:
     assert "0.92" in lines[4]
 
 
+def test_names_that_no_version_has_are_told(zoo: None) -> None:
+    done = run("search", "metrics.acuracy > 0.5 and metrics.accuracy > 0.5 or tags.\"a b\" = 'x' or extra.deep.key = 1")
+    assert done.out == "nothing matches\n"
+    assert done.err.splitlines() == [
+        "warning: no version has metrics.acuracy",
+        'warning: no version has tags."a b"',
+        "warning: no version has extra.deep.key",
+    ]
+
+
 def test_people_are_told_how_to_go_on(zoo: None) -> None:
     done = run("search", "order by name", "--limit", "2")
     cursor = run("search", "order by name", "--limit", "2", "--json").document["cursor"]

@@ -40,6 +40,16 @@ def test_the_page_tells_everything(digits: Done) -> None:
         assert line in [" ".join(line.split()) for line in page.splitlines()]
 
 
+def test_the_page_and_the_document_tell_of_the_model_itself(digits: Done) -> None:
+    run("tag", "digits", "team=red")
+    run("describe", "digits", "reads digits")
+    page = [" ".join(line.split()) for line in run("show", "digits:1.0.0").out.splitlines()]
+    start = page.index("The model")
+    assert page[start + 1 : start + 3] == ["description reads digits", "team red"]
+    document = run("show", "digits", "--json").document
+    assert document["model"] == {"description": "reads digits", "tags": {"team": "red"}}
+
+
 def test_the_page_and_the_document_tell_where_it_was_made(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["train.py", "a b"])
     entry = ModelRegistry("models").register_model("m", weights)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from model_registry.cli.names import complete_name
+from model_registry.cli.names import complete_alias, complete_name
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.session import Session
 from model_registry.errors import VersionNotFoundError
@@ -12,7 +12,7 @@ from model_registry.errors import VersionNotFoundError
 
 @click.command("delete", cls=RegistryCommand)
 @click.argument("name", shell_complete=complete_name)
-@click.argument("alias")
+@click.argument("alias", shell_complete=complete_alias)
 @click.pass_obj
 def command(session: Session, name: str, alias: str) -> None:
     """Forget an alias. The version stays, and «undo» brings the alias back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from model_registry.cli.documents import version_document
+from model_registry.cli.names import complete_alias
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import name_argument, split_reference
 from model_registry.cli.session import Session
@@ -12,7 +13,7 @@ from model_registry.cli.session import Session
 
 @click.command("set", cls=RegistryCommand)
 @name_argument
-@click.argument("alias")
+@click.argument("alias", shell_complete=complete_alias)
 @click.argument("version", required=False)
 @click.pass_obj
 def command(session: Session, name: str, alias: str, version: str | None) -> None:

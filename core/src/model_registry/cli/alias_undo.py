@@ -5,14 +5,14 @@ from __future__ import annotations
 import click
 
 from model_registry.cli.documents import version_document
-from model_registry.cli.names import complete_name
+from model_registry.cli.names import complete_alias, complete_name
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.session import Session
 
 
 @click.command("undo", cls=RegistryCommand)
 @click.argument("name", shell_complete=complete_name)
-@click.argument("alias")
+@click.argument("alias", shell_complete=complete_alias)
 @click.pass_obj
 def command(session: Session, name: str, alias: str) -> None:
     """Take back the last change of an alias; again, the one before it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from model_registry.cli.assignments import OPTIONS, Pairs, keywords
-from model_registry.cli.names import complete_name
+from model_registry.cli.names import complete_format, complete_name
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import require_entry
 from model_registry.cli.session import Session
@@ -17,7 +17,13 @@ _TAKEN = frozenset({"self", "name", "version", "export_path", "export_format", "
 @click.argument("name", shell_complete=complete_name)
 @click.argument("version")
 @click.argument("path")
-@click.option("--format", "export_format", metavar="F", help="Another format (default: what the path's suffix says).")
+@click.option(
+    "--format",
+    "export_format",
+    metavar="F",
+    shell_complete=complete_format,
+    help="Another format (default: what the path's suffix says).",
+)
 @OPTIONS
 @click.option("--overwrite", is_flag=True, help="Replace what is at PATH.")
 @click.pass_obj

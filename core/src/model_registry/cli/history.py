@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from model_registry.cli.options import RegistryCommand
-from model_registry.cli.references import split_reference
+from model_registry.cli.references import require_entry, split_reference
 from model_registry.cli.session import Session
 from model_registry.cli.text import moment_text
 from model_registry.records import Event
@@ -30,7 +30,10 @@ def command(session: Session, name: str | None, alias: str | None, limit: int, b
     The newest first; also of models and versions that are gone.
     """
     name, version = (None, None) if name is None else split_reference(name, None)
-    events = session.open().history(name, version, alias=alias, before=before, limit=limit + 1)
+    registry = session.open()
+    events = registry.history(name, version, alias=alias, before=before, limit=limit + 1)
+    if not events and name is not None and before is None:
+        require_entry(registry, name, version)  # what ever was registered has a history
     shown, more = events[:limit], len(events) > limit
     if session.json:
         return session.emit({"events": shown, "more": more})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from model_registry.cli.names import complete_relation
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import DERIVED, name_argument, split_reference
 from model_registry.cli.session import Session
@@ -13,7 +14,14 @@ from model_registry.records import Parent
 @click.command("link", cls=RegistryCommand)
 @name_argument
 @click.argument("parent")
-@click.option("--relation", default=DERIVED, show_default=True, metavar="R", help="How it comes from it.")
+@click.option(
+    "--relation",
+    default=DERIVED,
+    show_default=True,
+    metavar="R",
+    shell_complete=complete_relation,
+    help="How it comes from it.",
+)
 @click.option("--remove", is_flag=True, help="Take back what was said so before.")
 @click.pass_obj
 def command(session: Session, name: str, parent: str, relation: str, remove: bool) -> None:

@@ -7,16 +7,23 @@ from typing import Any
 import click
 
 from model_registry.cli.documents import version_document
+from model_registry.cli.names import complete_format
 from model_registry.cli.options import RegistryCommand
+from model_registry.cli.references import require_entry
 from model_registry.cli.session import Session
 from model_registry.cli.versions import show_versions
 from model_registry.registry import ModelRegistry
+
+#: What makes a name a pattern.
+_PATTERN = frozenset("*?[")
 
 
 @click.command("list", cls=RegistryCommand)
 @click.argument("name", required=False, metavar="[NAME|PATTERN]")
 @click.option("--type", "model_type", metavar="T", help="Only models of this type.")
-@click.option("--format", "model_format", metavar="F", help="Only models of this format.")
+@click.option(
+    "--format", "model_format", metavar="F", shell_complete=complete_format, help="Only models of this format."
+)
 @click.option("--removed", is_flag=True, help="Those that were removed and can be restored.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
 @click.pass_obj
@@ -28,6 +35,8 @@ def command(session: Session, /, name: str | None, limit: int | None, **filters:
     registry = session.open()
     wanted = None if limit is None else limit + 1  # one more tells whether there are more
     entries = registry.list_models(name=name, limit=wanted, **filters)
+    if not entries and name and not _PATTERN.intersection(name) and not any(filters.values()):
+        require_entry(registry, name)  # says that there is no such model, and which is called nearly so
     more = limit is not None and len(entries) > limit
     entries = entries[:limit]
     if session.json:

@@ -1,4 +1,4 @@
-"""Names of models, for shells that complete them."""
+"""What shells complete: names of models, versions, aliases, formats and relations."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from model_registry.cli.session import Session
 #: What a name can begin with; anything else would be a pattern.
 _BEGINNING = re.compile(r"[A-Za-z0-9._/-]*")
 _MOST = 500
+_RELATIONS = ("derived", "converted", "compressed", "adapter", "dataset")
 
 
 def complete_name(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -35,3 +36,27 @@ def complete_version(context: click.Context, parameter: click.Parameter, incompl
         known = [*versions, "latest", *(f"@{alias}" for alias in registry.aliases(name))]
         return [each for each in known if each.startswith(incomplete)]
     return []
+
+
+def complete_alias(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The aliases of the model that is named already, with the ``@`` if that was typed."""
+    name, at = context.params.get("name"), "@" if incomplete.startswith("@") else ""
+    if isinstance(name, str):
+        with suppress(Exception):
+            aliases = context.ensure_object(Session).open().aliases(name)
+            return [known for alias in aliases if (known := f"{at}{alias}").startswith(incomplete)]
+    return []
+
+
+def complete_format(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The formats of the installed plugins."""
+    with suppress(Exception):
+        return [
+            format for format in context.ensure_object(Session).plugins().formats() if format.startswith(incomplete)
+        ]
+    return []
+
+
+def complete_relation(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The relations that have a meaning; other words are possible."""
+    return [relation for relation in _RELATIONS if relation.startswith(incomplete)]

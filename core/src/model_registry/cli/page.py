@@ -24,9 +24,12 @@ _MOST_LAYERS = 60
 _LONGEST = 400  # characters of one value of extra; --json gives them all
 
 
-def show_page(entry: ModelEntry, tensors: Sequence[TensorRecord], problem: str, screen: Screen) -> None:
+def show_page(
+    entry: ModelEntry, model: Mapping[str, Any], tensors: Sequence[TensorRecord], problem: str, screen: Screen
+) -> None:
     """Print it.
 
+    :param model: The ``description`` and the ``tags`` of the model itself.
     :param problem: Why the tensors cannot be read, if so.
     """
     metadata, extra = entry.metadata, dict(entry.metadata.extra)
@@ -35,6 +38,8 @@ def show_page(entry: ModelEntry, tensors: Sequence[TensorRecord], problem: str, 
     screen.heading("Version")
     screen.facts(_header(entry))
     _section(screen, "Tags", entry.tags)
+    about = {"description": model["description"]} if model["description"] else {}
+    _section(screen, "The model", {**about, **model["tags"]})
     _section(screen, "Metadata", _described(metadata))
     _section(screen, "Metrics", {name: f"{value:g}" for name, value in metadata.performance_metrics.items()})
     _section(screen, "Layers", {name: count_text(count) for name, count in layers.items()})

@@ -8,6 +8,7 @@ import click
 
 from model_registry.cli.assignments import FIELDS, METRICS, OPTIONS, Pairs, keywords
 from model_registry.cli.documents import version_document
+from model_registry.cli.names import complete_format
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import DERIVED, split_reference
 from model_registry.cli.session import Session
@@ -21,7 +22,13 @@ _TAKEN = frozenset({"self", "name", "model", "model_format", "version", "parent"
 @click.argument("path")
 @click.option("--name", required=True, metavar="N", help="The model's name.")
 @click.option("--version", metavar="V", help="Its version (default: 1.0.0, then the next patch).")
-@click.option("--format", "model_format", metavar="F", help="Its format (default: seen from the content).")
+@click.option(
+    "--format",
+    "model_format",
+    metavar="F",
+    shell_complete=complete_format,
+    help="Its format (default: seen from the content).",
+)
 @click.option("--type", "model_type", metavar="T", help="What it is for, such as classification.")
 @click.option("--description", metavar="TEXT", help="What it is, in a sentence.")
 @click.option("--author", metavar="TEXT", help="Who made it.")

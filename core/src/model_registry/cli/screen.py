@@ -90,7 +90,14 @@ class Screen:
         self._print_indented(table)
 
     def _print_indented(self, what: RenderableType) -> None:
-        self._console.print(Padding(what, (0, 0, 0, 2), expand=False))
+        padded = Padding(what, (0, 0, 0, 2), expand=False)
+        if self._console.is_terminal:
+            return self._console.print(padded)
+        with self._console.capture() as printed:
+            self._console.print(padded)
+        lines = (line.rstrip() for line in printed.get().split("\n"))
+        self._console.file.write("\n".join(lines))  # columns are filled up with spaces, which files need not keep
+        return None
 
 
 def _grown(tree: Tree, branches: Sequence[Branch]) -> Tree:

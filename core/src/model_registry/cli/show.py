@@ -19,13 +19,15 @@ def command(session: Session, name: str, version: str | None) -> None:
 
     That is the latest if none is named.
     """
-    entry = require_entry(session.open(), *split_reference(name, version))
+    registry = session.open()
+    entry = require_entry(registry, *split_reference(name, version))
+    model = {"description": registry.description(entry.name), "tags": registry.tags(entry.name)}
     files = entry.files
     with session.working(f"reading {entry.reference} …"):
         tensors, problem = readable_tensors(entry)
     if session.json:
-        told = {"files": files, "tensors": None if problem else tensors}
+        told = {"files": files, "tensors": None if problem else tensors, "model": model}
         return session.emit({**version_document(entry), **facts_document(entry), **origin_document(entry), **told})
     from model_registry.cli.page import show_page  # not for programs: it needs rich
 
-    return show_page(entry, tensors, problem, session.screen())
+    return show_page(entry, model, tensors, problem, session.screen())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -20,6 +19,8 @@ def require_known(given: Mapping[str, Any], known: Collection[str], spec: Format
     for option in given:
         if option in known or spec.open_options:
             continue
+        import difflib  # for mistakes alone
+
         near = difflib.get_close_matches(option, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it knows: {', '.join(sorted(known)) or 'none'}"
         raise InvalidOptionError(

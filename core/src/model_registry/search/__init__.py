@@ -23,4 +23,5 @@ What a tree means for the tables is the catalog's affair, and for a metadata doc
 from model_registry.search.parser import parse as parse
 from model_registry.search.printer import text_of as text_of
 from model_registry.search.tree import Query as Query
+from model_registry.search.tree import fields_of as fields_of
 from model_registry.search.tree import metrics_of as metrics_of

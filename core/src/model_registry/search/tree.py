@@ -134,9 +134,13 @@ class Query:
 
 def metrics_of(query: Query) -> tuple[str, ...]:
     """The names of the metrics that a query asks for, each once."""
+    return tuple(field.keys[0] for field in fields_of(query) if field.name == "metrics")
+
+
+def fields_of(query: Query) -> tuple[Field, ...]:
+    """The fields that a query asks for, each once."""
     tested = () if query.condition is None else _fields_of(query.condition)
-    fields = [*tested, *(order.field for order in query.order)]
-    return tuple(dict.fromkeys(field.keys[0] for field in fields if field.name == "metrics"))
+    return tuple(dict.fromkeys([*tested, *(order.field for order in query.order)]))
 
 
 def _fields_of(condition: Condition) -> Iterator[Field]:
