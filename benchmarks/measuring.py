@@ -22,7 +22,7 @@ class Scale:
 
     :param mebibytes: Of a large model.
     :param pairs: How often each ratio is taken.
-    :param models: Small models, of a mebibyte each.
+    :param models: Small models, of a megabyte each.
     :param versions: At which sizes the catalog is measured, in ascending order.
     """
 

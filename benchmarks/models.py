@@ -19,9 +19,9 @@ def large_module(mebibytes: int, seed: int = 0) -> nn.Module:
 
 
 def small_modules(count: int, seed: int = 0) -> list[nn.Module]:
-    """Modules of a mebibyte each, all different."""
+    """Modules of a megabyte each, all different."""
     torch.manual_seed(seed)
-    return [nn.Linear(512, 512) for _ in range(count)]
+    return [nn.Linear(500, 500) for _ in range(count)]
 
 
 def random_file(path: Path, mebibytes: int) -> Path:

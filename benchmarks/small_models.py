@@ -40,7 +40,7 @@ def _one_by_one(folder: Path, scale: Scale) -> Iterator[Row]:
         theirs = seconds(lambda models=models: [floor.write(save(model.state_dict())) for model in models])
         times.append((ours / theirs, scale.models / ours))
     rate = median(rate for _, rate in times)
-    what = f"{scale.models} models of 1 MiB one by one ÷ (write, fsync, sha256, fsync of the folder, commit)"
+    what = f"{scale.models} models of 1 MB one by one ÷ (write, fsync, sha256, fsync of the folder, commit)"
     yield ratio(what, median(found for found, _ in times), 2.5, f"{rate:.0f} a second")
 
 

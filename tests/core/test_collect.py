@@ -157,11 +157,13 @@ def test_a_blob_is_not_unlinked_under_a_registration_that_just_found_it(
     other = open_registry(path_of(registry))
     registering = threading.Thread(target=register, args=(other, "m", "1.0.0", "same content"))
     delete = LocalBlobs.delete
+    one_at_a_time = threading.Lock()  # blobs are deleted by several threads, and a thread starts only once
 
     def late(blobs: LocalBlobs, sha256: str) -> int:
-        if registering.ident is None:
-            registering.start()
-            registering.join(0.5)  # it cannot end before collecting has, but it gets the chance
+        with one_at_a_time:
+            if registering.ident is None:
+                registering.start()
+                registering.join(0.5)  # it cannot end before collecting has, but it gets the chance
         return delete(blobs, sha256)
 
     monkeypatch.setattr(LocalBlobs, "delete", late)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 #: Bytes of tensors that may be copied, where needed, before a worker asks for them.
-_SMALL = 1 << 18
+_SMALL = 1 << 20
 
 
 def add_weights(table: TensorTable, stage: Stage) -> None:
