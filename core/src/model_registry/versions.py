@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from model_registry.errors import InvalidNameError
@@ -43,6 +44,7 @@ def check_version(value: object) -> str:
     return version
 
 
+@lru_cache(maxsize=1024)
 def sort_key(version: str) -> str:
     """An ASCII string that orders as the version does when compared character by character.
 

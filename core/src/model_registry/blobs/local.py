@@ -201,9 +201,9 @@ class LocalBlobs:
                     yield entry.name
 
     def delete(self, sha256: str) -> int:
-        path = self._path(sha256)
+        path = os.fspath(self._path(sha256))  # once: a string is what both calls want
         with suppress(FileNotFoundError):
-            size = path.stat().st_size
+            size = os.stat(path).st_size
             os.unlink(path)
             return size
         return 0

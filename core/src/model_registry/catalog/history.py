@@ -49,16 +49,18 @@ def record(
     values = (at, who, action, model_id, version, subject, _json(before), _json(after))
     id = db.execute(_INSERT, values).lastrowid
     if isinstance(db, Connection):
-        name, digest = _about(db, action, model_id, version)
-        if action == FORGOTTEN:
-            digest = before["digest"]
+        name, digest = _about(db, action, model_id, version, before)
         change = {"id": id, "at": at, "actor": who, "action": action, "model": name, "version": version}
         db.told.append({**change, "digest": digest, "subject": subject, "before": before, "after": after})
 
 
-def _about(db: sqlite3.Connection, action: str, model_id: int, version: str | None) -> tuple[str, str | None]:
+def _about(
+    db: sqlite3.Connection, action: str, model_id: int, version: str | None, before: Any
+) -> tuple[str, str | None]:
     """The name of a model, and the digest of its version: the visible one, else what was removed last."""
     (name,) = db.execute("SELECT name FROM models WHERE id = ?", (model_id,)).fetchone()
+    if action == FORGOTTEN:
+        return name, before["digest"]
     if version is None or action == REGISTERED:  # of which the blobs tell
         return name, None
     query = "SELECT lower(hex(digest)) FROM versions WHERE model_id = ? AND sort_key = ?"

@@ -42,6 +42,8 @@ _BLOB = "SELECT id FROM blobs WHERE substr(sha256, 1, 6) = substr(:sha256, 1, 6)
 _PATTERN = frozenset("*?[")
 #: Fewer than SQLite's limit of bound parameters.
 _BATCH = 500
+#: Blobs that are worth a thread of their own when they are deleted.
+_EACH = 8
 
 
 class SqliteCatalog:
@@ -455,8 +457,9 @@ def _collect(db: sqlite3.Connection, digests: Iterable[str], delete: Callable[[s
 
     garbage = [sha256 for sha256 in digests if not _is_needed(db, bytes.fromhex(sha256))]
     freed: list[int] = []
-    # A file system waits more than it works when it deletes.
-    workers.share_out(lambda mine: freed.extend(map(delete, mine)), garbage, threads=4)
+    # A file system waits more than it works when it deletes, but a few are gone before a thread has begun.
+    threads = min(4, 1 + len(garbage) // _EACH)
+    workers.share_out(lambda mine: freed.extend(map(delete, mine)), garbage, threads=threads)
     return freed
 
 

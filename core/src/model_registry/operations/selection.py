@@ -10,8 +10,8 @@ from model_registry.catalog import VersionRow
 from model_registry.names import shown
 from model_registry.operations.context import Context
 from model_registry.operations.references import entry_for
-from model_registry.operations.search import search
 from model_registry.records import ModelEntry
+from model_registry.search import parse
 
 #: The text of a query, or versions: ``"name:version"``, ``"name@alias"`` or entries.
 Where = str | Iterable[str | ModelEntry]
@@ -39,31 +39,23 @@ def select(context: Context, where: Where) -> list[Selected]:
     :raises ModelNotFoundError: for a named version that does not exist.
     """
     if not isinstance(where, str):
-        found = (_selected(entry_for(context, reference)) for reference in where)
-    elif where.strip():
-        found = (_selected(entry) for entry in _found(context, where))
+        found = map(_selected, (entry_for(context, reference) for reference in where))
     else:
         # As the catalog has them, whoever wrote it: each is checked when its turn comes, and fails by itself.
-        found = (Selected(row.name, row.version, row.digest, _size(row)) for row in _all(context))
+        found = map(_selected, _found(context, where) if where.strip() else _all(context))
     return list(dict.fromkeys(found))
 
 
-def _size(row: VersionRow) -> int:
-    return row.size if type(row.size) is int and row.size >= 0 else 0
+def _selected(version: VersionRow | ModelEntry) -> Selected:
+    size = version.size if type(version.size) is int and version.size >= 0 else 0
+    return Selected(version.name, version.version, version.digest, size)
 
 
-def _selected(entry: ModelEntry) -> Selected:
-    return Selected(entry.name, entry.version, entry.digest, entry.size)
-
-
-def _found(context: Context, query: str) -> Iterator[ModelEntry]:
-    cursor: str | None = None
-    while True:
-        page = search(context, query, limit=_PAGE, after=cursor)
-        yield from page
-        cursor = page.cursor
-        if cursor is None:
-            return
+def _found(context: Context, text: str) -> Iterator[VersionRow]:
+    query, place = parse(text), None
+    while page := context.catalog.search(query, after=place, limit=_PAGE):
+        yield from (row for row, _ in page)
+        place = page[-1][1]
 
 
 def _all(context: Context) -> Iterator[VersionRow]:
