@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from model_registry import ModelRegistry, VersionExistsError
+from model_registry import Finding, ModelRegistry, VersionExistsError
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("registry-*.json"))
@@ -59,6 +59,13 @@ def loads_everything(registry: ModelRegistry, expected: list[dict[str, Any]]) ->
     return all(registry.load_model(each["name"], each["version"]).model == each["model"] for each in expected)
 
 
+def findings(registry: ModelRegistry, name: str) -> list[Finding]:
+    """What is found but for the paths that the first format did not note, which a repair does."""
+    without_paths = {"index-differs"} if name == "registry-1" else set()
+    found = registry.validate_registry(deep=True)["findings"]
+    return [finding for finding in found if finding.code not in without_paths]
+
+
 def errors(registry: ModelRegistry) -> list[str]:
     return registry.validate_registry(deep=True)["errors"]
 
@@ -96,9 +103,16 @@ def test_loads_every_version(golden: ModelRegistry, document: dict[str, Any]) ->
     assert loads_everything(golden, document["visible"])
 
 
-def test_is_sound_to_the_last_byte(golden: ModelRegistry) -> None:
-    assert golden.validate_registry(deep=True)["findings"] == []
+def test_is_sound_to_the_last_byte(golden: ModelRegistry, name: str) -> None:
+    assert findings(golden, name) == []
     assert all(entry.verify_integrity() for entry in golden.list_models())
+
+
+def test_a_repair_makes_every_version_be_found_by_its_files(golden: ModelRegistry, document: dict[str, Any]) -> None:
+    assert golden.repair().left == ()
+    assert golden.validate_registry(deep=True)["findings"] == []
+    visible = [(each["name"], each["version"]) for each in document["visible"]]
+    assert [(each.name, each.version) for each in golden.search("files.path like '%'")] == visible
 
 
 def test_is_rebuilt_from_its_blobs(golden: ModelRegistry, document: dict[str, Any], make: ModuleType) -> None:
@@ -137,7 +151,7 @@ def test_takes_new_versions(golden: ModelRegistry, make: ModuleType, document: d
 
 @pytest.mark.parametrize("keep_removed_days", [None, 36_500, 0])
 def test_collecting_garbage_takes_nothing_that_is_needed(
-    golden: ModelRegistry, document: dict[str, Any], keep_removed_days: float | None
+    golden: ModelRegistry, name: str, document: dict[str, Any], keep_removed_days: float | None
 ) -> None:
     kept = keep_removed_days == 36_500
     golden.collect_garbage(keep_removed_days)
@@ -145,7 +159,7 @@ def test_collecting_garbage_takes_nothing_that_is_needed(
         for each in document["removed"]:
             golden.restore_model(each["name"], each["version"])
     assert loads_everything(golden, versions(document, "visible", *(["removed"] if kept else [])))
-    assert golden.validate_registry(deep=True)["findings"] == []
+    assert findings(golden, name) == []
 
 
 def test_there_is_one_of_the_format_that_is_written_now(alone: Path, make: ModuleType) -> None:

@@ -40,7 +40,9 @@ class Plugin:
             size = files.size(path) - 8
             start, size = {"over!": (8, size + 1), "start": (-1, 1), "size!": (8, -1)}.get(dtype, (8, size))
             name = path[:4] if dtype == "twice" else path.removesuffix(".bin")
-            yield TensorRecord(name, dtype, (size,), "gone.bin" if dtype == "gone!" else path, start, size)
+            shape = {"huge!": (1 << 63,), "deep!": (1,) * 65}.get(dtype, (size,))
+            size = True if dtype == "true!" else size
+            yield TensorRecord(name, dtype, shape, "gone.bin" if dtype == "gone!" else path, start, size)
 
     @hookimpl
     def modules(self, format, files):
@@ -291,9 +293,12 @@ class TestHostile:
         [
             ({"w": b"over!   x"}, "'w' lies outside of its file 'w.bin'"),
             ({"w": b"start   x"}, "'w' lies outside of its file 'w.bin'"),
-            ({"w": b"size!   x"}, "'w' lies outside of its file 'w.bin'"),
+            ({"w": b"size!   x"}, "'w' is not described by texts and whole numbers"),
             ({"w": b"gone!   x"}, "'w' lies in 'gone.bin', which is no file of the version"),
             ({"name1": b"twice   x", "name2": b"twice   x"}, "'name' is told twice"),
+            ({"w": b"true!   x"}, "'w' is not described by texts and whole numbers"),
+            ({"w": b"huge!   x"}, "'w' is not described by texts and whole numbers"),
+            ({"w": b"deep!   x"}, "'w' is not described by texts and whole numbers"),
         ],
     )
     def test_a_tensor_outside_of_its_file_is_refused(

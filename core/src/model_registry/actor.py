@@ -29,7 +29,7 @@ def acting_as(actor: str) -> Iterator[None]:
 
     :raises InvalidNameError: for what is no printable text of 1 to 200 characters.
     """
-    if not isinstance(actor, str) or not 0 < len(actor) <= MAX_ACTOR_LENGTH or not actor.isprintable():
+    if not is_actor(actor):
         hint = f"use 1 to {MAX_ACTOR_LENGTH} printable characters"
         raise InvalidNameError(f"the actor {shown(actor)} cannot be recorded", hint=hint, value=actor)
     token = _acting.set(actor)
@@ -37,6 +37,11 @@ def acting_as(actor: str) -> Iterator[None]:
         yield
     finally:
         _acting.reset(token)
+
+
+def is_actor(actor: object) -> bool:
+    """Whether an actor may be called so."""
+    return isinstance(actor, str) and 0 < len(actor) <= MAX_ACTOR_LENGTH and actor.isprintable()
 
 
 def user() -> str:

@@ -131,7 +131,7 @@ class ModelRegistry:
         :raises UnsupportedModelError: naming what cannot be stored.
         :raises StorageError: if the disk refused; nothing became visible.
         """
-        return operations.register.register(
+        entry, _ = operations.register.register(
             self._context,
             name,
             model,
@@ -140,9 +140,10 @@ class ModelRegistry:
             parent=parent,
             exist_ok=exist_ok,
             weights_only=weights_only,
-            chosen=options or {},
-            given=metadata_and_options,
+            options=options,
+            **metadata_and_options,
         )
+        return entry
 
     def load_model(
         self,
@@ -275,7 +276,7 @@ class ModelRegistry:
         :param progress: True shows a bar on stderr, False none; None shows one if stderr is a terminal. Or a listener,
             as for :meth:`progress`.
         """
-        return operations.batch.register_many(self._context, items, self.register_model, progress)
+        return operations.batch.register_many(self._context, items, progress)
 
     def remove_many(self, where: Where, *, dry_run: bool = False, progress: ProgressChoice = None) -> BatchReport:
         """Remove all versions that a query finds, 500 in one transaction. Like ``remove_model``, also those that an

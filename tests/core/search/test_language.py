@@ -14,7 +14,7 @@ from model_registry import InvalidQueryError, ModelMetadata
 from model_registry.search import Query, parse, text_of
 from model_registry.search.fields import FIELDS
 from model_registry.search.lexer import MAX_LENGTH
-from model_registry.search.parser import MAX_DEPTH, MAX_TESTS, MAX_VALUES
+from model_registry.search.parser import MAX_DEPTH, MAX_PATTERN, MAX_TESTS, MAX_VALUES
 from model_registry.search.tree import (
     And,
     Between,
@@ -172,6 +172,7 @@ def test_a_mistake_has_its_place(text: str, column: int, message: str) -> None:
         ("(" * MAX_LENGTH, "nested more"),
         (" or ".join(["size = 1"] * (MAX_TESTS + 1)), f"more than {MAX_TESTS} tests are too many"),
         (f"size in ({','.join('1' * (MAX_VALUES + 1))})", "more than 1,000 values are too many"),
+        (f"name like '{'a' * (MAX_PATTERN + 1)}'", "1,001 characters are too many for a pattern — use at most 1,000"),
         ("order by size" + ", size" * 8, "more than 8 fields to order by are too many"),
         (" " * (MAX_LENGTH + 1), "10,001 characters are too many — use at most 10,000"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 
 from model_registry.catalog import VersionRow
@@ -14,6 +14,9 @@ from model_registry.catalog.rows import SELECT, WORD, note_words, row_of
 from model_registry.catalog.schema import note_labels, note_metrics
 from model_registry.catalog.sqlite import blobs_of, insert_blobs
 from model_registry.versions import is_prerelease, sort_key
+
+#: (sha256, size, path)
+Blob = tuple[str, int, str]
 
 ROW, REFERENCES, INDEX = "row-differs", "references-missing", "index-differs"
 
@@ -35,19 +38,29 @@ def differences(db: sqlite3.Connection, version_id: int, told: VersionRow) -> It
     keys = db.execute("SELECT sort_key, prerelease FROM versions WHERE id = ?", (version_id,)).fetchone()
     if keys != (sort_key(told.version), is_prerelease(told.version)):
         yield ROW, "the catalog sorts it elsewhere than its version belongs"
-    referenced = {sha256: size for sha256, size, _ in blobs_of(db, version_id)}
+    yield from _differing_references(blobs_of(db, version_id), told)
+    if _metrics(db, version_id) != _searchable(told):
+        yield INDEX, "it is found by other metrics than it has"
+    if _labels(db, version_id) != set(told.labels):
+        yield INDEX, "it is found by other tags than it was registered with"
+    if _parents(db, version_id) != {(p.relation, p.name, p.version or "", p.digest or "") for p in told.parents}:
+        yield INDEX, "the catalog names other parents than the manifest"
+
+
+def _differing_references(known: Iterable[Blob], told: VersionRow) -> Iterator[tuple[str, str]]:
+    referenced = {sha256: size for sha256, size, _ in known}
     needed = {sha256: size for sha256, size, _ in told.blobs}
     missing = sum(sha256 not in referenced for sha256 in needed)
     if missing:
         yield REFERENCES, f"the catalog does not know that it needs {missing} of its blobs"
     if any(referenced.get(sha256, size) != size for sha256, size in needed.items()):
         yield ROW, "the catalog has other sizes of its blobs"
-    if _metrics(db, version_id) != _searchable(told):
-        yield INDEX, "it is found by other metrics than it has"
-    if _labels(db, version_id) != set(told.labels):
-        yield INDEX, "it is found by other tags than it was registered with"
-    if _parents(db, version_id) != {(parent.relation, parent.name, parent.version or "") for parent in told.parents}:
-        yield INDEX, "the catalog names other parents than the manifest"
+    if not missing and _paths(known, needed) != _paths(told.blobs, needed):
+        yield INDEX, "its files are found by other paths than they have"
+
+
+def _paths(blobs: Iterable[Blob], needed: Collection[str]) -> set[tuple[str, str]]:
+    return {(sha256, path) for sha256, _, path in blobs if sha256 in needed}
 
 
 def correct(db: sqlite3.Connection, version_id: int, told: VersionRow) -> None:
@@ -77,13 +90,14 @@ def correct(db: sqlite3.Connection, version_id: int, told: VersionRow) -> None:
 
 
 def _correct_references(db: sqlite3.Connection, version_id: int, told: VersionRow) -> None:
-    known = set(blobs_of(db, version_id))
     for sha256, size, _ in told.blobs:
-        query = (
-            "UPDATE blobs SET size = ?1 WHERE substr(sha256, 1, 6) = substr(?2, 1, 6) AND sha256 = ?2 AND size != ?1"
-        )
-        db.execute(query, (size, bytes.fromhex(sha256)))
-    insert_blobs(db, version_id, [blob for blob in told.blobs if blob not in known])
+        db.execute(_RIGHT_SIZE, (size, bytes.fromhex(sha256)))
+    known, needed = blobs_of(db, version_id), {sha256 for sha256, _, _ in told.blobs}
+    if _paths(known, needed) != _paths(told.blobs, needed):
+        # What the catalog knows beyond that stays: it may be a record of the registration that cannot be read now.
+        more = [blob for blob in known if blob[0] not in needed]
+        db.execute("DELETE FROM version_blobs WHERE version_id = ?", (version_id,))
+        insert_blobs(db, version_id, [*told.blobs, *more])
 
 
 def _searchable(told: VersionRow) -> dict[str, float]:
@@ -105,8 +119,9 @@ def _labels(db: sqlite3.Connection, version_id: int) -> set[str]:
     return {word for (word,) in db.execute(query, (version_id,))}
 
 
-def _parents(db: sqlite3.Connection, version_id: int) -> set[tuple[str, str, str]]:
+def _parents(db: sqlite3.Connection, version_id: int) -> set[tuple[str, str, str, str]]:
     query = """
-        SELECT (SELECT word FROM words WHERE id = relation), parent, version FROM edges WHERE child_id = ? AND declared
+        SELECT (SELECT word FROM words WHERE id = relation), parent, version, lower(hex(digest))
+        FROM edges WHERE child_id = ? AND declared
     """
     return set(db.execute(query, (version_id,)))

@@ -14,16 +14,16 @@ from model_registry.records import Parent
 from model_registry.versions import sort_key
 
 _INSERT = f"""
-    INSERT OR IGNORE INTO edges (child_id, relation, parent, version, digest, declared)
-    VALUES (?, {WORD}, ?, ?, ?, ?)
+    INSERT INTO edges (child_id, relation, parent, version, digest, declared) VALUES (?, {WORD}, ?, ?, ?, ?)
+    ON CONFLICT DO
 """
 _NEWEST = "ORDER BY v.removed_at IS NOT NULL, v.removed_at DESC LIMIT 1"
 
 
 def declare(db: sqlite3.Connection, child_id: int, parents: Iterable[Parent]) -> None:
     """Note what a version's manifest says that it comes from."""
-    for parent in parents:
-        insert_edge(db, child_id, parent, declared=True)
+    for parent in parents:  # one that was linked before is the manifest's from now on
+        _insert(db, child_id, parent, declared=True, otherwise="UPDATE SET digest = excluded.digest, declared = TRUE")
 
 
 class SqliteLineage:
@@ -58,28 +58,36 @@ class SqliteLineage:
     def link(self, name: str, version: str, parent: Parent) -> None:
         with self._connections.writing(durable=True) as db:
             id, model, registered_as = visible_id(db, name, version)
-            if insert_edge(db, id, parent, declared=False):
+            if link(db, id, parent):
                 record(db, "linked", model, registered_as, parent.relation, after=_told(parent))
 
     def unlink(self, name: str, version: str, parent: Parent) -> bool:
         with self._connections.writing(durable=True) as db:
             id, model, registered_as = visible_id(db, name, version)
-            deleted = db.execute(
-                f"DELETE FROM edges WHERE child_id = ? AND relation = {WORD} AND parent = ? AND version = ?"
-                " AND NOT declared",
-                (id, parent.relation, parent.name, parent.version or ""),
-            )
-            if deleted.rowcount:
+            is_gone = unlink(db, id, parent)
+            if is_gone:
                 record(db, "unlinked", model, registered_as, parent.relation, before=_told(parent))
-            return bool(deleted.rowcount)
+            return is_gone
 
 
-def insert_edge(db: sqlite3.Connection, child_id: int, parent: Parent, *, declared: bool) -> bool:
-    """Note one parent; False if it is noted already."""
+def link(db: sqlite3.Connection, child_id: int, parent: Parent) -> bool:
+    """Note a parent that no manifest names; False if it is noted already."""
+    return _insert(db, child_id, parent, declared=False, otherwise="NOTHING")
+
+
+def unlink(db: sqlite3.Connection, child_id: int | None, parent: Parent) -> bool:
+    """Take a link back; False if there is none, or it is the manifest's."""
+    query = (
+        f"DELETE FROM edges WHERE child_id = ? AND relation = {WORD} AND parent = ? AND version = ? AND NOT declared"
+    )
+    return bool(db.execute(query, (child_id, parent.relation, parent.name, parent.version or "")).rowcount)
+
+
+def _insert(db: sqlite3.Connection, child_id: int, parent: Parent, *, declared: bool, otherwise: str) -> bool:
     note_words(db, parent.relation)
     digest = None if parent.digest is None else bytes.fromhex(parent.digest)
     values = (child_id, parent.relation, parent.name, parent.version or "", digest, declared)
-    return bool(db.execute(_INSERT, values).rowcount)
+    return bool(db.execute(f"{_INSERT} {otherwise}", values).rowcount)
 
 
 def _told(parent: Parent) -> dict[str, str]:

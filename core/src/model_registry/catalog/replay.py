@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from model_registry.catalog.lineage import insert_edge
+from model_registry.catalog.lineage import link, unlink
 from model_registry.catalog.rows import WORD, note_words
 from model_registry.catalog.sqlite import known_model, raise_highest
 from model_registry.records import Parent
@@ -126,15 +126,11 @@ def _describe(db: sqlite3.Connection, model_id: int, change: Change) -> None:
 def _link(db: sqlite3.Connection, model_id: int, change: Change) -> None:
     id = _owner(db, model_id, change)
     if id is not None:
-        insert_edge(db, id, Parent(change["subject"], **change["after"]), declared=False)
+        link(db, id, Parent(change["subject"], **change["after"]))
 
 
 def _unlink(db: sqlite3.Connection, model_id: int, change: Change) -> None:
-    parent = Parent(change["subject"], **change["before"])
-    db.execute(
-        f"DELETE FROM edges WHERE child_id = ? AND relation = {WORD} AND parent = ? AND version = ? AND NOT declared",
-        (_owner(db, model_id, change), parent.relation, parent.name, parent.version or ""),
-    )
+    unlink(db, _owner(db, model_id, change), Parent(change["subject"], **change["before"]))
 
 
 def _owner(db: sqlite3.Connection, model_id: int, change: Change) -> int | None:

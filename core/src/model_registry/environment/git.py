@@ -38,9 +38,9 @@ def state() -> dict[str, Any] | None:
     """
     try:
         folder = Path.cwd()
-    except OSError:  # it was removed
+        directory = _git_directory(folder)
+    except OSError:  # it was removed, or is not to be looked into
         return None
-    directory = _git_directory(folder)
     if directory is None or not any(head := _head(directory)):
         return None
     return _ask(folder, head)

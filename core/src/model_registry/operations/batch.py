@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any
 
 from attrs import define, field
 
 from model_registry.bars import Bar, can_show
-from model_registry.clock import moment, now
 from model_registry.errors import InvalidOptionError
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of
+from model_registry.operations.register import register
 from model_registry.operations.remove import free, told
 from model_registry.operations.selection import Selected, Where, select
 from model_registry.progress import Listener, item_done
@@ -82,27 +82,18 @@ def showing(context: Context, progress: ProgressChoice) -> Iterator[None]:
         yield
 
 
-def register_many(
-    context: Context,
-    items: Iterable[Mapping[str, Any]],
-    register: Callable[..., ModelEntry],
-    progress: ProgressChoice,
-) -> BatchReport:
-    """See ``ModelRegistry.register_many``.
-
-    :param register: ``ModelRegistry.register_model``.
-    """
+def register_many(context: Context, items: Iterable[Mapping[str, Any]], progress: ProgressChoice) -> BatchReport:
+    """See ``ModelRegistry.register_many``."""
     batch = Batch("registered")
     count = len(items) if isinstance(items, Sized) else None
     with showing(context, progress), context.progress.operation("registering", items_total=count):
         for number, item in enumerate(items, start=1):
             with batch.one(_called(item, number)):
-                begun = moment(now())
-                entry = register(**item)
-                if entry.registered_at < begun:  # with exist_ok: it was there
-                    batch.skipped.append(entry)
-                else:
+                entry, is_new = register(context, **item)
+                if is_new:
                     batch.note([entry])
+                else:
+                    batch.skipped.append(entry)
     return batch.report()
 
 

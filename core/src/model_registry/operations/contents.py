@@ -12,6 +12,9 @@ from model_registry.operations.context import Context
 from model_registry.operations.stored import read_manifest
 from model_registry.records import FileRecord, ModelEntry, TensorRecord
 
+#: Of a tensor; numpy and torch have no more than 64.
+MOST_DIMENSIONS = 64
+
 
 @frozen
 class Contents:
@@ -68,10 +71,23 @@ def _problems(tensors: Sequence[TensorRecord], files: Mapping[str, FileRecord]) 
     names = set()
     for tensor in tensors:
         file = files.get(tensor.path)
-        if tensor.name in names:
+        if not _is_described(tensor):
+            yield tensor.name, "is not described by texts and whole numbers"
+        elif tensor.name in names:
             yield tensor.name, "is told twice"
         elif file is None:
             yield tensor.name, f"lies in {tensor.path!r:.200}, which is no file of the version"
         elif not (tensor.offset >= 0 and tensor.nbytes >= 0 and tensor.offset + tensor.nbytes <= file.size):
             yield tensor.name, f"lies outside of its file {tensor.path!r:.200}"
         names.add(tensor.name)
+
+
+def _is_described(tensor: TensorRecord) -> bool:
+    """Whether it says what it should: a plugin may take over what a file says."""
+    texts, numbers = (tensor.name, tensor.dtype, tensor.path), (*tensor.shape, tensor.offset, tensor.nbytes)
+    return (
+        all(isinstance(text, str) for text in texts)
+        and all(type(number) is int and abs(number) < 1 << 63 for number in numbers)
+        and all(size >= 0 for size in tensor.shape)
+        and len(tensor.shape) <= MOST_DIMENSIONS
+    )

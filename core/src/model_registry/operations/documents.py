@@ -7,6 +7,7 @@ from datetime import timedelta
 from attrs import frozen
 
 from model_registry import manifest, provenance
+from model_registry.actor import is_actor
 from model_registry.blobs import BlobStore
 from model_registry.catalog import VersionRow
 from model_registry.clock import EPOCH
@@ -73,5 +74,6 @@ def origin_of(sha256: str, size: int, found: provenance.Provenance) -> Origin:
     """What a provenance record of ``size`` bytes says."""
     facts = found.facts
     who = facts.get("actor") or "@".join(text for text in (facts.get("user"), facts.get("host")) if text)
+    actor = who if is_actor(who) else "unknown"
     blobs = ((sha256, size, ""), (*found.content, ""))
-    return Origin((found.registered_at - EPOCH) // timedelta(microseconds=1), who or "unknown", blobs)
+    return Origin((found.registered_at - EPOCH) // timedelta(microseconds=1), actor, blobs)

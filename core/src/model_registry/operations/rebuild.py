@@ -46,7 +46,8 @@ def rebuild(settings: Settings, *, force: bool) -> RebuildReport:
             hint="«model-registry rebuild --force» makes it anew all the same",
             path=str(path),
         )
-    with _workplace(path) as place, held(path):
+    # Held first: a collection waits then, and cannot take the workplace for a leftover.
+    with held(path), _workplace(path) as place:
         new = place / path.name
         bases = _bases(settings, path, place, folder, is_sound=problem is None)
         report = _write(new, bases, blobs, Backups(folder))

@@ -16,10 +16,11 @@ from model_registry.digests import sha256_of_bytes
 from model_registry.errors import UnsafeModelError, UnsupportedModelError, VersionExistsError
 from model_registry.files import StagedFiles
 from model_registry.names import check_model_name
-from model_registry.operations import metadata, options, policy
+from model_registry.operations import metadata, policy
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of
 from model_registry.operations.lease import Registration
+from model_registry.operations.options import require_known, split
 from model_registry.operations.parents import ParentLike, parents_of
 from model_registry.operations.rows import row_for
 from model_registry.operations.source import detect, size_of, source_of, unknown_format
@@ -43,25 +44,27 @@ class _Version:
 
 def register(
     context: Context,
+    /,
     name: str,
     model: Any,
-    model_format: str | None,
+    model_format: str | None = None,
     *,
-    version: str | None,
-    parent: ParentLike | Sequence[ParentLike],
-    exist_ok: bool,
-    weights_only: bool | None,
-    chosen: Mapping[str, Any],
-    given: Mapping[str, Any],
-) -> ModelEntry:
-    """See ``ModelRegistry.register_model``."""
+    version: str | None = None,
+    parent: ParentLike | Sequence[ParentLike] = (),
+    exist_ok: bool = False,
+    weights_only: bool | None = None,
+    options: Mapping[str, Any] | None = None,
+    **given: Any,
+) -> tuple[ModelEntry, bool]:
+    """See ``ModelRegistry.register_model``: the version, and whether it is new."""
     check_model_name(name)
     if version is not None:
         _require_free(context, name, check_version(version), exist_ok)
     parents = parents_of(context, parent)
     source = source_of(model)
     spec, described = _format_of(context, source, model_format, given)
-    options.require_known(chosen, spec.save_options, spec, "registering in")
+    chosen = options or {}
+    require_known(chosen, spec.save_options, spec, "registering in")
     request = _request(context, name, source, spec, {**described, **chosen}, weights_only)
     work = context.progress.operation(f"registering {name}", bytes_total=lambda: size_of(source))
     with work, Registration(context) as registration:
@@ -104,7 +107,7 @@ def _format_of(
 def _request(
     context: Context, name: str, source: Any, spec: FormatSpec, given: Mapping[str, Any], weights_only: bool | None
 ) -> SaveRequest:
-    chosen, described = options.split(given, spec.save_options)
+    chosen, described = split(given, spec.save_options)
     draft = metadata.build(name, "0", spec.id, described)
     if spec.open_options:
         chosen |= draft.extra
@@ -137,14 +140,14 @@ def _commit(
     members: Sequence[StagedFile],
     version: str | None,
     exist_ok: bool,
-) -> ModelEntry:
+) -> tuple[ModelEntry, bool]:
     for attempt in itertools.count(1):
         number = version or context.catalog.reserve_next_version(registration.lease, described.name)
         prepared = _prepare(context, registration, attrs.evolve(described, version=number), members)
         existing = _existing(context, prepared.row) if exist_ok else None
         if existing is not None:
             registration.secure(prepared.staged)  # puts back what was damaged or lost since
-            return existing
+            return existing, False
         try:
             registration.commit(prepared.row, prepared.staged)
             break
@@ -157,7 +160,7 @@ def _commit(
         "registered %s (%s, %d bytes) as sha256:%s", entry.reference, entry.metadata.format, entry.size, entry.digest
     )
     context.plugins.notify("registered", entry=entry)
-    return entry
+    return entry, True
 
 
 def _prepare(

@@ -31,6 +31,7 @@ MAX_DEPTH = 12
 MAX_TESTS = 100
 MAX_VALUES = 1000
 MAX_ORDERS = 8
+MAX_PATTERN = 1000
 
 _COMPARISONS = {"=": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _KEYWORDS = frozenset(
@@ -151,6 +152,9 @@ class _Parser:
             hint = "write 'mnist%': % stands for any text, _ for any character"
             raise self._mistake(f"expected a pattern in single quotes after 'like', found {token}", hint, token)
         pattern = str(token.value)
+        if len(pattern) > MAX_PATTERN:
+            hint = f"use at most {MAX_PATTERN:,}"
+            raise self._mistake(f"{len(pattern):,} characters are too many for a pattern", hint, token)
         if (len(pattern) - len(pattern.rstrip("\\"))) % 2:
             raise self._mistake(f"the pattern {token} ends amid an escape", "write \\\\ for a backslash", token)
         if kind is Kind.DIGEST:

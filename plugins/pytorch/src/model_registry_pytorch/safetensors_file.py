@@ -19,6 +19,7 @@ from attrs import frozen
 from model_registry import UnsafeModelError
 
 MAX_HEADER_BYTES = 100_000_000  # the limit of the safetensors library
+MOST_DIMENSIONS = 64  # torch makes no tensor of more
 ALIGNMENT = 64  # bytes: a cache line, and what torch gives its own allocations
 
 #: safetensors dtype: (name of the torch dtype, bytes per element)
@@ -148,7 +149,7 @@ def _span(name: str, raw: Any, label: str) -> tuple[int, int]:
     dtype, shape, offsets = raw["dtype"], raw["shape"], raw["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise _refusal(label, f"tensor {name!r} has the unknown dtype {dtype!r}")
-    if not (_naturals(shape) and _naturals(offsets) and len(offsets) == 2):
+    if not (_naturals(shape) and len(shape) <= MOST_DIMENSIONS and _naturals(offsets) and len(offsets) == 2):
         raise _refusal(label, f"tensor {name!r} has a malformed shape or data_offsets")
     start, stop = offsets
     if math.prod(shape) * DTYPES[dtype][1] != stop - start:
