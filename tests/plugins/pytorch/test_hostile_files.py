@@ -168,7 +168,7 @@ def hostile(tmp_path_factory):
         "rest": safetensors(folder / "rest.safetensors", {"a": floats(0, 4)}, bytes(12)),
         "wrong-shape": safetensors(folder / "wrong.safetensors", {"a": floats(0, 4, [1 << 40])}, bytes(4)),
         "negative": safetensors(folder / "negative.safetensors", {"a": floats(0, 4, [-1, -1])}, bytes(4)),
-        "deep": safetensors(folder / "deep.safetensors", {"a": floats(0, 4, [1] * 65)}, bytes(4)),
+        "deep": safetensors(folder / "dimensions.safetensors", {"a": floats(0, 4, [1] * 65)}, bytes(4)),
         "huge-header": safetensors(folder / "huge.safetensors", b"{}", length=1 << 62),
         "deep-header": safetensors(folder / "deep.safetensors", b'{"a":' + b"[" * 100_000),
         "twice": safetensors(folder / "twice.safetensors", b'{"a":{},"a":{}}'),
