@@ -1,0 +1,49 @@
+"""The records that cross a border: between caller and registry, core and plugin, catalog and core.
+
+All are immutable. Sizes are bytes unless a name says otherwise; ``*_mb`` are megabytes of 1,000,000 bytes.
+"""
+
+from __future__ import annotations
+
+from model_registry.records.contents import FileRecord, TensorRecord
+from model_registry.records.entry import LoadedModel, ModelEntry, SearchPage
+from model_registry.records.facts import Event, LineageNode
+from model_registry.records.formats import Conversion, Detection, FormatSpec, PluginInfo
+from model_registry.records.metadata import MEGABYTE, ModelMetadata, Parent
+from model_registry.records.reports import (
+    BatchFailure,
+    BatchReport,
+    CollectReport,
+    Finding,
+    ProgressReport,
+    RebuildReport,
+    RepairReport,
+)
+from model_registry.records.requests import ExportRequest, LoadRequest, SaveRequest
+
+__all__ = [
+    "MEGABYTE",
+    "BatchFailure",
+    "BatchReport",
+    "CollectReport",
+    "Conversion",
+    "Detection",
+    "Event",
+    "ExportRequest",
+    "FileRecord",
+    "Finding",
+    "FormatSpec",
+    "LineageNode",
+    "LoadRequest",
+    "LoadedModel",
+    "ModelEntry",
+    "ModelMetadata",
+    "Parent",
+    "PluginInfo",
+    "ProgressReport",
+    "RebuildReport",
+    "RepairReport",
+    "SaveRequest",
+    "SearchPage",
+    "TensorRecord",
+]

@@ -1,0 +1,72 @@
+"""What plugins are asked to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import field, frozen
+
+from model_registry.errors import PermissionRequiredError
+from model_registry.records.metadata import ModelMetadata
+
+
+@frozen
+class SaveRequest:
+    """What ``save`` is asked to do.
+
+    :param model: The object in memory, or a ``pathlib.Path`` to an existing file or folder.
+    :param format: The id of the format to store.
+    :param options: The keyword arguments named in the format's ``save_options``.
+    :param metadata: What the caller said of the model; read only.
+    :param code_allowed: The user permitted that code from the artifact runs. False almost always.
+    """
+
+    model: Any
+    format: str
+    options: Mapping[str, Any]
+    metadata: ModelMetadata
+    code_allowed: bool = False
+
+
+@frozen
+class LoadRequest:
+    """What ``load`` is asked to do.
+
+    :param format: The format of the stored version.
+    :param options: The keyword arguments named in the format's ``load_options``.
+    :param metadata: The version's metadata.
+    :param code_allowed: The user permitted that code from the artifact runs. False almost always.
+    """
+
+    format: str
+    options: Mapping[str, Any]
+    metadata: ModelMetadata
+    code_allowed: bool = False
+    _refuse: Callable[[str], Exception] | None = field(default=None, eq=False, repr=False, alias="refuse")
+
+    def require_code_permission(self, action: str) -> None:
+        """Raise PermissionRequiredError unless the user allowed that ``action`` runs code from the artifact."""
+        if not self.code_allowed:
+            raise (
+                PermissionRequiredError(f"{action} can execute code") if self._refuse is None else self._refuse(action)
+            )
+
+
+@frozen
+class ExportRequest:
+    """What ``export`` is asked to do.
+
+    :param source_format: The format of the stored version.
+    :param target_format: The format to write.
+    :param destination: A path that does not exist yet, in an existing folder: write a file or a folder there. The
+        core moves it into place when ``export`` returns, so that nothing half-written is ever seen.
+    :param options: The keyword arguments named in the target format's ``export_options``.
+    :param metadata: The version's metadata.
+    """
+
+    source_format: str
+    target_format: str
+    destination: Any
+    options: Mapping[str, Any]
+    metadata: ModelMetadata
