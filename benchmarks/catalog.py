@@ -21,7 +21,7 @@ from table import Row, milliseconds
 
 from model_registry import ModelRegistry
 from model_registry.catalog import VersionRow
-from model_registry.catalog.sqlite import insert
+from model_registry.catalog.inserting import insert
 
 TITLE = "Many versions"
 SEARCH = "metrics.accuracy >= 0.97 and tags = 'nightly' and name like 'team/model-1%' order by metrics.accuracy desc"

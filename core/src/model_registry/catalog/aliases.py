@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import frozen
 
-from model_registry.catalog import VersionRow
+from model_registry.catalog import VersionRow, actions
 from model_registry.catalog.connection import Connections
 from model_registry.catalog.history import record
 from model_registry.catalog.rows import SELECT, VISIBLE, id_of, one, row_of, visible_id
@@ -17,19 +17,15 @@ from model_registry.errors import ModelRegistryError, VersionNotFoundError
 from model_registry.names import name_key
 from model_registry.versions import check_version, sort_key
 
-SET, DELETED, UNDONE, ROLLED_BACK = "alias-set", "alias-deleted", "alias-undone", "alias-rolled-back"
-
 #: What an alias names, as the history tells it: the ``version`` and its ``digest``.
 Named = dict[str, Any]
 
 _NAMED = f"{SELECT} JOIN aliases a ON a.version_id = v.id WHERE m.key = ? AND a.key = ?"
 #: What was said of an alias, the oldest first.
-_TOLD = """
+_TOLD = f"""
     SELECT (SELECT word FROM words WHERE id = e.action), e.before, e.after FROM events e
     WHERE e.model_id = ? AND lower(e.subject) = ?
-        AND e.action IN (SELECT id FROM words WHERE word IN (
-            'alias-set', 'alias-deleted', 'alias-undone', 'alias-rolled-back'
-        ))
+        AND e.action IN (SELECT id FROM words WHERE word IN {actions.OF_ALIASES})
     ORDER BY e.id
 """
 
@@ -65,7 +61,7 @@ class SqliteAliases:
             _put(db, model, alias, id)
             after = _named(db, model, alias)
             if before != after:
-                record(db, SET, model, _version_of(after), alias, before=before, after=after)
+                record(db, actions.ALIAS_SET, model, _version_of(after), alias, before=before, after=after)
             return _row(db, id)
 
     def delete(self, name: str, alias: str) -> bool:
@@ -75,7 +71,7 @@ class SqliteAliases:
             if before is None:
                 return False
             db.execute("DELETE FROM aliases WHERE model_id = ? AND key = ?", (found[0], alias.lower()))
-            record(db, DELETED, found[0], _version_of(before), alias, before=before)
+            record(db, actions.ALIAS_DELETED, found[0], _version_of(before), alias, before=before)
             return True
 
     def undo(self, name: str, alias: str) -> VersionRow | None:
@@ -88,7 +84,7 @@ class SqliteAliases:
             id = None if before is None else _visible_with(db, name, before)
             if before is not None and id is None:
                 raise _not_there(name, alias, before)
-            return _go(db, model, alias, UNDONE, id, before)
+            return _go(db, model, alias, actions.ALIAS_UNDONE, id, before)
 
     def rollback(self, name: str, alias: str) -> VersionRow:
         with self._connections.writing(durable=True) as db:
@@ -98,7 +94,7 @@ class SqliteAliases:
             while trail is not None:
                 before, trail, steps = trail.before, trail.rest, steps + 1
                 id = None if before is None or before == now else _visible_with(db, name, before)
-                found = id and _go(db, model, alias, ROLLED_BACK, id, {**(before or {}), "steps": steps})
+                found = id and _go(db, model, alias, actions.ALIAS_ROLLED_BACK, id, {**(before or {}), "steps": steps})
                 if found:
                     return found
         raise _nothing(name, alias)
@@ -129,12 +125,12 @@ def _past(db: sqlite3.Connection, model_id: int, alias: str) -> tuple[list[_Done
     changes: list[_Done] = []
     trail: _Trail | None = None
     for action, before, after in db.execute(_TOLD, (model_id, alias.lower())):
-        if action == UNDONE:
+        if action == actions.ALIAS_UNDONE:
             trail = changes.pop().trail if changes else None
             continue
         named = _read(before)
         changes.append(_Done(named, trail))
-        if action == ROLLED_BACK:
+        if action == actions.ALIAS_ROLLED_BACK:
             steps = (_read(after) or {}).get("steps", 0)
             while trail is not None and steps > 0:
                 trail, steps = trail.rest, steps - 1
@@ -177,7 +173,7 @@ def forget(db: sqlite3.Connection, version_id: int) -> None:
     query = "SELECT model_id, alias FROM aliases WHERE version_id = ?"
     for model, alias in db.execute(query, (version_id,)).fetchall():
         before = _named(db, model, alias)
-        record(db, DELETED, model, _version_of(before), alias, before=before)
+        record(db, actions.ALIAS_DELETED, model, _version_of(before), alias, before=before)
 
 
 def _named(db: sqlite3.Connection, model_id: int, alias: str) -> Named | None:

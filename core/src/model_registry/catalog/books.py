@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
 
 from model_registry.catalog import VersionRow
+from model_registry.catalog.inserting import blobs_of, insert_blobs
 from model_registry.catalog.lineage import declare
 from model_registry.catalog.packing import pack
-from model_registry.catalog.rows import SELECT, WORD, note_words, row_of
-from model_registry.catalog.schema import note_labels, note_metrics
-from model_registry.catalog.sqlite import blobs_of, insert_blobs
+from model_registry.catalog.rows import SELECT, row_of
+from model_registry.catalog.searchable import note_labels, note_metrics, searchable
+from model_registry.catalog.words import WORD, note_words
 from model_registry.versions import is_prerelease, sort_key
 
 #: (sha256, size, path)
@@ -39,7 +38,7 @@ def differences(db: sqlite3.Connection, version_id: int, told: VersionRow) -> It
     if keys != (sort_key(told.version), is_prerelease(told.version)):
         yield ROW, "the catalog sorts it elsewhere than its version belongs"
     yield from _differing_references(blobs_of(db, version_id), told)
-    if _metrics(db, version_id) != _searchable(told):
+    if _metrics(db, version_id) != searchable(told.metrics):
         yield INDEX, "it is found by other metrics than it has"
     if _labels(db, version_id) != set(told.labels):
         yield INDEX, "it is found by other tags than it was registered with"
@@ -98,15 +97,6 @@ def _correct_references(db: sqlite3.Connection, version_id: int, told: VersionRo
         more = [blob for blob in known if blob[0] not in needed]
         db.execute("DELETE FROM version_blobs WHERE version_id = ?", (version_id,))
         insert_blobs(db, version_id, [*told.blobs, *more])
-
-
-def _searchable(told: VersionRow) -> dict[str, float]:
-    found = {}
-    for name, value in told.metrics.items():
-        with suppress(OverflowError):
-            if math.isfinite(float(value)):
-                found[name] = float(value)
-    return found
 
 
 def _metrics(db: sqlite3.Connection, version_id: int) -> dict[str, float]:

@@ -8,20 +8,20 @@ from itertools import islice
 from typing import Any
 
 from model_registry import actor
+from model_registry.catalog import actions
 from model_registry.catalog.connection import Connections
 from model_registry.catalog.facts import EventRow
-from model_registry.catalog.rows import WORD, note_words
+from model_registry.catalog.words import WORD, note_words
 from model_registry.clock import now
 from model_registry.forks import Connection
 from model_registry.names import name_key
 from model_registry.versions import sort_key
 
-REGISTERED, FORGOTTEN = "registered", "forgotten"
-
 _INSERT = f"""
-    INSERT INTO events (at, actor, action, model_id, version, subject, before, after)
-    VALUES (?, {WORD}, {WORD}, ?, ?, ?, ?, ?)
+    INSERT OR IGNORE INTO events (id, at, actor, action, model_id, version, subject, before, after)
+    VALUES (?, ?, {WORD}, {WORD}, ?, ?, ?, ?, ?)
 """
+_OF_ALIASES = f"(SELECT id FROM words WHERE word IN {actions.OF_ALIASES})"
 _SELECT = """
     SELECT e.id, e.at, (SELECT word FROM words WHERE id = e.actor), (SELECT word FROM words WHERE id = e.action),
         m.name, e.version, e.subject, e.before, e.after
@@ -45,13 +45,32 @@ def record(
     :param at: When, in microseconds; default: now.
     """
     who, at = actor.current(), now() if at is None else at
-    note_words(db, who, action)
-    values = (at, who, action, model_id, version, subject, _json(before), _json(after))
-    id = db.execute(_INSERT, values).lastrowid
+    id = insert_event(db, None, at, who, action, model_id, version, subject, before, after)
     if isinstance(db, Connection):
         name, digest = _about(db, action, model_id, version, before)
         change = {"id": id, "at": at, "actor": who, "action": action, "model": name, "version": version}
         db.told.append({**change, "digest": digest, "subject": subject, "before": before, "after": after})
+
+
+def insert_event(
+    db: sqlite3.Connection,
+    id: int | None,
+    at: int,
+    who: str,
+    action: str,
+    model_id: int,
+    version: str | None = None,
+    subject: str | None = None,
+    before: Any = None,
+    after: Any = None,
+) -> int | None:
+    """Write an event as it is given; its id.
+
+    :param id: None for the next one. One that is there already stays.
+    """
+    note_words(db, who, action)
+    values = (id, at, who, action, model_id, version, subject, _json(before), _json(after))
+    return db.execute(_INSERT, values).lastrowid
 
 
 def _about(
@@ -59,9 +78,9 @@ def _about(
 ) -> tuple[str, str | None]:
     """The name of a model, and the digest of its version: the visible one, else what was removed last."""
     (name,) = db.execute("SELECT name FROM models WHERE id = ?", (model_id,)).fetchone()
-    if action == FORGOTTEN:
+    if action == actions.FORGOTTEN:
         return name, before["digest"]
-    if version is None or action == REGISTERED:  # of which the blobs tell
+    if version is None or action == actions.REGISTERED:  # of which the blobs tell
         return name, None
     query = "SELECT lower(hex(digest)) FROM versions WHERE model_id = ? AND sort_key = ?"
     values = (model_id, sort_key(version))
@@ -92,7 +111,7 @@ class SqliteHistory:
             terms.append("e.model_id = (SELECT id FROM models WHERE key = ?)")
             values.append(name_key(name))
         if alias is not None:
-            terms.append("lower(e.subject) = ? AND e.action IN (SELECT id FROM words WHERE word LIKE 'alias-%')")
+            terms.append(f"lower(e.subject) = ? AND e.action IN {_OF_ALIASES}")
             values.append(alias.lower())
         if before is not None:
             terms.append("e.id < ?")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from model_registry.catalog import VersionRow
+from model_registry.catalog import VersionRow, actions
 from model_registry.catalog.connection import Connections
 from model_registry.catalog.history import record
-from model_registry.catalog.rows import COLUMNS, SELECT, WORD, id_of, note_words, one, row_of, visible_id
+from model_registry.catalog.rows import COLUMNS, SELECT, id_of, one, row_of, visible_id
+from model_registry.catalog.words import WORD, note_words
 from model_registry.names import name_key
 from model_registry.records import Parent
 from model_registry.versions import sort_key
@@ -59,14 +60,14 @@ class SqliteLineage:
         with self._connections.writing(durable=True) as db:
             id, model, registered_as = visible_id(db, name, version)
             if link(db, id, parent):
-                record(db, "linked", model, registered_as, parent.relation, after=_told(parent))
+                record(db, actions.LINKED, model, registered_as, parent.relation, after=_told(parent))
 
     def unlink(self, name: str, version: str, parent: Parent) -> bool:
         with self._connections.writing(durable=True) as db:
             id, model, registered_as = visible_id(db, name, version)
             is_gone = unlink(db, id, parent)
             if is_gone:
-                record(db, "unlinked", model, registered_as, parent.relation, before=_told(parent))
+                record(db, actions.UNLINKED, model, registered_as, parent.relation, before=_told(parent))
             return is_gone
 
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from attrs import frozen
 
-from model_registry.catalog import VersionRow
+from model_registry.catalog import VersionRow, actions
 from model_registry.catalog.books import correct
 from model_registry.catalog.connection import open_copy
-from model_registry.catalog.replay import apply, insert_event
-from model_registry.catalog.sqlite import insert
+from model_registry.catalog.history import insert_event
+from model_registry.catalog.inserting import insert
+from model_registry.catalog.replay import apply
 from model_registry.durable import copy, new_file, sync_file
 from model_registry.errors import StorageError
 from model_registry.names import name_key
@@ -123,11 +124,7 @@ class Rebuilding:
         :raises InvalidNameError: if its model is there under a name that differs by case.
         """
         model_id, version_id = insert(self._db, row)
-        insert_event(
-            self._db,
-            {"id": event, "at": row.registered_at, "actor": actor, "action": "registered", "version": row.version},
-            model_id,
-        )
+        insert_event(self._db, event, row.registered_at, actor, actions.REGISTERED, model_id, row.version)
         return KnownRow(version_id, row.name, row.version, row.digest, row.registered_at, None)
 
     def apply(self, change: Mapping[str, Any]) -> None:

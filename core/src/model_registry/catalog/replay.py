@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from model_registry.catalog import actions
+from model_registry.catalog.history import insert_event
+from model_registry.catalog.inserting import known_model, raise_highest
 from model_registry.catalog.lineage import link, unlink
-from model_registry.catalog.rows import WORD, note_words
-from model_registry.catalog.sqlite import known_model, raise_highest
+from model_registry.catalog.words import WORD, note_words
 from model_registry.records import Parent
 from model_registry.versions import sort_key
 
@@ -27,31 +28,8 @@ def apply(db: sqlite3.Connection, change: Change) -> None:
     action = _ACTIONS.get(change["action"])
     if action is not None:
         action(db, model_id, change)
-    insert_event(db, change, model_id)
-
-
-def insert_event(db: sqlite3.Connection, change: Change, model_id: int) -> None:
-    """Write an event, under the next id if it has none."""
-    note_words(db, change["actor"], change["action"])
-    db.execute(
-        "INSERT OR IGNORE INTO events (id, at, actor, action, model_id, version, subject, before, after)"
-        f" VALUES (?, ?, {WORD}, {WORD}, ?, ?, ?, ?, ?)",
-        (
-            change["id"],
-            change["at"],
-            change["actor"],
-            change["action"],
-            model_id,
-            change["version"],
-            change.get("subject"),
-            _json(change.get("before")),
-            _json(change.get("after")),
-        ),
-    )
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    known = (change[key] for key in ("version", "subject", "before", "after"))
+    insert_event(db, change["id"], change["at"], change["actor"], change["action"], model_id, *known)
 
 
 def _visible(db: sqlite3.Connection, model_id: int, version: str, digest: str | None) -> int | None:
@@ -139,16 +117,16 @@ def _owner(db: sqlite3.Connection, model_id: int, change: Change) -> int | None:
 
 
 _ACTIONS: Mapping[str, Callable[[sqlite3.Connection, int, Change], None]] = {
-    "removed": _remove,
-    "restored": _restore,
-    "forgotten": _forget,
-    "alias-set": _name,
-    "alias-deleted": _name,
-    "alias-undone": _name,
-    "alias-rolled-back": _name,
-    "tag-set": _tag,
-    "tag-deleted": _tag,
-    "described": _describe,
-    "linked": _link,
-    "unlinked": _unlink,
+    actions.REMOVED: _remove,
+    actions.RESTORED: _restore,
+    actions.FORGOTTEN: _forget,
+    actions.ALIAS_SET: _name,
+    actions.ALIAS_DELETED: _name,
+    actions.ALIAS_UNDONE: _name,
+    actions.ALIAS_ROLLED_BACK: _name,
+    actions.TAG_SET: _tag,
+    actions.TAG_DELETED: _tag,
+    actions.DESCRIBED: _describe,
+    actions.LINKED: _link,
+    actions.UNLINKED: _unlink,
 }

@@ -19,8 +19,6 @@ SELECT = f"SELECT {COLUMNS} FROM versions v JOIN models m ON m.id = v.model_id"
 #: The same, by name: CROSS JOIN keeps SQLite from starting with all versions, which it would then have to sort.
 SELECT_BY_NAME = f"SELECT {COLUMNS} FROM models m CROSS JOIN versions v ON m.id = v.model_id"
 VISIBLE = "m.key = ? AND v.removed_at IS NULL"
-#: The number of a word; no number, which matches nothing, for a word that occurs nowhere.
-WORD = "(SELECT id FROM words WHERE word = ?)"
 
 
 def row_of(values: Any) -> VersionRow:
@@ -37,11 +35,6 @@ def one(db: sqlite3.Connection, query: str, *values: object) -> VersionRow | Non
     """The only row of a query of ``COLUMNS``, if there is one."""
     found = db.execute(query, values).fetchone()
     return found and row_of(found)
-
-
-def note_words(db: sqlite3.Connection, *words: str) -> None:
-    """Make sure that the words have numbers."""
-    db.executemany("INSERT OR IGNORE INTO words (word) VALUES (?)", [(word,) for word in words])
 
 
 def visible_id(db: sqlite3.Connection, name: str, version: str) -> tuple[int, int, str]:

@@ -11,39 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import evolve
 
-from model_registry.catalog import LEASE_SECONDS, CatalogStats, Found, Place, VersionRow, aliases
+from model_registry.catalog import LEASE_SECONDS, CatalogStats, Found, Place, VersionRow, actions
 from model_registry.catalog.aliases import SqliteAliases
 from model_registry.catalog.connection import Connections
 from model_registry.catalog.facts import Upkeep
 from model_registry.catalog.history import SqliteHistory, record
-from model_registry.catalog.lineage import SqliteLineage, declare
-from model_registry.catalog.packing import pack
-from model_registry.catalog.rows import COLUMNS, SELECT, SELECT_BY_NAME, VISIBLE, WORD, note_words, one, row_of
-from model_registry.catalog.schema import LARGE, note_labels, note_metrics
+from model_registry.catalog.inserting import exists, insert
+from model_registry.catalog.lineage import SqliteLineage
+from model_registry.catalog.removing import collect, forget, matching, remove
+from model_registry.catalog.rows import SELECT, SELECT_BY_NAME, VISIBLE, one, row_of
+from model_registry.catalog.searchable import LARGE
 from model_registry.catalog.tags import SqliteDescriptions, SqliteTags
+from model_registry.catalog.words import WORD
 from model_registry.clock import now
-from model_registry.errors import InvalidNameError, RegistrationLostError, VersionExistsError
+from model_registry.errors import RegistrationLostError
 from model_registry.names import name_key
-from model_registry.versions import is_prerelease, next_version, sort_key
+from model_registry.versions import next_version, sort_key
 
 if TYPE_CHECKING:
     from model_registry.search import Query
 
-_RAISE_HIGHEST = "UPDATE models SET highest = ?, highest_key = ? WHERE id = ? AND coalesce(highest_key, '') < ?"
-#: Of several removals of one version, only the newest can be restored.
-_OLDER = """
-    SELECT id FROM versions WHERE removed_at IS NOT NULL
-        AND (model_id, sort_key) = (SELECT model_id, sort_key FROM versions WHERE id = ?)
-"""
-#: A version's id, its model's, and its row.
-_WITH_IDS = f"SELECT v.id, m.id, {COLUMNS} FROM versions v JOIN models m ON m.id = v.model_id"
-#: A blob's id by its digest: the index has the first six bytes, which tell it from nearly all others.
-_BLOB = "SELECT id FROM blobs WHERE substr(sha256, 1, 6) = substr(:sha256, 1, 6) AND sha256 = :sha256"
 _PATTERN = frozenset("*?[")
 #: Fewer than SQLite's limit of bound parameters.
 _BATCH = 500
-#: Blobs that are worth a thread of their own when they are deleted.
-_EACH = 8
 
 
 class SqliteCatalog:
@@ -93,13 +83,13 @@ class SqliteCatalog:
         with self._connections.writing(durable=True) as db:
             _require_lease(db.execute("DELETE FROM leases WHERE id = ?", (lease,)).rowcount)
             model_id, _ = insert(db, row)
-            record(db, "registered", model_id, row.version)
+            record(db, actions.REGISTERED, model_id, row.version)
 
     def release(self, lease: str, digests: Sequence[str] = (), delete: Callable[[str], int] = lambda sha256: 0) -> None:
         # Durable although it need not be: it overwrites what a failed commit may have left in the write-ahead log.
         with self._connections.writing(durable=True) as db:
             db.execute("DELETE FROM leases WHERE id = ?", (lease,))
-            _collect(db, digests, delete)  # within: on a full disk, only the room that this makes lets it commit
+            collect(db, digests, delete)  # within: on a full disk, only the room that this makes lets it commit
 
     # Looking
 
@@ -208,32 +198,32 @@ class SqliteCatalog:
 
     def remove(self, name: str, version: str | None, *, keep: bool) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
-            return _remove(db, _matching(db, VISIBLE, name, version), keep=keep)
+            return remove(db, matching(db, VISIBLE, name, version), keep=keep)
 
     def remove_all(self, versions: Iterable[tuple[str, str, str]], *, keep: bool) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
             found = []
             for name, version, digest in versions:
-                found += [each for each in _matching(db, VISIBLE, name, version) if each[2].digest == digest]
-            return _remove(db, found, keep=keep)
+                found += [each for each in matching(db, VISIBLE, name, version) if each[2].digest == digest]
+            return remove(db, found, keep=keep)
 
     def restore(self, name: str, version: str | None) -> list[VersionRow]:
         with self._connections.writing(durable=True) as db:
-            found = _matching(db, "m.key = ? AND v.removed_at IS NOT NULL", name, version)
+            found = matching(db, "m.key = ? AND v.removed_at IS NOT NULL", name, version)
             removed = list({sort_key(row.version): (id, model_id, row) for id, model_id, row in found}.values())
             for id, model_id, row in removed:
                 try:
                     db.execute("UPDATE versions SET removed_at = NULL WHERE id = ?", (id,))
                 except sqlite3.IntegrityError:
                     hint = "it was registered again since; remove that one first"
-                    raise _exists(db, row.name, row.version, hint) from None
-                record(db, "restored", model_id, row.version)
+                    raise exists(db, row.name, row.version, hint) from None
+                record(db, actions.RESTORED, model_id, row.version)
         return [evolve(row, removed_at=None) for _, _, row in removed]
 
     def purge(self, before: int) -> int:
         with self._connections.writing(durable=True) as db:
             found = [id for (id,) in db.execute("SELECT id FROM versions WHERE removed_at < ?", (before,))]
-            _forget(db, found)
+            forget(db, found)
         return len(found)
 
     # Collecting
@@ -256,7 +246,7 @@ class SqliteCatalog:
             # The blobs are unlinked inside the write transaction: a registration's claim, itself one, comes before it
             # (and protects the blob) or after it (and finds the blob gone).
             with self._connections.writing(durable=False) as db:
-                freed += _collect(db, batch, delete)
+                freed += collect(db, batch, delete)
         return len(freed), sum(freed)
 
     def listen(self, listener: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
@@ -274,28 +264,6 @@ class SqliteCatalog:
     def _one(self, query: str, *values: object) -> VersionRow | None:
         with self._connections.reading() as db:
             return one(db, query, *values)
-
-
-def insert(db: sqlite3.Connection, row: VersionRow) -> tuple[int, int]:
-    """Write a visible version, with all that is searched by; its model's id, and its own.
-
-    :raises VersionExistsError: if the model has a visible version that is equal by PEP 440.
-    :raises InvalidNameError: if the model exists under a name that differs by case.
-    """
-    model_id = _model_id(db, row.name)
-    version_id = _insert_version(db, model_id, row)
-    raise_highest(db, model_id, row.version)
-    insert_blobs(db, version_id, row.blobs)
-    note_metrics(db, version_id, row.metrics)
-    note_labels(db, version_id, row.labels)
-    declare(db, version_id, row.parents)
-    return model_id, version_id
-
-
-def raise_highest(db: sqlite3.Connection, model_id: int, version: str) -> None:
-    """Note that a model had this version: a number is never given twice."""
-    key = sort_key(version)
-    db.execute(_RAISE_HIGHEST, (version, key, model_id, key))
 
 
 def _named_like(name: str | None) -> tuple[str, str | None]:
@@ -330,139 +298,3 @@ def _highest_version(db: sqlite3.Connection, key: str) -> list[str]:
 def _reserved_versions(db: sqlite3.Connection, key: str, lease: str) -> list[str]:
     rows = db.execute("SELECT version FROM leases WHERE model_key = ? AND id != ?", (key, lease))
     return [version for (version,) in rows]
-
-
-def known_model(db: sqlite3.Connection, name: str) -> int:
-    """The id of a model, noted if it is new, in whichever case its name is."""
-    db.execute("INSERT OR IGNORE INTO models (name, key) VALUES (?, ?)", (name, name_key(name)))
-    found: int = db.execute("SELECT id FROM models WHERE key = ?", (name_key(name),)).fetchone()[0]
-    return found
-
-
-def _model_id(db: sqlite3.Connection, name: str) -> int:
-    key = name_key(name)
-    db.execute("INSERT OR IGNORE INTO models (name, key) VALUES (?, ?)", (name, key))
-    id, known_as = db.execute("SELECT id, name FROM models WHERE key = ?", (key,)).fetchone()
-    if known_as != name:
-        has_versions = db.execute("SELECT 1 FROM versions WHERE model_id = ? LIMIT 1", (id,)).fetchone()
-        if has_versions:
-            raise InvalidNameError(
-                f"model {name!r}: a model {known_as!r} exists, and names that differ only by case are one name",
-                hint=f"use {known_as!r}",
-                value=name,
-            )
-        db.execute("UPDATE models SET name = ? WHERE id = ?", (name, id))
-    found: int = id
-    return found
-
-
-def _insert_version(db: sqlite3.Connection, model_id: int, row: VersionRow) -> int:
-    note_words(db, row.format, row.model_type)
-    try:
-        inserted = db.execute(
-            "INSERT INTO versions (model_id, version, sort_key, prerelease, digest, format, model_type, size, metadata,"
-            f" registered_at) VALUES (?, ?, ?, ?, ?, {WORD}, {WORD}, ?, ?, ?)",
-            (
-                model_id,
-                row.version,
-                sort_key(row.version),
-                is_prerelease(row.version),
-                bytes.fromhex(row.digest),
-                row.format,
-                row.model_type,
-                row.size,
-                pack(row.metadata),
-                row.registered_at,
-            ),
-        )
-    except sqlite3.IntegrityError:
-        raise _exists(db, row.name, row.version, "versions are immutable: register another version") from None
-    return inserted.lastrowid or 0  # never None after an INSERT, which its type cannot say
-
-
-def _exists(db: sqlite3.Connection, name: str, version: str, hint: str) -> VersionExistsError:
-    existing = one(db, f"{SELECT} WHERE {VISIBLE} AND v.sort_key = ?", name_key(name), sort_key(version))
-    assert existing is not None  # noqa: S101  # the constraint that was broken says so
-    same = "" if existing.version == version else f" as {existing.version}, which PEP 440 calls equal"
-    return VersionExistsError(
-        f"{name}:{version} is registered already{same}",
-        hint=hint,
-        model=name,
-        version=existing.version,
-        digest=existing.digest,
-    )
-
-
-def insert_blobs(db: sqlite3.Connection, version_id: int, blobs: Iterable[tuple[str, int, str]]) -> None:
-    """Note that a version needs these blobs (sha256, size, path)."""
-    used = [{"sha256": bytes.fromhex(sha256), "size": size, "path": path} for sha256, size, path in blobs]
-    note_words(db, *(path for _, _, path in blobs))
-    db.executemany(f"INSERT INTO blobs (sha256, size) SELECT :sha256, :size WHERE NOT EXISTS ({_BLOB})", used)
-    db.executemany(
-        "INSERT OR IGNORE INTO version_blobs (version_id, blob_id, path)"
-        f" VALUES (:version, ({_BLOB}), (SELECT id FROM words WHERE word = :path))",
-        [{**each, "version": version_id} for each in used],
-    )
-
-
-def blobs_of(db: sqlite3.Connection, version_id: int) -> tuple[tuple[str, int, str], ...]:
-    """(sha256, size, path) of what a version needs."""
-    query = """
-        SELECT lower(hex(b.sha256)), b.size, (SELECT word FROM words WHERE id = vb.path)
-        FROM version_blobs vb JOIN blobs b ON b.id = vb.blob_id
-        WHERE vb.version_id = ? ORDER BY b.sha256
-    """
-    return tuple(db.execute(query, (version_id,)))
-
-
-def _matching(db: sqlite3.Connection, where: str, name: str, version: str | None) -> list[tuple[int, int, VersionRow]]:
-    """(its id, its model's id, the row) of the versions of a model, or of one."""
-    values = [name_key(name)]
-    if version is not None:
-        where += " AND v.sort_key = ?"
-        values.append(sort_key(version))
-    rows = db.execute(f"{_WITH_IDS} WHERE {where} ORDER BY v.sort_key, v.removed_at", values)
-    return [(id, model_id, row_of(row)) for id, model_id, *row in rows.fetchall()]
-
-
-def _remove(db: sqlite3.Connection, found: list[tuple[int, int, VersionRow]], *, keep: bool) -> list[VersionRow]:
-    """Hide what ``_matching`` found, or forget it."""
-    removed = []
-    removed_at = now() if keep else None
-    for id, model_id, row in found:
-        needed = () if keep else blobs_of(db, id)
-        if keep:
-            _forget(db, [older for (older,) in db.execute(_OLDER, (id,)).fetchall()])
-            db.execute("UPDATE versions SET removed_at = ? WHERE id = ?", (removed_at, id))
-        record(db, "removed", model_id, row.version, at=removed_at)
-        removed.append(evolve(row, removed_at=removed_at, blobs=needed))
-    if not keep:
-        _forget(db, [id for id, _, _ in found])
-    return removed
-
-
-def _forget(db: sqlite3.Connection, version_ids: list[int]) -> None:
-    """Delete versions for good; what hangs on them goes with them, and the history keeps what they were."""
-    query = "SELECT model_id, version, lower(hex(digest)) FROM versions WHERE id = ?"
-    for id in version_ids:
-        model_id, version, digest = db.execute(query, (id,)).fetchone()
-        aliases.forget(db, id)
-        record(db, "forgotten", model_id, version, before={"digest": digest})
-        db.execute("DELETE FROM versions WHERE id = ?", (id,))
-
-
-def _collect(db: sqlite3.Connection, digests: Iterable[str], delete: Callable[[str], int]) -> list[int]:
-    """Delete the blobs that nothing needs; the bytes of each."""
-    from model_registry import workers  # threads, which listing does without
-
-    garbage = [sha256 for sha256 in digests if not _is_needed(db, bytes.fromhex(sha256))]
-    freed: list[int] = []
-    # A file system waits more than it works when it deletes, but a few are gone before a thread has begun.
-    threads = min(4, 1 + len(garbage) // _EACH)
-    workers.share_out(lambda mine: freed.extend(map(delete, mine)), garbage, threads=threads)
-    return freed
-
-
-def _is_needed(db: sqlite3.Connection, sha256: bytes) -> bool:
-    query = f"SELECT EXISTS (SELECT 1 FROM claims WHERE sha256 = :sha256) OR EXISTS ({_BLOB})"
-    return bool(db.execute(query, {"sha256": sha256}).fetchone()[0])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from model_registry.catalog import VersionRow
+from model_registry.catalog import VersionRow, actions
 from model_registry.catalog.connection import Connections
 from model_registry.catalog.history import record
-from model_registry.catalog.rows import WORD, id_of, model_id, note_words, visible_id
+from model_registry.catalog.rows import id_of, model_id, visible_id
+from model_registry.catalog.words import WORD, note_words
 from model_registry.names import name_key
 
 _SORTED = "SELECT word, value FROM {table} JOIN words ON words.id = {table}.key WHERE {owner} = ? ORDER BY word"
@@ -38,7 +39,7 @@ class SqliteTags:
                 return
             note_words(db, key)
             db.execute(f"REPLACE INTO {table} ({owner}, key, value) VALUES (?, {WORD}, ?)", (id, key, value))
-            record(db, "tag-set", model, said, key, before=before, after=value)
+            record(db, actions.TAG_SET, model, said, key, before=before, after=value)
 
     def delete(self, name: str, version: str | None, key: str) -> bool:
         with self._connections.writing(durable=True) as db:
@@ -47,7 +48,7 @@ class SqliteTags:
             if before is None:
                 return False
             db.execute(f"DELETE FROM {table} WHERE {owner} = ? AND key = {WORD}", (id, key))
-            record(db, "tag-deleted", model, said, key, before=before)
+            record(db, actions.TAG_DELETED, model, said, key, before=before)
             return True
 
 
@@ -70,7 +71,7 @@ class SqliteDescriptions:
             before = db.execute(f"SELECT description FROM {table} WHERE id = ?", (id,)).fetchone()[0]
             if before != text:
                 db.execute(f"UPDATE {table} SET description = ? WHERE id = ?", (text, id))
-                record(db, "described", model, said, before=before, after=text)
+                record(db, actions.DESCRIBED, model, said, before=before, after=text)
 
 
 def _owner(db: sqlite3.Connection, name: str, version: str | None) -> tuple[str, str, int, int, str | None]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_registry import leases
 from model_registry.backups import Backups, stamp_at
+from model_registry.catalog import actions
 from model_registry.clock import DAY, now
 from model_registry.errors import StorageError
 
@@ -21,8 +22,6 @@ logger = logging.getLogger("model_registry")
 
 #: Seconds between two looks whether a backup is due.
 _LOOK_AGAIN = 600.0
-#: What the blobs tell.
-_REGISTERED = "registered"
 
 
 def backup(context: Context) -> Path:
@@ -57,7 +56,7 @@ class Keeper:
         self._is_behind = False
 
     def __call__(self, told: Sequence[Mapping[str, Any]]) -> None:
-        changes = [change for change in told if change["action"] != _REGISTERED]
+        changes = [change for change in told if change["action"] != actions.REGISTERED]  # of which the blobs tell
         try:
             # Changes may have been made before while backups were not enabled.
             is_due = self._is_due() or self._is_behind or (bool(changes) and self._backups.newest() is None)

@@ -9,6 +9,7 @@ from typing import Any
 from model_registry import canonical_json
 from model_registry.actor import MAX_ACTOR_LENGTH
 from model_registry.backups import Backups
+from model_registry.catalog import actions
 from model_registry.clock import moment
 from model_registry.digests import is_sha256
 from model_registry.errors import ModelRegistryError
@@ -110,20 +111,20 @@ def _of_a_description(change: Change) -> None:
 
 def _of_a_link(change: Change) -> None:
     _of_a_version({**change, "subject": None})
-    check_parent(Parent(change["subject"], **change["after" if change["action"] == "linked" else "before"]))
+    check_parent(Parent(change["subject"], **change["after" if change["action"] == actions.LINKED else "before"]))
 
 
 _CHECKS: Mapping[str, Callable[[Change], None]] = {
-    "removed": _of_a_version,
-    "restored": _of_a_version,
-    "forgotten": _of_a_version,
-    "alias-set": _of_an_alias,
-    "alias-deleted": _of_an_alias,
-    "alias-undone": _of_an_alias,
-    "alias-rolled-back": _of_a_rollback,
-    "tag-set": _of_a_tag,
-    "tag-deleted": _of_a_tag,
-    "described": _of_a_description,
-    "linked": _of_a_link,
-    "unlinked": _of_a_link,
+    actions.REMOVED: _of_a_version,
+    actions.RESTORED: _of_a_version,
+    actions.FORGOTTEN: _of_a_version,
+    actions.ALIAS_SET: _of_an_alias,
+    actions.ALIAS_DELETED: _of_an_alias,
+    actions.ALIAS_UNDONE: _of_an_alias,
+    actions.ALIAS_ROLLED_BACK: _of_a_rollback,
+    actions.TAG_SET: _of_a_tag,
+    actions.TAG_DELETED: _of_a_tag,
+    actions.DESCRIBED: _of_a_description,
+    actions.LINKED: _of_a_link,
+    actions.UNLINKED: _of_a_link,
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 from model_registry.backups import Backups
 from model_registry.blobs import BlobStore, open_blobs
-from model_registry.catalog import VersionRow, catalog_file
+from model_registry.catalog import VersionRow, actions, catalog_file
 from model_registry.catalog.connection import identity
 from model_registry.catalog.rebuilding import KnownRow, Rebuilding, rebuilding
 from model_registry.catalog.replacing import held, problem_of, replace
@@ -229,7 +229,7 @@ class _Rebuild:
 
     def _apply(self, change: Change) -> None:
         self._catalog.apply(change)
-        if change["action"] == "forgotten" and change["digest"] is not None:
+        if change["action"] == actions.FORGOTTEN and change["digest"] is not None:
             self._forgotten[change["digest"]] = change["at"]
 
     def _tell_missing(self, told: VersionRow) -> None:
