@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from attrs import field, frozen
 
-from model_registry.catalog.facts import Aliases, Descriptions, History, Lineage, Tags, Upkeep
+from model_registry.catalog.facts import Aliases, Descriptions, History, Lineage, Tags, Upkeep, VersionKey
 from model_registry.errors import ConfigurationError
 from model_registry.records import Parent
 
@@ -136,7 +136,7 @@ class Catalog(Protocol):
     def latest(self, name: str) -> VersionRow | None:
         """The highest visible version by PEP 440; a pre-release only if there is nothing else."""
 
-    def blobs_of(self, name: str, version: str, digest: str) -> tuple[tuple[str, int], ...]:
+    def blobs_of(self, version: VersionKey) -> tuple[tuple[str, int], ...]:
         """(sha256, size) of every blob that the version needs, also while it is removed; none if it was forgotten."""
 
     def blobs_of_size(self, size: int) -> list[str]:

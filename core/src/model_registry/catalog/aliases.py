@@ -10,6 +10,7 @@ from attrs import frozen
 
 from model_registry.catalog import VersionRow, actions
 from model_registry.catalog.connection import Connections
+from model_registry.catalog.facts import VersionKey
 from model_registry.catalog.history import record
 from model_registry.catalog.rows import SELECT, VISIBLE, id_of, one, row_of, visible_id
 from model_registry.digests import is_sha256
@@ -49,10 +50,10 @@ class SqliteAliases:
         with self._connections.reading() as db:
             return dict(db.execute(query, (name_key(name),)))
 
-    def of_version(self, row: VersionRow) -> tuple[str, ...]:
+    def of_version(self, version: VersionKey) -> tuple[str, ...]:
         with self._connections.reading() as db:
             query = "SELECT alias FROM aliases WHERE version_id = ? ORDER BY key"
-            return tuple(alias for (alias,) in db.execute(query, (id_of(db, row),)))
+            return tuple(alias for (alias,) in db.execute(query, (id_of(db, version),)))
 
     def set(self, name: str, alias: str, version: str) -> VersionRow:
         with self._connections.writing(durable=True) as db:

@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from model_registry.catalog import VersionRow
 
 
+class VersionKey(Protocol):
+    """What tells a version from every other: a row does, and so does an entry.
+
+    Its name and number alone do not: it may have been removed, and another registered in its place.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+
 @frozen
 class EventRow:
     """One change, as the catalog keeps it: see :class:`model_registry.records.Event`. ``at`` is microseconds in UTC."""
@@ -42,7 +58,7 @@ class Aliases(Protocol):
     def of_model(self, name: str) -> dict[str, str]:
         """Version by alias, also of removed versions, sorted by alias."""
 
-    def of_version(self, row: VersionRow) -> tuple[str, ...]:
+    def of_version(self, version: VersionKey) -> tuple[str, ...]:
         """The aliases of a version, visible or removed, sorted."""
 
     def set(self, name: str, alias: str, version: str) -> VersionRow:
@@ -70,7 +86,7 @@ class Aliases(Protocol):
 class Tags(Protocol):
     """Texts by key, of versions and of models."""
 
-    def of_version(self, row: VersionRow) -> dict[str, str]:
+    def of_version(self, version: VersionKey) -> dict[str, str]:
         """The tags of a version, visible or removed, sorted by key."""
 
     def of_model(self, name: str) -> dict[str, str]:
@@ -96,7 +112,7 @@ class Descriptions(Protocol):
 class Lineage(Protocol):
     """What versions come from. A parent is named, not pointed to: the child knows it when it is gone."""
 
-    def parents(self, row: VersionRow) -> list[Parent]:
+    def parents(self, version: VersionKey) -> list[Parent]:
         """What a version, visible or removed, comes from: by its manifest, then as linked."""
 
     def children(self, digest: str) -> list[tuple[str, VersionRow]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from model_registry.catalog import VersionRow, actions
 from model_registry.catalog.connection import Connections
+from model_registry.catalog.facts import VersionKey
 from model_registry.catalog.history import record
 from model_registry.catalog.rows import COLUMNS, SELECT, id_of, one, row_of, visible_id
 from model_registry.catalog.words import WORD, note_words
@@ -33,13 +34,13 @@ class SqliteLineage:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    def parents(self, row: VersionRow) -> list[Parent]:
+    def parents(self, version: VersionKey) -> list[Parent]:
         query = """
             SELECT (SELECT word FROM words WHERE id = relation) AS relation, parent, version, lower(hex(digest))
             FROM edges WHERE child_id = ? ORDER BY declared DESC, relation, parent, version
         """
         with self._connections.reading() as db:
-            rows = db.execute(query, (id_of(db, row),)).fetchall()
+            rows = db.execute(query, (id_of(db, version),)).fetchall()
         return [Parent(relation, name, version or None, digest or None) for relation, name, version, digest in rows]
 
     def children(self, digest: str) -> list[tuple[str, VersionRow]]:

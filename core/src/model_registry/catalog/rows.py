@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 from model_registry.catalog import VersionRow
+from model_registry.catalog.facts import VersionKey
 from model_registry.catalog.packing import unpack
 from model_registry.errors import ModelNotFoundError, VersionNotFoundError
 from model_registry.names import name_key
@@ -70,11 +71,12 @@ def model_id(db: sqlite3.Connection, name: str) -> int:
     return id
 
 
-def id_of(db: sqlite3.Connection, row: VersionRow) -> int | None:
-    """The id of a row that was read, visible or removed; None if it is gone."""
+def id_of(db: sqlite3.Connection, version: VersionKey) -> int | None:
+    """The id of a version, visible or removed; None if it is gone."""
     query = """
         SELECT v.id FROM versions v JOIN models m ON m.id = v.model_id
         WHERE m.key = ? AND v.sort_key = ? AND v.digest = ? ORDER BY v.removed_at IS NOT NULL, v.removed_at DESC LIMIT 1
     """
-    found = db.execute(query, (name_key(row.name), sort_key(row.version), bytes.fromhex(row.digest))).fetchone()
+    values = (name_key(version.name), sort_key(version.version), bytes.fromhex(version.digest))
+    found = db.execute(query, values).fetchone()
     return found and int(found[0])

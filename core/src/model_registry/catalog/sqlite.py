@@ -14,7 +14,7 @@ from attrs import evolve
 from model_registry.catalog import LEASE_SECONDS, CatalogStats, Found, Place, VersionRow, actions
 from model_registry.catalog.aliases import SqliteAliases
 from model_registry.catalog.connection import Connections
-from model_registry.catalog.facts import Upkeep
+from model_registry.catalog.facts import Upkeep, VersionKey
 from model_registry.catalog.history import SqliteHistory, record
 from model_registry.catalog.inserting import exists, insert
 from model_registry.catalog.lineage import SqliteLineage
@@ -110,7 +110,7 @@ class SqliteCatalog:
             found = db.execute(query, {"key": name_key(name)}).fetchone()
         return found and row_of(found)
 
-    def blobs_of(self, name: str, version: str, digest: str) -> tuple[tuple[str, int], ...]:
+    def blobs_of(self, version: VersionKey) -> tuple[tuple[str, int], ...]:
         query = """
             SELECT DISTINCT lower(hex(b.sha256)), b.size
             FROM models m JOIN versions v ON v.model_id = m.id
@@ -118,7 +118,8 @@ class SqliteCatalog:
             WHERE m.key = ? AND v.sort_key = ? AND v.digest = ?
         """
         with self._connections.reading() as db:
-            return tuple(db.execute(query, (name_key(name), sort_key(version), bytes.fromhex(digest))))
+            values = (name_key(version.name), sort_key(version.version), bytes.fromhex(version.digest))
+            return tuple(db.execute(query, values))
 
     def blobs_of_size(self, size: int) -> list[str]:
         query = f"SELECT lower(hex(sha256)) FROM blobs WHERE size = ? AND size >= {LARGE}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
-from model_registry.catalog import VersionRow, actions
+from model_registry.catalog import actions
 from model_registry.catalog.connection import Connections
+from model_registry.catalog.facts import VersionKey
 from model_registry.catalog.history import record
 from model_registry.catalog.rows import id_of, model_id, visible_id
 from model_registry.catalog.words import WORD, note_words
@@ -22,9 +23,9 @@ class SqliteTags:
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
 
-    def of_version(self, row: VersionRow) -> dict[str, str]:
+    def of_version(self, version: VersionKey) -> dict[str, str]:
         with self._connections.reading() as db:
-            return dict(db.execute(_OF_VERSION, (id_of(db, row),)))
+            return dict(db.execute(_OF_VERSION, (id_of(db, version),)))
 
     def of_model(self, name: str) -> dict[str, str]:
         with self._connections.reading() as db:

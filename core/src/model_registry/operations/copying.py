@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from model_registry.catalog import VersionRow
 from model_registry.errors import VersionExistsError
 from model_registry.names import check_alias
 from model_registry.operations import aliases, tags, transfer
@@ -81,25 +80,23 @@ def _foresee(source: Context, target: Context, selected: Selected, batch: Batch,
 def _add_facts(source: Context, target: Context, selected: Selected) -> None:
     """What was said of the version since it was registered, as far as the target says nothing else."""
     name, version = selected.name, selected.version
-    key = VersionRow(name, version, selected.digest, "", "", 0, "", 0)
-    present = target.catalog.tags.of_version(key)
-    for tag, value in source.catalog.tags.of_version(key).items():
+    present = target.catalog.tags.of_version(selected)
+    for tag, value in source.catalog.tags.of_version(selected).items():
         if tag not in present:
             tags.set_tag(target, name, tag, value, version)
     said, known = source.catalog.get(name, version), target.catalog.get(name, version)
     if said is not None and said.description is not None and known is not None and known.description is None:
         tags.describe(target, name, said.description, version)
-    linked = target.catalog.lineage.parents(key)
-    for parent in source.catalog.lineage.parents(key):
+    linked = target.catalog.lineage.parents(selected)
+    for parent in source.catalog.lineage.parents(selected):
         if parent not in linked:
             target.catalog.lineage.link(name, version, check_parent(parent))
 
 
 def _add_aliases(source: Context, target: Context, selected: Selected) -> None:
     """No alias of the target is moved."""
-    key = VersionRow(selected.name, selected.version, selected.digest, "", "", 0, "", 0)
     present = {alias.lower() for alias in target.catalog.aliases.of_model(selected.name)}
-    for alias in source.catalog.aliases.of_version(key):
+    for alias in source.catalog.aliases.of_version(selected):
         if alias.lower() not in present:
             aliases.set_alias(target, selected.name, check_alias(alias), selected.version)
 

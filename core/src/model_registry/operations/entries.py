@@ -151,13 +151,13 @@ class Inspector:
         return origin.environment_of(self.context, entry)
 
     def aliases(self, entry: ModelEntry) -> tuple[str, ...]:
-        return self.context.catalog.aliases.of_version(_key(entry))
+        return self.context.catalog.aliases.of_version(entry)
 
     def tags(self, entry: ModelEntry) -> dict[str, str]:
-        return self.context.catalog.tags.of_version(_key(entry))
+        return self.context.catalog.tags.of_version(entry)
 
     def parents(self, entry: ModelEntry) -> tuple[Parent, ...]:
-        return tuple(self.context.catalog.lineage.parents(_key(entry)))
+        return tuple(self.context.catalog.lineage.parents(entry))
 
     def verify(self, entry: ModelEntry) -> None:
         from model_registry.operations.stored import files_of
@@ -170,11 +170,6 @@ class Inspector:
 
         with self.context.progress.operation(f"verifying {entry.reference}", bytes_total=entry.size):
             return checksum(self.context, entry)
-
-
-def _key(entry: ModelEntry) -> VersionRow:
-    """As much of a row as the catalog needs to know which is meant."""
-    return VersionRow(entry.name, entry.version, entry.digest, "", "", 0, "", 0)
 
 
 def _reopen(settings: Settings) -> Inspector:

@@ -40,7 +40,7 @@ def environment_of(context: Context, entry: ModelEntry) -> dict[str, Any] | None
 def _records(context: Context, entry: ModelEntry) -> Iterator[Provenance]:
     """The provenance records among the blobs that the version needs and its manifest does not name."""
     named = {sha256 for sha256, _ in read_manifest(context, entry.digest, entry.reference).blobs()} | {entry.digest}
-    for sha256, _ in context.catalog.blobs_of(entry.name, entry.version, entry.digest):
+    for sha256, _ in context.catalog.blobs_of(entry):
         if sha256 not in named and (context.blobs.size(sha256) or 0) <= provenance.MOST_BYTES:
             record = provenance.read(_read(context, entry, sha256, provenance.MOST_BYTES), what=entry.reference)
             if record is not None and record.subject == entry.digest:

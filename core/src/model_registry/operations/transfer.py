@@ -182,7 +182,7 @@ def _uses(version: Version) -> Iterator[tuple[str, int, str]]:
 def _records(source: Context, entry: ModelEntry, named: set[str]) -> Iterator[tuple[str, int]]:
     """What the source keeps beside the version: records that refer to its manifest, and what these name."""
     others: dict[str, bytes] = {}
-    listed = source.catalog.blobs_of(entry.name, entry.version, entry.digest)
+    listed = source.catalog.blobs_of(entry)
     for sha256, _ in islice(listed, len(named) + _MOST_RECORDS):
         if sha256 in named or sha256 == entry.digest or not is_sha256(sha256):
             continue
