@@ -159,3 +159,13 @@ def test_what_cannot_be_compared(two: None, arguments: list[str], code: int, mes
     done = run("compare", *arguments)
     assert (done.code, done.out) == (code, "")
     assert done.err.startswith(message)
+
+
+def test_a_version_in_the_place_of_a_name_is_told_from_one() -> None:
+    register("m", "w uint8 a")
+    assert run("compare", "m", "1.0.0").err == (
+        "error: there is no model '1.0.0'\nhint: if the version 1.0.0 of m is meant, write m:1.0.0\n"
+    )
+    assert run("compare", "m", "2.0").err == (
+        "error: there is no model '2.0'\nhint: «model-registry list» shows all models\n"
+    )

@@ -44,3 +44,24 @@ def test_a_format_that_it_cannot_become(digits: Done) -> None:
     done = run("export", "digits", "1.0.0", "x", "--format", "onnx")
     assert done.code == 7
     assert "cannot be exported as 'onnx'" in done.err
+
+
+@pytest.mark.parametrize("said", [["digits", "1.0.0"], ["digits:1.0.0"], ["digits:latest"], ["digits", "@best"]])
+def test_the_version_is_said_in_either_way(digits: Done, said: list[str]) -> None:
+    run("alias", "set", "digits", "best")
+    assert run("export", *said, "copy.bin").code == 0
+    assert Path("copy.bin").is_file()
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (["digits", "copy.bin"], "a version and a path are needed; the latest version is digits:latest"),
+        (["digits", "1.0.0", "copy.bin", "more"], "'more' is one argument too many"),
+        (["digits:1.0.0", "1.0.1", "copy.bin"], "the version is given twice: '1.0.0' and '1.0.1'"),
+    ],
+)
+def test_a_version_must_be_said_once(digits: Done, said: list[str], message: str) -> None:
+    done = run("export", *said)
+    assert (done.code, done.err.splitlines()[0]) == (2, f"error: {message}")
+    assert not Path("copy.bin").exists()

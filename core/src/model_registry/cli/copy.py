@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Say what would be copied, and change nothing.")
 @click.pass_context
 def command(context: click.Context, target: str, where: str, aliases: bool, no_tags: bool, dry_run: bool) -> None:
-    """Copy versions into the registry at TARGET, which is made if it is missing.
+    """Copy versions into the registry at TARGET.
 
-    All versions, or those that the query WHERE finds. Every byte is verified, files that TARGET has are not read, and
-    versions that it has are skipped: what was interrupted is continued by running it again. Exits with the code of the
-    first failure.
+    All versions, or those that the query WHERE finds. TARGET is made if it is missing. Every byte is verified,
+    files that TARGET has are not read, and versions that it has are skipped: what was interrupted is continued by
+    running it again. Exits with the code of the first failure.
     """
     session = context.ensure_object(Session)
     registry = session.open()

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from model_registry.cli.assignments import OPTIONS, Pairs, keywords
-from model_registry.cli.names import complete_format, complete_name
+from model_registry.cli.names import complete_format
 from model_registry.cli.options import RegistryCommand
-from model_registry.cli.references import require_entry
+from model_registry.cli.references import name_argument, require_entry, split_reference
 from model_registry.cli.session import Session
 
 _TAKEN = frozenset({"self", "name", "version", "export_path", "export_format", "overwrite"})
 
 
 @click.command("export", cls=RegistryCommand)
-@click.argument("name", shell_complete=complete_name)
-@click.argument("version")
-@click.argument("path")
+@name_argument
+@click.argument("where", metavar="[VERSION] PATH", nargs=-1, required=True)
 @click.option(
     "--format",
     "export_format",
@@ -28,14 +29,21 @@ _TAKEN = frozenset({"self", "name", "version", "export_path", "export_format", "
 @click.option("--overwrite", is_flag=True, help="Replace what is at PATH.")
 @click.pass_obj
 def command(
-    session: Session, name: str, version: str, path: str, export_format: str | None, options: Pairs, overwrite: bool
+    session: Session, name: str, where: Sequence[str], export_format: str | None, options: Pairs, overwrite: bool
 ) -> None:
     """Write a version to a file or folder.
 
-    VERSION may be "latest". Without --format, and where PATH's suffix asks for no other, the files are written as they
-    were registered.
+    The version must be said, if only as "latest". Without --format, and where PATH's suffix asks for no other,
+    the files are written as they were registered.
     """
     given = keywords({"--option": options}, _TAKEN)
+    *versions, path = where
+    if len(versions) > 1:
+        raise click.UsageError(f"{path!r} is one argument too many", click.get_current_context())
+    name, version = split_reference(name, versions[0] if versions else None)
+    if version is None:  # else a path that was forgotten would be the version that is written to
+        message = f"a version and a path are needed; the latest version is {name}:latest"
+        raise click.UsageError(message, click.get_current_context())
     registry = session.open()
     entry = require_entry(registry, name, version)
     with session.working(f"exporting {entry.reference} …", registry):

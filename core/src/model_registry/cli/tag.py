@@ -22,6 +22,9 @@ def command(session: Session, name: str, assignments: Sequence[str], deleted: Se
 
     Sets the tags KEY to VALUE, and then prints all that it has. Without VERSION it is the model itself that is tagged.
     """
+    if assignments and "=" not in assignments[0] and ":" not in name:
+        hint = f"a version belongs to the name: {name}:{assignments[0]}"
+        raise click.UsageError(f"{assignments[0]!r} is not of the form KEY=VALUE; {hint}", click.get_current_context())
     pairs = [_pair(assignment) for assignment in assignments]
     name, version = split_reference(name, None)
     registry = session.open()
