@@ -44,11 +44,12 @@ def _one_by_one(folder: Path, scale: Scale) -> Iterator[Row]:
 
 
 def _at_once(folder: Path, scale: Scale) -> Iterator[Row]:
-    together, plain, alone = [], [], []
+    together, plain, alone, plain_alone = [], [], [], []
     for number in range(scale.pairs):
         alone.append(_run(1, PROCESSES * EACH, "registry", folder / f"alone{number}"))
         together.append(_run(PROCESSES, EACH, "registry", folder / f"together{number}"))
         plain.append(_run(PROCESSES, EACH, "floor", folder / f"plain{number}"))
+        plain_alone.append(_run(1, PROCESSES * EACH, "floor", folder / f"plain-alone{number}"))
         versions = ModelRegistry(folder / f"together{number}").list_models()
         if len(versions) != PROCESSES * EACH:
             raise AssertionError(f"{PROCESSES * EACH - len(versions)} registrations were lost")
@@ -57,6 +58,8 @@ def _at_once(folder: Path, scale: Scale) -> Iterator[Row]:
     yield ratio(what, found, 3, f"{median(together):.2f} s")
     found = median(a / b for a, b in zip(together, alone, strict=True))
     yield ratio(f"… ÷ one process registering all {PROCESSES * EACH}", found, 1)
+    found = median(a / b for a, b in zip(plain, plain_alone, strict=True))
+    yield Row(f"… plain writes of {PROCESSES} processes ÷ those of one", f"{found:.2f}")
 
 
 def _run(processes: int, each: int, what: str, folder: Path) -> float:

@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SUBJECTS = {
     "registering": 4,
     "loading": 6,
-    "small_models": 6,
+    "small_models": 7,
     "deduplication": 2,
     "comparing": 3,
     "command_line": 4,

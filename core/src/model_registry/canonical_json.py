@@ -21,16 +21,14 @@ def dump(value: Any) -> bytes:
         raise InvalidMetadataError(f"not representable as JSON: {error}", field=None) from error
 
 
-def load(data: bytes, *, what: str) -> Any:
-    """Parse JSON from a file nobody trusts.
+def load(data: bytes | str, *, what: str) -> Any:
+    """Parse JSON, in UTF-8, from a file nobody trusts.
 
     :param what: Names the file in the error.
     :raises UnsafeModelError: if it is no JSON, repeats a key, or nests too deep.
     """
     try:
-        return json.loads(
-            data, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant, parse_float=_finite
-        )
+        return _DECODER.decode(data if isinstance(data, str) else data.decode())
     except (ValueError, RecursionError) as error:
         reason = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise UnsafeModelError(f"{what} is not the JSON it should be: {reason}", path=what) from error
@@ -50,3 +48,6 @@ def _finite(digits: str) -> float:
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON number")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_refuse_constant, parse_float=_finite)

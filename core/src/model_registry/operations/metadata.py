@@ -74,8 +74,7 @@ def read(document: str | bytes, *, what: str) -> ModelMetadata:
 
     :raises UnsafeModelError: if it is not one, or of a newer schema.
     """
-    data = document.encode() if isinstance(document, str) else document
-    content = canonical_json.load(data, what=f"metadata of {what}")
+    content = canonical_json.load(document, what=f"metadata of {what}")
     try:
         if content["schemaVersion"] != SCHEMA_VERSION:
             raise ValueError(f"schema version {content['schemaVersion']}; upgrade model-registry-core")
