@@ -177,9 +177,11 @@ class TestIntegrity:
         assert blobs.is_intact(SHA256, len(DATA))
 
     def test_is_not_remembered_of_a_file_that_may_be_changing(
-        self, blobs: LocalBlobs, blob: Path, hashed: list[Path]
+        self, blobs: LocalBlobs, blob: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        blob.chmod(0o440)  # changes it now
+        blob.chmod(0o440)
+        moments_later = blob.stat().st_ctime_ns + 10_000_000
+        monkeypatch.setattr("time.time_ns", lambda: moments_later)  # however busy the machine is
         assert blobs.is_intact(SHA256, len(DATA))
         assert Fingerprints(blobs.root / "fingerprints.sqlite").get(SHA256) is None
 

@@ -260,8 +260,9 @@ def problems_of(connection: sqlite3.Connection) -> list[str]:
 
 
 def _schema(connection: sqlite3.Connection) -> set[tuple[str, ...]]:
+    """What there is, and by which statement, however that was broken into lines."""
     query = "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-    return set(connection.execute(query))
+    return {(type, name, table, " ".join(str(sql).split())) for type, name, table, sql in connection.execute(query)}
 
 
 @lru_cache(maxsize=1)
