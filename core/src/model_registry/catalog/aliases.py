@@ -184,7 +184,7 @@ def _named(db: sqlite3.Connection, model_id: int, alias: str) -> Named | None:
         WHERE a.model_id = ? AND a.key = ?
     """
     found = db.execute(query, (model_id, alias.lower())).fetchone()
-    return found and {"version": found[0], "digest": found[1]}
+    return found and {"version": str(found[0]), "digest": found[1]}
 
 
 def _version_of(named: Named | None) -> str | None:

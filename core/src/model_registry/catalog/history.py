@@ -17,6 +17,9 @@ from model_registry.forks import Connection
 from model_registry.names import name_key
 from model_registry.versions import sort_key
 
+#: Microseconds of the year 9999.
+_LATEST = 250_000 * 1_000_000_000_000
+
 _INSERT = f"""
     INSERT OR IGNORE INTO events (id, at, actor, action, model_id, version, subject, before, after)
     VALUES (?, ?, {WORD}, {WORD}, ?, ?, ?, ?, ?)
@@ -45,6 +48,7 @@ def record(
     :param at: When, in microseconds; default: now.
     """
     who, at = actor.current(), now() if at is None else at
+    version = _text(version)  # of a row that somebody may have forged
     id = insert_event(db, None, at, who, action, model_id, version, subject, before, after)
     if isinstance(db, Connection):
         name, digest = _about(db, action, model_id, version, before)
@@ -79,15 +83,15 @@ def _about(
     """The name of a model, and the digest of its version: the visible one, else what was removed last."""
     (name,) = db.execute("SELECT name FROM models WHERE id = ?", (model_id,)).fetchone()
     if action == actions.FORGOTTEN:
-        return name, before["digest"]
+        return str(name), before["digest"]
     if version is None or action == actions.REGISTERED:  # of which the blobs tell
-        return name, None
+        return str(name), None
     query = "SELECT lower(hex(digest)) FROM versions WHERE model_id = ? AND sort_key = ?"
     values = (model_id, sort_key(version))
     visible = db.execute(f"{query} AND removed_at IS NULL", values).fetchone()
     removed = f"{query} AND removed_at IS NOT NULL ORDER BY removed_at DESC LIMIT 1"
     found = visible or db.execute(removed, values).fetchone()
-    return name, found and found[0]
+    return str(name), found and found[0]
 
 
 class SqliteHistory:
@@ -134,6 +138,20 @@ def _json(value: Any) -> str | None:
 
 
 def _event(row: Any) -> EventRow:
-    id, at, who, action, model, version, subject, *told = row
-    before, after = (value and json.loads(value) for value in told)
-    return EventRow(id, at, who, action, model, version, subject, before, after)
+    """As much of an event as can be read, if somebody forged it."""
+    id, at, who, action, model, version, subject, before, after = row
+    when = at if type(at) is int and abs(at) < _LATEST else 0
+    return EventRow(
+        id, when, str(who), str(action), str(model), _text(version), _text(subject), _told(before), _told(after)
+    )
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _told(text: Any) -> Any:
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return None

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from model_registry.catalog import VersionRow
 from model_registry.catalog.lineage import declare
 from model_registry.catalog.packing import pack
-from model_registry.catalog.rows import SELECT, VISIBLE, one
+from model_registry.catalog.rows import IS_DIGEST, SELECT, VISIBLE, one
 from model_registry.catalog.searchable import note_labels, note_metrics
 from model_registry.catalog.words import WORD, note_words
 from model_registry.errors import InvalidNameError, VersionExistsError
@@ -118,9 +118,9 @@ def insert_blobs(db: sqlite3.Connection, version_id: int, blobs: Iterable[tuple[
 
 def blobs_of(db: sqlite3.Connection, version_id: int) -> tuple[tuple[str, int, str], ...]:
     """(sha256, size, path) of what a version needs."""
-    query = """
+    query = f"""
         SELECT lower(hex(b.sha256)), b.size, (SELECT word FROM words WHERE id = vb.path)
         FROM version_blobs vb JOIN blobs b ON b.id = vb.blob_id
-        WHERE vb.version_id = ? ORDER BY b.sha256
+        WHERE vb.version_id = ? AND {IS_DIGEST} ORDER BY b.sha256
     """
     return tuple(db.execute(query, (version_id,)))

@@ -19,6 +19,8 @@ COLUMNS = """
 SELECT = f"SELECT {COLUMNS} FROM versions v JOIN models m ON m.id = v.model_id"
 #: The same, by name: CROSS JOIN keeps SQLite from starting with all versions, which it would then have to sort.
 SELECT_BY_NAME = f"SELECT {COLUMNS} FROM models m CROSS JOIN versions v ON m.id = v.model_id"
+#: What a blob's digest is, unless somebody forged its row.
+IS_DIGEST = "typeof(b.sha256) = 'blob' AND length(b.sha256) = 32"
 VISIBLE = "m.key = ? AND v.removed_at IS NULL"
 
 

@@ -19,7 +19,7 @@ from model_registry.catalog.history import SqliteHistory, record
 from model_registry.catalog.inserting import exists, insert
 from model_registry.catalog.lineage import SqliteLineage
 from model_registry.catalog.removing import collect, forget, matching, remove
-from model_registry.catalog.rows import SELECT, SELECT_BY_NAME, VISIBLE, one, row_of
+from model_registry.catalog.rows import IS_DIGEST, SELECT, SELECT_BY_NAME, VISIBLE, one, row_of
 from model_registry.catalog.searchable import LARGE
 from model_registry.catalog.tags import SqliteDescriptions, SqliteTags
 from model_registry.catalog.words import WORD
@@ -111,18 +111,18 @@ class SqliteCatalog:
         return found and row_of(found)
 
     def blobs_of(self, version: VersionKey) -> tuple[tuple[str, int], ...]:
-        query = """
+        query = f"""
             SELECT DISTINCT lower(hex(b.sha256)), b.size
             FROM models m JOIN versions v ON v.model_id = m.id
             JOIN version_blobs vb ON vb.version_id = v.id JOIN blobs b ON b.id = vb.blob_id
-            WHERE m.key = ? AND v.sort_key = ? AND v.digest = ?
+            WHERE m.key = ? AND v.sort_key = ? AND v.digest = ? AND {IS_DIGEST}
         """
         with self._connections.reading() as db:
             values = (name_key(version.name), sort_key(version.version), bytes.fromhex(version.digest))
             return tuple(db.execute(query, values))
 
     def blobs_of_size(self, size: int) -> list[str]:
-        query = f"SELECT lower(hex(sha256)) FROM blobs WHERE size = ? AND size >= {LARGE}"
+        query = f"SELECT lower(hex(b.sha256)) FROM blobs b WHERE size = ? AND size >= {LARGE} AND {IS_DIGEST}"
         with self._connections.reading() as db:
             return [sha256 for (sha256,) in db.execute(query, (size,))]
 
@@ -260,7 +260,7 @@ class SqliteCatalog:
 
     def references(self) -> Iterator[tuple[str, int]]:
         with self._connections.reading() as db:
-            yield from db.execute("SELECT lower(hex(sha256)), size FROM blobs").fetchall()
+            yield from db.execute(f"SELECT lower(hex(b.sha256)), b.size FROM blobs b WHERE {IS_DIGEST}").fetchall()
 
     def _one(self, query: str, *values: object) -> VersionRow | None:
         with self._connections.reading() as db:

@@ -12,6 +12,7 @@ _PAGE = 256
 _MISCOUNTED = "SELECT id FROM blobs WHERE uses != (SELECT count(*) FROM version_blobs WHERE blob_id = blobs.id)"
 #: (table, what its rows hang on that is gone)
 _DANGLING = (
+    ("blobs", "typeof(sha256) != 'blob' OR length(sha256) != 32"),  # which is no blob's digest
     ("version_blobs", "blob_id NOT IN (SELECT id FROM blobs)"),
     *(
         (table, "version_id NOT IN (SELECT id FROM versions)")

@@ -56,5 +56,5 @@ def _value(value: Any) -> str:
     if isinstance(value, dict):
         if "name" in value:
             return str(value["name"]) + (f":{value['version']}" if "version" in value else "")
-        return str(value.get("version") or f"{value.get('digest', '')[:12]}")
+        return str(value.get("version") or f"{value.get('digest', '')}"[:12])
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)

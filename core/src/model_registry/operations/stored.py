@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from model_registry import manifest, workers
 from model_registry.blobs import BlobStore
-from model_registry.digests import sha256_of_bytes
-from model_registry.errors import IntegrityError
+from model_registry.digests import is_sha256, sha256_of_bytes
+from model_registry.errors import IntegrityError, UnsafeModelError
 from model_registry.files import REPAIR, StoredFiles
 from model_registry.manifest import Manifest
 from model_registry.operations.context import Context
@@ -23,7 +23,12 @@ def read_manifest(context: Context, digest: str, reference: str) -> Manifest:
 
 
 def manifest_bytes(blobs: BlobStore, digest: str, reference: str) -> bytes:
-    """:raises IntegrityError: if the manifest is gone or does not have its digest."""
+    """:raises IntegrityError: if the manifest is gone or does not have its digest.
+    :raises UnsafeModelError: if no manifest can have that digest.
+    """
+    if not is_sha256(digest):
+        hint = "the catalog was changed; «model-registry rebuild --force» makes it anew"
+        raise UnsafeModelError(f"{reference}: the digest of its manifest is {digest!r:.80}", hint=hint, path=reference)
     data = blobs.read(digest, _MOST_MANIFEST_BYTES)
     if data is None:
         state = "is missing" if blobs.size(digest) is None else "was changed"
