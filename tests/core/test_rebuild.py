@@ -397,6 +397,19 @@ class TestHostile:
         assert report.findings
         assert snapshot(open_registry(tmp_path)) == before
 
+    def test_a_file_without_end_is_read_up_to_a_limit(self, tmp_path: Path) -> None:
+        registry = open_registry(tmp_path)
+        register(registry, "m", "one")
+        registry.set_tag("m", "good", "1")
+        before = snapshot(registry)
+        (changes,) = (tmp_path / "backups").glob("changes-*")
+        with changes.open("ab") as file:
+            file.truncate(1 << 40)  # of zeros, which take no room
+        lose(tmp_path)
+        report = ModelRegistry.rebuild(tmp_path)
+        assert {finding.code for finding in report.findings} == {"change-unreadable"}
+        assert snapshot(open_registry(tmp_path)) == before
+
 
 @pytest.fixture(scope="module")
 def children() -> Iterator[Children]:

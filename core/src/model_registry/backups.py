@@ -31,6 +31,8 @@ KEPT = 3
 _NAME = re.compile(r"(catalog|changes)-([0-9]{8}T[0-9]{12}Z)\.(?:sqlite|jsonl)")
 #: Bytes of a line; ours have at most two descriptions of a change, each of 100,000 characters of six bytes.
 _LONGEST_LINE = 4 << 20
+#: Bytes of a file that are read: changes of one day, a thousand times over.
+_MOST_BYTES = 1 << 28
 
 
 class Backups:
@@ -96,6 +98,9 @@ class Backups:
                     number += 1
                     if line.strip():
                         yield path.name, number, line
+                    if file.tell() > _MOST_BYTES:
+                        yield path.name, number + 1, f"the rest, behind {_MOST_BYTES:,} bytes".encode()
+                        break
 
     def _current(self) -> Path:
         """The file for new changes: that of the changes since the newest backup."""
