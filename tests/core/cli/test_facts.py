@@ -69,6 +69,9 @@ def test_lineage_is_linked_and_drawn() -> None:
     assert "Became\n  digits:1.0.1  derived" in shown(run("lineage", "digits:1.0.0"))
     document = run("lineage", "digits", "--json").document
     assert document["parents"][0]["parents"][0]["name"] == "mnist"
+    assert "Became\n  digits:1.0.1  derived" in shown(run("show", "digits:1.0.0"))
+    (child,) = run("show", "digits:1.0.0", "--json").document["children"]
+    assert (child["relation"], child["name"], child["version"]) == ("derived", "digits", "1.0.1")
     assert run("link", "digits:1.0.0", "digits:1.0.1").code == 2  # a circle
     assert shown(run("link", "digits:1.0.1", "digits:1.0.0", "--remove")) == "taken back\n"
 

@@ -6,7 +6,8 @@
                   ``implementation``, ``platform``, ``machine``, ``packages``, ``git``, ``command``; both null where
                   they are not known, or damaged; ``tensors``: a list of ``name``, ``dtype``, ``shape``,
                   ``path``, ``offset``, ``nbytes``, or null if they cannot be read; ``description``, ``aliases``,
-                  ``tags`` and ``parents`` as they are now; ``model``: ``description`` and ``tags`` of the model itself
+                  ``tags`` and ``parents`` as they are now; ``children``: what comes from it, a list like ``parents``;
+                  ``model``: ``description`` and ``tags`` of the model itself
 ``compare``       ``a``, ``b``: each a *version*; ``identical``; ``metadata``, ``environment``, ``modules``: lists of
                   ``key``, ``a``, ``b``; ``metrics``: a list of ``name``, ``a``, ``b``, ``delta``; ``files``: a list of
                   ``path``, ``status``, ``a``, ``b``; ``tensors``: a list of ``name``, ``status``, ``a``, ``b``,

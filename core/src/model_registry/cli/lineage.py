@@ -15,7 +15,8 @@ from model_registry.records import LineageNode
 if TYPE_CHECKING:
     from model_registry.cli.screen import Branch
 
-_STATES = {"visible": "", "removed": " (removed)", "unknown": " (not here)"}
+#: What is said of a version in a lineage, behind its relation.
+STATES = {"visible": "", "removed": " (removed)", "unknown": " (not here)"}
 
 
 @click.command("lineage", cls=RegistryCommand)
@@ -46,7 +47,7 @@ def command(session: Session, name: str, version: str | None, depth: int) -> Non
 def _branches(nodes: Sequence[LineageNode], further: Callable[[LineageNode], Sequence[LineageNode]]) -> list[Branch]:
     def branch(node: LineageNode) -> Branch:
         again = ", see above" if node.repeated else ""
-        text = f"{node.reference}  {node.parent.relation}{_STATES[node.state]}{again}"
+        text = f"{node.reference}  {node.parent.relation}{STATES[node.state]}{again}"
         return text, [branch(each) for each in further(node)]
 
     return [branch(node) for node in nodes]

@@ -9,10 +9,11 @@ from typing import Any
 import attrs
 
 from model_registry.cli.layers import Layer, layers_of
+from model_registry.cli.lineage import STATES
 from model_registry.cli.screen import Screen
 from model_registry.cli.text import count_text, moment_text, plural, size_text, value_text
 from model_registry.errors import ModelRegistryError
-from model_registry.records import ModelEntry, ModelMetadata, TensorRecord
+from model_registry.records import LineageNode, ModelEntry, ModelMetadata, TensorRecord
 
 #: Fields of the metadata that have a place of their own on the page.
 _PLACED = frozenset(
@@ -25,11 +26,17 @@ _LONGEST = 400  # characters of one value of extra; --json gives them all
 
 
 def show_page(
-    entry: ModelEntry, model: Mapping[str, Any], tensors: Sequence[TensorRecord], problem: str, screen: Screen
+    entry: ModelEntry,
+    model: Mapping[str, Any],
+    children: Sequence[LineageNode],
+    tensors: Sequence[TensorRecord],
+    problem: str,
+    screen: Screen,
 ) -> None:
     """Print it.
 
     :param model: The ``description`` and the ``tags`` of the model itself.
+    :param children: What comes from the version.
     :param problem: Why the tensors cannot be read, if so.
     """
     metadata, extra = entry.metadata, dict(entry.metadata.extra)
@@ -45,6 +52,8 @@ def show_page(
     _section(screen, "Layers", {name: count_text(count) for name, count in layers.items()})
     _section(screen, "Extra", {name: value_text(value, _LONGEST) for name, value in extra.items()})
     _section(screen, "Comes from", {parent.reference: parent.relation for parent in entry.parents})
+    became = {child.reference: f"{child.parent.relation}{STATES[child.state]}" for child in children}
+    _section(screen, "Became", became)
     _section(screen, "Environment", _surroundings(entry))
     screen.heading("Files")
     screen.table(

@@ -22,12 +22,14 @@ def command(session: Session, name: str, version: str | None) -> None:
     registry = session.open()
     entry = require_entry(registry, *split_reference(name, version))
     model = {"description": registry.description(entry.name), "tags": registry.tags(entry.name)}
-    files = entry.files
+    files, children = entry.files, registry.lineage(entry.name, entry.version, depth=1).children
     with session.working(f"reading {entry.reference} …"):
         tensors, problem = readable_tensors(entry)
     if session.json:
-        told = {"files": files, "tensors": None if problem else tensors, "model": model}
-        return session.emit({**version_document(entry), **facts_document(entry), **origin_document(entry), **told})
+        contents = {"files": files, "tensors": None if problem else tensors}
+        around = {"children": [child.parent for child in children], "model": model}
+        documents = (version_document(entry), facts_document(entry), origin_document(entry), contents, around)
+        return session.emit({key: value for document in documents for key, value in document.items()})
     from model_registry.cli.page import show_page  # not for programs: it needs rich
 
-    return show_page(entry, model, tensors, problem, session.screen())
+    return show_page(entry, model, children, tensors, problem, session.screen())
