@@ -18,8 +18,6 @@ from model_registry import (
     VersionExistsError,
 )
 
-searching = pytest.mark.skipif(not hasattr(ModelRegistry, "search"), reason="this core has no search")
-
 
 def items(*labels: str) -> list[dict[str, Any]]:
     return [{"name": label, "model": label.encode()} for label in labels]
@@ -161,10 +159,18 @@ class TestRemoveMany:
             registry.remove_many(["a:0", "c:0"])
         assert len(registry.list_models()) == 6
 
-    @searching
     def test_removes_what_a_query_finds(self, registry: ModelRegistry) -> None:
         report = registry.remove_many("name = 'a' and version != '1'")
         assert [entry.reference for entry in report.done] == ["a:0", "a:2"]
         assert len(registry.list_models()) == 4
         assert len(registry.remove_many("name like '%'").done) == 4
         assert registry.list_models() == []
+
+    def test_removes_page_by_page_all_that_a_query_finds(
+        self, registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("model_registry.operations.selection._PAGE", 2)
+        registry.register_many(items("keep", *(f"old{n}" for n in range(5))))
+        report = registry.remove_many("name like 'old%' order by size, name desc")
+        assert names(report.done) == ["old4", "old3", "old2", "old1", "old0"]
+        assert set(names(registry.list_models())) == {"a", "b", "keep"}

@@ -112,6 +112,36 @@ def test_twice_over(lived: tuple[Path, dict[str, Any]]) -> None:
         before = snapshot(change)
 
 
+def test_what_was_forgotten_stays_so_beside_another_of_its_number(tmp_path: Path) -> None:
+    registry = open_registry(tmp_path)
+    register(registry, "m", "one", "1.0.0")
+    registry.backup()
+    registry.remove_model("m")
+    other = register(registry, "m", "two", "1.0.0")
+    (catalog,) = (tmp_path / "backups").glob("catalog-*")
+    old = catalog.read_bytes()
+    registry.collect_garbage(0)
+    for newer in (tmp_path / "backups").glob("catalog-*"):
+        newer.unlink()  # so that it is the noted changes that tell
+    catalog.write_bytes(old)
+    lose(tmp_path)
+    assert ModelRegistry.rebuild(tmp_path).findings == ()
+    registry = open_registry(tmp_path)
+    assert [entry.digest for entry in registry.list_models()] == [other.digest]
+    assert registry.list_models(removed=True) == []
+
+
+@pytest.mark.parametrize("actor", ["x" * 201, "a\x1b[31mb", ""])
+def test_an_actor_that_can_be_none_is_unknown(tmp_path: Path, actor: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"actor": actor, "user": actor}
+    monkeypatch.setattr("model_registry.provenance.of_this_process", lambda: facts)
+    register(open_registry(tmp_path), "m", "one")
+    lose(tmp_path)
+    shutil.rmtree(tmp_path / "backups", ignore_errors=True)
+    ModelRegistry.rebuild(tmp_path)
+    assert [event.actor for event in open_registry(tmp_path).history()] == ["unknown"]
+
+
 def test_the_numbers_of_versions_go_on(tmp_path: Path) -> None:
     registry = open_registry(tmp_path)
     register(registry, "m", "one")

@@ -114,6 +114,7 @@ REPAIRABLE: dict[str, tuple[str, Damage]] = {
     "a parent's digest": ("index-differs", lambda path: edit(path, "UPDATE edges SET digest = x'00' WHERE declared")),
     "a parent that seems linked": ("index-differs", lambda path: edit(path, "UPDATE edges SET declared = 0")),
     "paths": ("index-differs", lambda path: edit(path, "UPDATE version_blobs SET path = 0 WHERE version_id = 1")),
+    "a blob's digest": ("rows-dangling", lambda path: edit(path, "UPDATE blobs SET sha256 = x'00ff' WHERE id = 1")),
     "references": ("references-missing", lambda path: edit(path, "DELETE FROM version_blobs WHERE version_id = 1")),
     "blobs": ("references-missing", lambda path: edit(path, "DELETE FROM blobs WHERE id = 1")),
     "uses": ("uses-differ", lambda path: edit(path, "UPDATE blobs SET uses = uses - 1 WHERE id = 2")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -134,8 +134,9 @@ class _Rebuild:
 
     def run(self, changes: Sequence[Change]) -> None:
         """Everything in the order of time, so that each change meets the versions that it met."""
+        forgotten = {change["digest"] for change in changes if change["action"] == actions.FORGOTTEN}
         for row in self._catalog.rows():
-            self._keep(row)
+            self._keep(row, forgotten)
         registrations = sorted(self._registrations(), key=lambda item: item[0].registered_at)
         last = self._catalog.last_event()
         spare = itertools.count(max([last, *(change["id"] for change in changes)]) + 1)
@@ -152,11 +153,14 @@ class _Rebuild:
                 self._apply(change)
                 last = change["id"]
 
-    def _keep(self, row: KnownRow) -> None:
-        """A version of the backup stays if its manifest is there, and is as the manifest says."""
+    def _keep(self, row: KnownRow, forgotten: Collection[str]) -> None:
+        """A version of the backup stays if its manifest is there, and is as the manifest says.
+
+        :param forgotten: Digests of versions that were forgotten since, of which nothing is missed.
+        """
         reference = f"{row.name}:{row.version}"
         if self._survey.versions.get(row.digest) != (row.name, row.version):
-            if row.digest not in self._survey.versions:
+            if row.digest not in self._survey.versions and row.digest not in forgotten:
                 message = f"its manifest or metadata is gone (blobs/sha256/{row.digest})"
                 advice = "register it again, or put the blob back from a copy and rebuild again"
                 self._findings.append(Finding("error", "version-lost", reference, message, advice))
