@@ -47,15 +47,7 @@ def row_of_blobs(blobs: BlobStore, digest: str, origin: Origin, what: str) -> Ve
 
 def row_of_manifest(blobs: BlobStore, digest: str, size: int, found: Manifest, origin: Origin, what: str) -> VersionRow:
     """The same, of a manifest of ``size`` bytes that was read."""
-    sha256, _ = found.metadata
-    document = blobs.read(sha256, _MOST_METADATA_BYTES)
-    if document is None:
-        raise IntegrityError(
-            f"{what}: its metadata document is gone or was changed (blobs/sha256/{sha256})",
-            hint=REPAIR,
-            path=f"blobs/sha256/{sha256}",
-            expected=sha256,
-        )
+    document = metadata_document(blobs, found, what)
     documents = [(*found.metadata, ""), (*found.config, ""), (digest, size, "")]
     try:
         return row_for(
@@ -68,6 +60,23 @@ def row_of_manifest(blobs: BlobStore, digest: str, size: int, found: Manifest, o
         )
     except UnicodeDecodeError as error:
         raise UnsafeModelError(f"metadata of {what} is no UTF-8", path=what) from error
+
+
+def metadata_document(blobs: BlobStore, found: Manifest, what: str) -> bytes:
+    """The verified bytes of the metadata document that a manifest names.
+
+    :raises IntegrityError: if it is gone or damaged.
+    """
+    sha256, _ = found.metadata
+    document = blobs.read(sha256, _MOST_METADATA_BYTES)
+    if document is None:
+        raise IntegrityError(
+            f"{what}: its metadata document is gone or was changed (blobs/sha256/{sha256})",
+            hint=REPAIR,
+            path=f"blobs/sha256/{sha256}",
+            expected=sha256,
+        )
+    return document
 
 
 def origin_of(sha256: str, size: int, found: provenance.Provenance) -> Origin:

@@ -25,10 +25,11 @@ from model_registry.errors import (
     VersionExistsError,
     VersionNotFoundError,
 )
-from model_registry.files import REPAIR, StagedFiles, damage
+from model_registry.files import StagedFiles, damage
 from model_registry.manifest import Manifest
 from model_registry.operations import metadata
 from model_registry.operations.context import Context
+from model_registry.operations.documents import metadata_document
 from model_registry.operations.entries import entry_of
 from model_registry.operations.lease import Registration
 from model_registry.operations.rows import row_for
@@ -39,7 +40,6 @@ from model_registry.staged import StagedFile
 
 logger = logging.getLogger("model_registry")
 
-_MOST_DOCUMENT_BYTES = 64 << 20
 #: Records of the origin of a version are small, and there is one for each time that it was registered.
 _MOST_RECORD_BYTES = 1 << 20
 _MOST_RECORDS = 1_000
@@ -80,10 +80,7 @@ def read(source: Context, selected: Selected) -> Version:
     entry = entry_of(source, row)
     data = manifest_bytes(source.blobs, entry.digest, entry.reference)
     found = manifest.read(data, what=entry.reference)
-    document = source.blobs.read(found.metadata[0], _MOST_DOCUMENT_BYTES)
-    if document is None:
-        record = FileRecord("metadata document", found.metadata[1], found.metadata[0], "")
-        raise IntegrityError(f"{entry.reference}: {damage(source.blobs, record)}", hint=REPAIR, path=record.path)
+    document = metadata_document(source.blobs, found, entry.reference)
     described = metadata.read(document, what=entry.reference)
     if (described.name, described.version) != (entry.name, entry.version):
         raise UnsafeModelError(
