@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from statistics import median
 
-from measuring import Scale, seconds
+from measuring import Scale, alone
 from models import AsItIs, random_file
+from registering import copy_and_hash
 
 from model_registry import ModelFormat, ModelRegistry
+
+Curve = dict[int, float]
 
 #: Bytes of each of many files.
 _PIECE = 16 << 10
 
 
-def by_bytes(folder: Path, scale: Scale) -> dict[int, float]:
-    """Seconds of registering one file, by its MiB."""
+def by_bytes(folder: Path, scale: Scale) -> tuple[Curve, Curve]:
+    """Seconds of registering one file, by its MiB; and of copying and hashing it by hand, which tells of the disk."""
     registry = _registry(folder / "bytes")
-    sizes = [size for size in (1, 4, 16, 64, 256, 1024) if size <= scale.mebibytes]
-    return {size: _once(registry, random_file(folder / f"{size}", size)) for size in sizes}
+    ours, by_hand = {}, {}
+    for size in (size for size in (1, 4, 16, 64, 256, 1024) if size <= scale.mebibytes):
+        source = random_file(folder / f"{size}", size)
+        ours[size] = _once(registry, source)
+        by_hand[size] = median(alone(lambda source=source: copy_and_hash(source, folder / "copy")) for _ in range(3))
+    return ours, by_hand
 
 
-def by_files(folder: Path, scale: Scale) -> dict[int, float]:
+def by_files(folder: Path, scale: Scale) -> Curve:
     """Seconds of registering a folder, by its files."""
     registry = _registry(folder / "files")
     return {
@@ -39,11 +47,11 @@ def _registry(path: Path) -> ModelRegistry:
 
 def _once(registry: ModelRegistry, source: Path) -> float:
     def forgotten() -> float:
-        took = seconds(lambda: registry.register_model("m", source, "custom"))
+        took = alone(lambda: registry.register_model("m", source, "custom"))
         registry.remove_model("m")
         return took
 
-    return sorted(forgotten() for _ in range(3))[1]
+    return median(forgotten() for _ in range(3))
 
 
 def _folder(path: Path, count: int) -> Path:

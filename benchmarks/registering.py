@@ -61,7 +61,7 @@ def _file(folder: Path, scale: Scale) -> Iterator[Row]:
         registry.remove_model("f")
         copy.unlink()
 
-    found = paired(register, lambda: _copy_and_hash(source, copy), scale.pairs, after=forget)
+    found = paired(register, lambda: copy_and_hash(source, copy), scale.pairs, after=forget)
     yield ratio("register a file ÷ (copy + sha256 in one pass, fsync)", found.ratio, 1.15, f"{found.ours:.2f} s")
     register()
     found = paired(register, lambda: hash_file(source), scale.pairs)
@@ -77,7 +77,8 @@ def hash_file(path: Path) -> str:
     return state.hexdigest()
 
 
-def _copy_and_hash(source: Path, target: Path) -> None:
+def copy_and_hash(source: Path, target: Path) -> None:
+    """The same while it is copied, and forced to the disk."""
     state, buffer = sha256(), memoryview(bytearray(1 << 20))
     with source.open("rb", buffering=0) as reading, target.open("wb", buffering=0) as writing:
         while count := reading.readinto(buffer):

@@ -19,7 +19,7 @@ SUBJECTS = {
     "comparing": 3,
     "command_line": 4,
     "catalog": 11,
-    "growth": 2,
+    "growth": 3,
 }
 MEASURE = """
 import json, sys
