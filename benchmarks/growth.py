@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from statistics import median
 
-from measuring import Scale, alone
+from measuring import Pairs, Scale, alone, paired
 from models import AsItIs, random_file
 from registering import copy_and_hash
 
@@ -21,12 +21,24 @@ _PIECE = 16 << 10
 def by_bytes(folder: Path, scale: Scale) -> tuple[Curve, Curve]:
     """Seconds of registering one file, by its MiB; and of copying and hashing it by hand, which tells of the disk."""
     registry = _registry(folder / "bytes")
-    ours, by_hand = {}, {}
-    for size in (size for size in (1, 4, 16, 64, 256, 1024) if size <= scale.mebibytes):
-        source = random_file(folder / f"{size}", size)
-        ours[size] = _once(registry, source)
-        by_hand[size] = median(alone(lambda source=source: copy_and_hash(source, folder / "copy")) for _ in range(3))
-    return ours, by_hand
+    sizes = [size for size in (1, 4, 16, 64, 256, 1024) if size <= scale.mebibytes]
+    found = {size: _beside_by_hand(registry, random_file(folder / f"{size}", size), scale.pairs) for size in sizes}
+    return {size: pairs.ours for size, pairs in found.items()}, {size: pairs.theirs for size, pairs in found.items()}
+
+
+def _beside_by_hand(registry: ModelRegistry, source: Path, pairs: int) -> Pairs:
+    copy = source.with_suffix(".copy")
+
+    def forget() -> None:
+        registry.remove_model("m")
+        copy.unlink()
+
+    return paired(
+        lambda: registry.register_model("m", source, "custom"),
+        lambda: copy_and_hash(source, copy),
+        pairs,
+        after=forget,
+    )
 
 
 def by_files(folder: Path, scale: Scale) -> Curve:

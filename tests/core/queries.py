@@ -78,7 +78,8 @@ def tests(draw: st.DrawFn) -> Condition:
     if which == "null":
         return Missing(field)
     if which == "like":
-        return Like(field, draw(st.sampled_from(PATTERNS)))
+        pattern = draw(st.sampled_from(PATTERNS))
+        return Like(field, pattern.lower() if kind is Kind.DIGEST else pattern)
     if which == "in":
         return Within(field, tuple(draw(st.lists(_VALUES[kind], min_size=1, max_size=3))))
     if which == "between":
