@@ -79,10 +79,18 @@ def test_is_answered_or_refused(template: Path, table: str, column: str) -> None
         shutil.copytree(template, "models")
         forge(Path("models/catalog.sqlite"), table, column, value)
         for operation in OPERATIONS:
-            with suppress(ModelRegistryError):
-                operation(ModelRegistry("models"))
+            assert refusal_of(operation).isprintable(), value
         shutil.rmtree("models")
         shutil.rmtree("copy", ignore_errors=True)
+
+
+def refusal_of(operation: Callable[[ModelRegistry], object]) -> str:
+    """Our error, in one line; empty for an answer."""
+    try:
+        operation(ModelRegistry("models"))
+    except ModelRegistryError as error:
+        return str(error)
+    return ""
 
 
 def forge(path: Path, table: str, column: str, value: Any) -> None:
