@@ -21,6 +21,7 @@ LAYERS = (
         "hookspecs",
         "config",
         "digests",
+        "kinds",
         "names",
         "versions",
         "canonical_json",

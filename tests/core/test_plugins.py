@@ -378,7 +378,8 @@ class TestMisbehaving:
         install("bytes", BYTES)
         install("rival", plugin(self.BODY.format("detect", "model", "return Detection('rival')"), format="rival"))
         with pytest.raises(
-            PluginError, match=r"^a bytes is claimed as bytes and as rival — say which with model_format=$"
+            PluginError,
+            match=r"^a bytes is claimed by bytes \(as 'bytes'\) and rival \(as 'rival'\) — say which with model_format=$",
         ):
             empty.register_model("m", b"x")
 

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from model_registry.hookspecs import Stage as Stage
     from model_registry.hookspecs import VersionFiles as VersionFiles
     from model_registry.hookspecs import hookimpl as hookimpl
+    from model_registry.kinds import Content as Content
+    from model_registry.kinds import Kind as Kind
+    from model_registry.kinds import content_of as content_of
     from model_registry.loaders import ModelLoader as ModelLoader
     from model_registry.records import BatchFailure as BatchFailure
     from model_registry.records import BatchReport as BatchReport
@@ -90,6 +93,7 @@ _HOMES = {
         " VersionExistsError VersionNotFoundError"
     ),
     "hookspecs": "Source Stage VersionFiles hookimpl",
+    "kinds": "Content Kind content_of",
     "loaders": "ModelLoader",
     "records": (
         "BatchFailure BatchReport CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec"

@@ -44,8 +44,15 @@ def same(left, right) -> bool:
 def test_checkpoint_files_come_back(name, zipped, tmp_path, registry):
     content = checkpoint()
     torch.save(content, tmp_path / name, _use_new_zipfile_serialization=zipped)
-    registry.register_model("m", tmp_path / name)
+    registry.register_model("m", tmp_path / name, "pytorch")
     assert same(registry.load_model("m").model, content)
+
+
+def test_a_file_with_the_name_of_another_kind_is_told_so(tmp_path, registry):
+    torch.save(checkpoint(), tmp_path / "checkpoint.safetensors")
+    refusal = r"has the name of a safetensors file, and is a state dict of torch.save — rename it, or say .*'pytorch'"
+    with pytest.raises(UnsupportedModelError, match=refusal):
+        registry.register_model("m", tmp_path / "checkpoint.safetensors")
 
 
 def test_a_dictionary_in_memory_comes_back(registry):

@@ -214,8 +214,8 @@ REFUSALS = {
     "huge-header": "Un(safe|supported)ModelError: huge.safetensors",
     "deep-header": "UnsafeModelError: .*not JSON",
     "twice": "UnsafeModelError: .*unique names",
-    "empty": "UnsupportedModelError: empty.pt is a file of an unknown kind",
-    "text": "UnsupportedModelError: text.pt is a file of an unknown kind",
+    "empty": "UnsupportedModelError: empty.pt is empty",
+    "text": "UnsupportedModelError: text.pt is a text file",
 }
 
 

@@ -23,7 +23,7 @@ from model_registry.operations.lease import Registration
 from model_registry.operations.options import require_known, split
 from model_registry.operations.parents import ParentLike, parents_of
 from model_registry.operations.rows import row_for
-from model_registry.operations.source import detect, size_of, source_of, unknown_format
+from model_registry.operations.source import detect, size_of, source_of
 from model_registry.records import FormatSpec, ModelEntry, ModelMetadata, SaveRequest
 from model_registry.staged import StagedFile
 from model_registry.versions import check_version
@@ -91,8 +91,6 @@ def _format_of(
     model_format = model_format or context.settings.default_format
     if model_format is None:
         detection = detect(context, source)
-        if detection is None:
-            raise unknown_format(context, source)
         model_format = detection.format
         if given.get("model_type") is None:
             given = {**given, "model_type": detection.model_type}

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model_registry import Finding, ModelRegistryError, VersionFiles
+from model_registry import Finding, Kind, ModelRegistryError, VersionFiles, content_of
 from model_registry_pytorch import record as records
 from model_registry_pytorch.layout import INDEX, PROGRAM, RECORD
 from model_registry_pytorch.record import Record
-from model_registry_pytorch.sniff import Kind, sniff
 from model_registry_pytorch.tensors import is_dense
 from model_registry_pytorch.torchscript import ARCHIVE
 from model_registry_pytorch.weights import read_all_entries, weight_files
@@ -53,7 +52,7 @@ def check_torchscript(files: VersionFiles) -> Iterator[Finding]:
     """Check that the archive is there and is TorchScript."""
     if ARCHIVE not in files:
         yield Finding("error", "archive-missing", ARCHIVE, "the version has no TorchScript archive", _READ_AGAIN)
-    elif sniff(files.local(ARCHIVE)) is not Kind.TORCHSCRIPT:
+    elif content_of(files.local(ARCHIVE)).kind is not Kind.TORCHSCRIPT:
         yield Finding("error", "archive-unsound", ARCHIVE, "the file is no TorchScript archive", _READ_AGAIN)
 
 

@@ -6,21 +6,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from model_registry import Detection
+from model_registry import Detection, Kind, content_of
 from model_registry_pytorch.formats import PYTORCH, TORCHSCRIPT
-from model_registry_pytorch.layout import RECORD
-from model_registry_pytorch.sniff import Kind, sniff
 
 RANK = 10  # a library that builds on torch, and knows its models better, claims more
-SUFFIXES = (".pt", ".pth")
-_STARTS_RECORD = b'{"kind":"'
 
-_FORMATS = {
-    Kind.TORCH_ZIP: PYTORCH,
-    Kind.TORCH_LEGACY: PYTORCH,
-    Kind.SAFETENSORS: PYTORCH,
-    Kind.TORCHSCRIPT: TORCHSCRIPT,
-}
+_KINDS = (
+    Kind.TORCH_STATE_DICT,
+    Kind.TORCH_OBJECTS,
+    Kind.TORCH_LEGACY,
+    Kind.TORCH_TAR,
+    Kind.TORCHSCRIPT,
+    Kind.SAFETENSORS,
+    Kind.PYTORCH_FOLDER,
+)
 
 
 def detect_model(model: Any) -> Detection | None:
@@ -30,19 +29,8 @@ def detect_model(model: Any) -> Detection | None:
 
 
 def _detect_path(path: Path) -> str | None:
-    if path.is_file():
-        kind = sniff(path)
-        if kind is Kind.DAMAGED_ZIP and path.suffix in SUFFIXES:
-            return PYTORCH  # to be told what is wrong with it
-        return _FORMATS.get(kind)
-    return PYTORCH if _is_record(path / RECORD) else None
-
-
-def _is_record(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(len(_STARTS_RECORD)) == _STARTS_RECORD
+    kind = content_of(path).kind
+    return kind.format if kind in _KINDS else None
 
 
 def _detect_object(model: Any) -> str | None:

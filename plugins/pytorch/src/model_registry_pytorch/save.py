@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from model_registry import SaveRequest, Stage, UnsafeModelError, UnsupportedModelError
+from model_registry import Kind, SaveRequest, Stage, UnsafeModelError, UnsupportedModelError, content_of
 from model_registry_pytorch import record as records
 from model_registry_pytorch.audit import require_known_functions
 from model_registry_pytorch.capture import capture_module, capture_value
@@ -13,7 +13,6 @@ from model_registry_pytorch.layout import RECORD
 from model_registry_pytorch.options import PyTorchOptions
 from model_registry_pytorch.program import add_program
 from model_registry_pytorch.record import Record
-from model_registry_pytorch.sniff import Kind, sniff
 from model_registry_pytorch.tensors import TensorTable
 from model_registry_pytorch.torchfile import read_torch_file
 from model_registry_pytorch.weights import add_weights
@@ -77,10 +76,10 @@ def _require_no_more_than_its_file(table: TensorTable, path: Path) -> None:
 
 def read_file(path: Path, code_allowed: bool) -> Any:
     """The content of a weight file, by what it is and not by its name."""
-    kind = sniff(path)
-    if kind is Kind.SAFETENSORS:
+    content = content_of(path)
+    if content.kind is Kind.SAFETENSORS:
         return _read_safetensors(path)
-    return read_torch_file(path, kind, code_allowed)
+    return read_torch_file(path, content, code_allowed)
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:

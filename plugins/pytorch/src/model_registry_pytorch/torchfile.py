@@ -7,41 +7,45 @@ import re
 from pathlib import Path
 from typing import Any
 
-from model_registry import ModelRegistryError, UnsafeModelError, UnsupportedModelError
+from model_registry import Content, Kind, ModelRegistryError, UnsafeModelError, UnsupportedModelError
 from model_registry_pytorch.archives import check_archive
 from model_registry_pytorch.messages import first_line
 from model_registry_pytorch.pickles import check_legacy_file
-from model_registry_pytorch.sniff import Kind
 
-_REFUSED = {
+_ZIPS = (Kind.TORCH_STATE_DICT, Kind.TORCH_OBJECTS)
+#: What to do with files that torch.load could perhaps read, but not as data alone.
+_ADVICE = {
     Kind.TORCHSCRIPT: 'register it with model_format="torchscript", which needs permission to load because it is code',
     Kind.EXPORTED_PROGRAM: "register the nn.Module with keep_program=True, or its state dict",
-    Kind.TAR: "torch wrote such files before 0.1.10: load it where you trust it, and save its state dict again",
-    Kind.DAMAGED_ZIP: "get the file again, or save it again with torch.save",
-    Kind.OTHER_ZIP: "save the model with torch.save",
+    Kind.TORCH_TAR: "load it where you trust it, and save its state dict again",
     Kind.PICKLE: "save the model with torch.save",
-    Kind.UNKNOWN: "give a file that torch.save or safetensors wrote",
+    Kind.ZIP: "save the model with torch.save",
 }
 _GLOBAL = re.compile(r"(?:GLOBAL|class|function|global:?) [`']?([A-Za-z_][\w.]*\.[\w.<>]+|[A-Za-z_]\w* [\w.]+)")
 
 
-def read_torch_file(path: Path, kind: Kind, code_allowed: bool) -> Any:
+def read_torch_file(path: Path, content: Content, code_allowed: bool) -> Any:
     """The content of a file of torch.save, with tensors on the CPU, mapped where the file allows it.
 
+    :param content: What it was seen to be.
     :param code_allowed: The user permitted that the file's pickle runs code.
     :raises UnsafeModelError: if the file asks for more than tensors and plain values.
     :raises UnsupportedModelError: if it is another kind of file.
     """
-    if kind in (Kind.TAR, Kind.PICKLE, Kind.OTHER_ZIP, Kind.DAMAGED_ZIP):
-        raise UnsafeModelError(f"{path.name} is a {kind.value}", hint=_REFUSED[kind], path=str(path))
-    if kind in _REFUSED:
-        article = "an" if kind is Kind.EXPORTED_PROGRAM else "a"
-        raise UnsupportedModelError(f"{path.name} is {article} {kind.value}", hint=_REFUSED[kind], path=str(path))
-    if kind is Kind.TORCH_ZIP:
+    kind = content.kind
+    if content.problem:
+        hint = "get the file again, or save it again with torch.save"
+        raise UnsafeModelError(f"{path.name} is {kind.title}, but {content.problem}", hint=hint, path=str(path))
+    if kind not in (*_ZIPS, Kind.TORCH_LEGACY):
+        archives = (Kind.TORCH_TAR, Kind.PICKLE, Kind.ZIP, Kind.TAR)
+        refused = UnsafeModelError if kind in archives else UnsupportedModelError
+        hint = _ADVICE.get(kind, "give a file that torch.save or safetensors wrote")
+        raise refused(f"{path.name} is {kind.title}", hint=hint, path=str(path))
+    if kind in _ZIPS:
         check_archive(path, run_dry=not code_allowed)
     if kind is Kind.TORCH_LEGACY and not code_allowed:
         check_legacy_file(path)
-    return _load(path, code_allowed, mapped=kind is Kind.TORCH_ZIP)
+    return _load(path, code_allowed, mapped=kind in _ZIPS)
 
 
 def _load(path: Path, code_allowed: bool, *, mapped: bool) -> Any:

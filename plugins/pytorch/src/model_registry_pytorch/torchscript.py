@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from model_registry import (
+    Kind,
     LoadedModel,
     LoadRequest,
     SaveRequest,
@@ -15,10 +16,10 @@ from model_registry import (
     UnsafeModelError,
     UnsupportedModelError,
     VersionFiles,
+    content_of,
 )
 from model_registry_pytorch.device import parse_device
 from model_registry_pytorch.messages import first_line
-from model_registry_pytorch.sniff import Kind, sniff
 
 ARCHIVE = "model.pt"
 
@@ -29,7 +30,7 @@ def save_torchscript(request: SaveRequest, stage: Stage) -> None:
     :raises UnsupportedModelError: if the model is neither.
     """
     if isinstance(request.model, Path):
-        if request.model.is_dir() or sniff(request.model) is not Kind.TORCHSCRIPT:
+        if request.model.is_dir() or content_of(request.model).kind is not Kind.TORCHSCRIPT:
             raise UnsupportedModelError(
                 f"{request.model.name} is no TorchScript archive",
                 hint='give a file of torch.jit.save, or model_format="pytorch"',
