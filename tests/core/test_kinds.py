@@ -96,6 +96,8 @@ FILES = {
     "catboost": (b"CBM1\x00\x00\x00\x00", Kind.CATBOOST),
     "openvino": (b'<?xml version="1.0"?>\n<net name="m" version="11"></net>', Kind.OPENVINO),
     "gzip": (b"\x1f\x8b\x08\x00", Kind.COMPRESSED),
+    "three bytes": (b"\xff\xfe\xfd", Kind.UNKNOWN),
+    "a long text, cut in a character": ("é".encode() * 3000, Kind.TEXT),
     "nothing known": (b"\xff\xfe\xfd\xfc", Kind.UNKNOWN),
 }
 FOLDERS = {

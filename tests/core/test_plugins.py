@@ -379,7 +379,7 @@ class TestMisbehaving:
         install("rival", plugin(self.BODY.format("detect", "model", "return Detection('rival')"), format="rival"))
         with pytest.raises(
             PluginError,
-            match=r"^a bytes is claimed by bytes \(as 'bytes'\) and rival \(as 'rival'\) — say which with model_format=$",
+            match=r"^a bytes is claimed by bytes \(as 'bytes'\) and rival \(as 'rival'\) — say which with .*",
         ):
             empty.register_model("m", b"x")
 

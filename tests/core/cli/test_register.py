@@ -82,8 +82,8 @@ def test_a_mistake_in_a_value_is_told_and_nothing_is_registered(
 
 
 def test_a_file_that_nobody_knows_names_the_option_and_not_the_keyword() -> None:
-    Path("strange.bin").write_bytes(b"\xff\xfe\xfd")
-    done = run("register", "strange.bin", "--name", "m")
+    Path("strange.dat").write_bytes(b"\xff\xfe\xfd")
+    done = run("register", "strange.dat", "--name", "m")
     assert done.code == 7
     assert "hint: say which it is with --format\n" in done.err
 

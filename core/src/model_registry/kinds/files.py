@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 
 from model_registry.kinds.bounded import Bounded, BudgetSpentError
@@ -113,10 +114,9 @@ def _text(head: bytes) -> Content | None:
     if any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head):
         return None
     try:
-        head.decode()
-    except UnicodeDecodeError as error:
-        if error.start < len(head) - 3:
-            return None
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=len(head) < _HEAD)
+    except UnicodeDecodeError:
+        return None
     begins = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if begins.startswith(b"<?xml") and b"<net " in begins:
         return Content(Kind.OPENVINO)
