@@ -55,7 +55,7 @@ def export(
     # Without a conversion the bytes are gone over twice: to verify them, and to copy them.
     work = context.progress.operation(f"exporting {entry.reference}", bytes_total=2 * entry.size)
     with work, _told(destination), _published(context, destination, overwrite=overwrite) as temporary:
-        if target == entry.metadata.format:
+        if target == entry.metadata.format and not given:
             options.require_known(given, (), context.plugins.format(target), "exporting as it is in")
             _copy(files, temporary, as_file=_is_single_file(files, destination))
         else:

@@ -40,13 +40,16 @@ def build(name: str, version: str, format: str, given: Mapping[str, Any]) -> Mod
     return ModelMetadata(name=name, version=version, format=ModelFormat(format), extra=extra, **values)
 
 
-def complete(metadata: ModelMetadata, told: Mapping[str, Any], size: int) -> ModelMetadata:
-    """Fill what the caller left open with what the plugins found in the files (of ``size`` bytes)."""
+def complete(metadata: ModelMetadata, told: Mapping[str, Any], size: int, *, said_type: bool = False) -> ModelMetadata:
+    """Fill what the caller left open with what the plugins found in the files (of ``size`` bytes).
+
+    :param said_type: The caller said what the model is for, be it the default.
+    """
     found = {"model_size_mb": size / MEGABYTE, **told}
     fields = {
         key: _CHECKS[key](key, value)
         for key, value in found.items()
-        if key in _CHECKS and value is not None and _is_unsaid(metadata, key)
+        if key in _CHECKS and value is not None and _is_unsaid(metadata, key, said_type)
     }
     more = {key: value for key, value in found.items() if key not in _CHECKS}
     for key, value in more.items():
@@ -216,10 +219,10 @@ _STORED_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
 }
 
 
-def _is_unsaid(metadata: ModelMetadata, field: str) -> bool:
+def _is_unsaid(metadata: ModelMetadata, field: str, said_type: bool) -> bool:
     """Whether the caller did not say it: a plugin may then tell."""
     value = getattr(metadata, field)
-    return value in _EMPTY or (field == "model_type" and value == ModelType.CUSTOM)
+    return (value == ModelType.CUSTOM and not said_type) if field == "model_type" else value in _EMPTY
 
 
 def _is_sequence(value: Any) -> bool:

@@ -62,15 +62,16 @@ def register(
         _require_free(context, name, check_version(version), exist_ok)
     parents = parents_of(context, parent)
     source = source_of(model)
-    spec, described = _format_of(context, source, model_format, given)
+    spec, said = _format_of(context, source, model_format, given)
     chosen = options or {}
     require_known(chosen, spec.save_options, spec, "registering in")
-    request = _request(context, name, source, spec, {**described, **chosen}, weights_only)
+    request = _request(context, name, source, spec, {**said, **chosen}, weights_only)
     work = context.progress.operation(f"registering {name}", bytes_total=lambda: size_of(source))
     with work, Registration(context) as registration:
         context.plugins.save(request, registration.stage)
         members = registration.stage.finish()
-        complete = attrs.evolve(_describe(context, request, members), parents=parents)
+        described = _describe(context, request, members, said_type=given.get("model_type") is not None)
+        complete = attrs.evolve(described, parents=parents)
         return _commit(context, registration, complete, members, version, exist_ok)
 
 
@@ -113,7 +114,9 @@ def _request(
     return SaveRequest(source, spec.id, chosen, draft, weights_only is False and allowed)
 
 
-def _describe(context: Context, request: SaveRequest, members: Sequence[StagedFile]) -> ModelMetadata:
+def _describe(
+    context: Context, request: SaveRequest, members: Sequence[StagedFile], *, said_type: bool
+) -> ModelMetadata:
     """Look at what was staged: refuse what is broken, and complete what the caller said."""
     if not members:
         raise UnsupportedModelError(
@@ -128,7 +131,8 @@ def _describe(context: Context, request: SaveRequest, members: Sequence[StagedFi
     loader = context.plugins.loaders.plugin(request.format)
     if loader is not None:
         told = {**told, **loader.describe(request.model, files)}
-    return metadata.complete(request.metadata, told, sum(file.record.size for file in members))
+    size = sum(file.record.size for file in members)
+    return metadata.complete(request.metadata, told, size, said_type=said_type)
 
 
 def _commit(

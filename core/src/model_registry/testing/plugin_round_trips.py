@@ -80,7 +80,7 @@ class PluginRoundTrips(PluginSuite):
         """Unless the plugin says why this model cannot be written so."""
         entry = register(registry, sample, folder)
         targets = [c.target for c in registry._context.plugins.conversions() if c.source == entry.metadata.format]
-        for target in [str(entry.metadata.format), *targets]:
+        for target in {str(entry.metadata.format), *targets}:
             path = folder / f"exported-{target}"
             with suppress(UnsupportedModelError):
                 registry.export_model("sample", "1.0.0", path, target)

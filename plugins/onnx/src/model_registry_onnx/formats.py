@@ -1,0 +1,27 @@
+"""The formats this plugin owns, and the exports it offers."""
+
+from __future__ import annotations
+
+from model_registry import Conversion, FormatSpec, ModelFormat
+
+ONNX = str(ModelFormat.ONNX)
+ORT = "ort"
+
+_SESSION = frozenset({"device", "providers", "session_options"})
+
+FORMATS = (
+    FormatSpec(
+        ONNX,
+        "ONNX model",
+        save_options=frozenset({"strip_paths"}),
+        load_options=_SESSION | {"as_"},
+        export_options=frozenset({"opset", "external_data", "strip_paths"}),
+        suffixes=(".onnx",),
+    ),
+    FormatSpec(ORT, "ONNX Runtime's own format", load_options=_SESSION, suffixes=(".ort",)),
+)
+
+CONVERSIONS = (
+    Conversion(ONNX, ONNX, lossless=False),
+    Conversion(ONNX, ORT, lossless=False),
+)
