@@ -39,7 +39,7 @@ def test_an_opset_that_cannot_be_is_told(registry, tmp_path) -> None:
     node = onnx.helper.make_node("HardSwish", ["x"], ["y"])  # since opset 14
     values = [[onnx_zoo.value(name, "n")] for name in "xy"]
     registry.register_model("m", onnx_zoo.model([node], *values))
-    with pytest.raises(UnsupportedModelError, match="cannot be converted to opset 9: No (Adapter|Previous Version)"):
+    with pytest.raises(UnsupportedModelError, match=r"cannot be converted to opset 9: No (Adapter|Previous Version)"):
         registry.export_model("m", "latest", tmp_path / "old.onnx", opset=9)
     assert not list(tmp_path.glob("*old*"))
 
@@ -74,9 +74,8 @@ def test_as_it_is_without_options(registry, tmp_path, expected) -> None:
 
 def with_paths():
     model = onnx_zoo.mlp(doc_string='made by File "/home/ada/train.py", line 3')
-    model.graph.node[0].metadata_props.add(
-        key="pkg.torch.onnx.stack_trace", value='File "/home/ada/net.py", line 7, in f'
-    )
+    trace = 'File "/home/ada/net.py", line 7, in forward'
+    model.graph.node[0].metadata_props.add(key="pkg.torch.onnx.stack_trace", value=trace)
     model.graph.node[0].metadata_props.add(key="namespace", value=": Net/first: Linear")
     model.graph.input[0].doc_string = "C:\\Users\\ada\\net.py:7"
     return model
