@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from model_registry.records import ModelEntry as ModelEntry
     from model_registry.records import ModelMetadata as ModelMetadata
     from model_registry.records import Parent as Parent
+    from model_registry.records import ParentVersion as ParentVersion
     from model_registry.records import PluginInfo as PluginInfo
     from model_registry.records import ProgressReport as ProgressReport
     from model_registry.records import RebuildReport as RebuildReport
@@ -97,8 +98,8 @@ _HOMES = {
     "loaders": "ModelLoader",
     "records": (
         "BatchFailure BatchReport CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec"
-        " LineageNode LoadRequest LoadedModel ModelEntry ModelMetadata Parent PluginInfo ProgressReport RebuildReport"
-        " RepairReport SaveRequest SearchPage TensorRecord"
+        " LineageNode LoadRequest LoadedModel ModelEntry ModelMetadata Parent ParentVersion PluginInfo ProgressReport"
+        " RebuildReport RepairReport SaveRequest SearchPage TensorRecord"
     ),
     "registry": "ModelRegistry",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",

@@ -6,7 +6,7 @@ import gc
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from attrs import evolve
@@ -16,7 +16,7 @@ from model_registry.operations import options, policy
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of, require
 from model_registry.operations.stored import files_of
-from model_registry.records import LoadedModel, LoadRequest
+from model_registry.records import LoadedModel, LoadRequest, ModelEntry, ParentVersion
 
 logger = logging.getLogger("model_registry")
 
@@ -40,7 +40,8 @@ def load(
     refuse = partial(policy.refusal, entry.name)
     if spec.executes_code and not allowed:
         raise refuse(f"loading format {str(spec.id)!r}")
-    request = LoadRequest(spec.id, given, entry.metadata, allowed, refuse=refuse)
+    parents = cache(partial(_parents, context, entry))
+    request = LoadRequest(spec.id, given, entry.metadata, allowed, refuse=refuse, parents=parents)
     files = files_of(context, entry, described_by=row.metadata)
     try:
         with context.progress.operation(f"loading {entry.reference}", bytes_total=entry.size):
@@ -49,9 +50,25 @@ def load(
         require(context, entry.name, entry.version)  # removed and collected meanwhile? then that is what to say
         raise
     files.keep_for(loaded.model)
+    if parents.cache_info().currsize:
+        for parent in parents():
+            parent.files.keep_for(loaded.model)
     logger.info("loaded %s", entry.reference)
     context.plugins.notify("loaded", entry=entry, model=loaded.model)
     return evolve(loaded, entry=entry)
+
+
+def _parents(context: Context, entry: ModelEntry) -> list[ParentVersion]:
+    """The versions that a version comes from by its manifest, and that are visible here."""
+    found = []
+    for parent in entry.metadata.parents:
+        if parent.digest is not None and parent.version is not None:
+            row = context.catalog.lineage.find(parent.digest, parent.name, parent.version)
+            if row is not None and row.removed_at is None:
+                its = entry_of(context, row)
+                files = files_of(context, its, described_by=row.metadata)
+                found.append(ParentVersion(parent, str(its.metadata.format), files))
+    return found
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from model_registry.operations.options import require_known, split
 from model_registry.operations.parents import ParentLike, parents_of
 from model_registry.operations.rows import row_for
 from model_registry.operations.source import detect, size_of, source_of
-from model_registry.records import FormatSpec, ModelEntry, ModelMetadata, SaveRequest
+from model_registry.records import FormatSpec, ModelEntry, ModelMetadata, Parent, SaveRequest
 from model_registry.staged import StagedFile
 from model_registry.versions import check_version
 
@@ -65,14 +65,13 @@ def register(
     spec, said = _format_of(context, source, model_format, given)
     chosen = options or {}
     require_known(chosen, spec.save_options, spec, "registering in")
-    request = _request(context, name, source, spec, {**said, **chosen}, weights_only)
+    request = _request(context, name, source, spec, {**said, **chosen}, weights_only, parents)
     work = context.progress.operation(f"registering {name}", bytes_total=lambda: size_of(source))
     with work, Registration(context) as registration:
         context.plugins.save(request, registration.stage)
         members = registration.stage.finish()
         described = _describe(context, request, members, said_type=given.get("model_type") is not None)
-        complete = attrs.evolve(described, parents=parents)
-        return _commit(context, registration, complete, members, version, exist_ok)
+        return _commit(context, registration, described, members, version, exist_ok)
 
 
 def _require_free(context: Context, name: str, version: str, exist_ok: bool) -> None:
@@ -104,10 +103,16 @@ def _format_of(
 
 
 def _request(
-    context: Context, name: str, source: Any, spec: FormatSpec, given: Mapping[str, Any], weights_only: bool | None
+    context: Context,
+    name: str,
+    source: Any,
+    spec: FormatSpec,
+    given: Mapping[str, Any],
+    weights_only: bool | None,
+    parents: Sequence[Parent],
 ) -> SaveRequest:
     chosen, described = split(given, spec.save_options)
-    draft = metadata.build(name, "0", spec.id, described)
+    draft = attrs.evolve(metadata.build(name, "0", spec.id, described), parents=parents)
     if spec.open_options:
         chosen |= draft.extra
     allowed = policy.code_allowed(name, context.settings.trusted_models, weights_only=weights_only)

@@ -19,7 +19,7 @@ from model_registry.records.reports import (
     RebuildReport,
     RepairReport,
 )
-from model_registry.records.requests import ExportRequest, LoadRequest, SaveRequest
+from model_registry.records.requests import ExportRequest, LoadRequest, ParentVersion, SaveRequest
 
 __all__ = [
     "MEGABYTE",
@@ -39,6 +39,7 @@ __all__ = [
     "ModelEntry",
     "ModelMetadata",
     "Parent",
+    "ParentVersion",
     "PluginInfo",
     "ProgressReport",
     "RebuildReport",

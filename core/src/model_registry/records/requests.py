@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
 
 from model_registry.errors import PermissionRequiredError
-from model_registry.records.metadata import ModelMetadata
+from model_registry.records.metadata import ModelMetadata, Parent
 
 
 @frozen
@@ -30,6 +30,20 @@ class SaveRequest:
 
 
 @frozen
+class ParentVersion:
+    """What a version comes from, as far as this registry has it.
+
+    :param parent: What the version says of it.
+    :param format: The parent's format.
+    :param files: Its files, as :class:`model_registry.hookspecs.VersionFiles`.
+    """
+
+    parent: Parent
+    format: str
+    files: Any
+
+
+@frozen
 class LoadRequest:
     """What ``load`` is asked to do.
 
@@ -44,6 +58,11 @@ class LoadRequest:
     metadata: ModelMetadata
     code_allowed: bool = False
     _refuse: Callable[[str], Exception] | None = field(default=None, eq=False, repr=False, alias="refuse")
+    _parents: Callable[[], Sequence[ParentVersion]] = field(default=tuple, eq=False, repr=False, alias="parents")
+
+    def parents(self) -> Sequence[ParentVersion]:
+        """The versions of this registry that the version comes from, by its manifest; not those that were removed."""
+        return self._parents()
 
     def require_code_permission(self, action: str) -> None:
         """Raise PermissionRequiredError unless the user allowed that ``action`` runs code from the artifact."""
