@@ -21,6 +21,7 @@ TREE = {
     "InvalidMetadataError": (ModelRegistryError, ValueError),
     "InvalidOptionError": (ModelRegistryError, ValueError),
     "InvalidQueryError": (ModelRegistryError, ValueError),
+    "ParityError": (ModelRegistryError, ValueError),
     "ConfigurationError": (ModelRegistryError, ValueError),
     "UnsupportedModelError": (ModelRegistryError, ValueError),
     "UnsafeModelError": (ModelRegistryError, ValueError),

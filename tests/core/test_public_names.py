@@ -31,7 +31,12 @@ def test_names_are_sorted_and_told_once() -> None:
 def test_a_public_name_is_there_and_belongs_to_the_package(name: str) -> None:
     value = getattr(model_registry, name)
     home = getattr(value, "__module__", "") or ""
-    assert home.startswith("model_registry.") or name in {"Source", "hookimpl"}  # an alias, and a marker of pluggy
+    assert home.startswith("model_registry.") or name in {
+        "EXAMPLE_INPUTS",
+        "Inputs",
+        "Source",
+        "hookimpl",
+    }  # a text, aliases, and a marker of pluggy
 
 
 def test_type_checkers_see_the_same_names() -> None:

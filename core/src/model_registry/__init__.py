@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from model_registry.errors import InvalidQueryError as InvalidQueryError
     from model_registry.errors import ModelNotFoundError as ModelNotFoundError
     from model_registry.errors import ModelRegistryError as ModelRegistryError
+    from model_registry.errors import ParityError as ParityError
     from model_registry.errors import PermissionRequiredError as PermissionRequiredError
     from model_registry.errors import PluginError as PluginError
     from model_registry.errors import PluginLoadError as PluginLoadError
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from model_registry.errors import UnsupportedModelError as UnsupportedModelError
     from model_registry.errors import VersionExistsError as VersionExistsError
     from model_registry.errors import VersionNotFoundError as VersionNotFoundError
+    from model_registry.hookspecs import EXAMPLE_INPUTS as EXAMPLE_INPUTS
     from model_registry.hookspecs import Source as Source
     from model_registry.hookspecs import Stage as Stage
     from model_registry.hookspecs import VersionFiles as VersionFiles
@@ -52,27 +54,35 @@ if TYPE_CHECKING:
     from model_registry.kinds import Kind as Kind
     from model_registry.kinds import content_of as content_of
     from model_registry.loaders import ModelLoader as ModelLoader
+    from model_registry.parity import cases as cases
+    from model_registry.records import Array as Array
     from model_registry.records import BatchFailure as BatchFailure
     from model_registry.records import BatchReport as BatchReport
     from model_registry.records import CollectReport as CollectReport
     from model_registry.records import Conversion as Conversion
     from model_registry.records import Detection as Detection
     from model_registry.records import Event as Event
+    from model_registry.records import ExportedPath as ExportedPath
     from model_registry.records import ExportRequest as ExportRequest
     from model_registry.records import FileRecord as FileRecord
     from model_registry.records import Finding as Finding
     from model_registry.records import FormatSpec as FormatSpec
+    from model_registry.records import Inputs as Inputs
+    from model_registry.records import InputSpec as InputSpec
     from model_registry.records import LineageNode as LineageNode
     from model_registry.records import LoadedModel as LoadedModel
     from model_registry.records import LoadRequest as LoadRequest
     from model_registry.records import ModelEntry as ModelEntry
     from model_registry.records import ModelMetadata as ModelMetadata
+    from model_registry.records import OutputParity as OutputParity
     from model_registry.records import Parent as Parent
     from model_registry.records import ParentVersion as ParentVersion
+    from model_registry.records import ParityReport as ParityReport
     from model_registry.records import PluginInfo as PluginInfo
     from model_registry.records import ProgressReport as ProgressReport
     from model_registry.records import RebuildReport as RebuildReport
     from model_registry.records import RepairReport as RepairReport
+    from model_registry.records import Runner as Runner
     from model_registry.records import SaveRequest as SaveRequest
     from model_registry.records import SearchPage as SearchPage
     from model_registry.records import TensorRecord as TensorRecord
@@ -88,19 +98,21 @@ _HOMES = {
     "comparison": "Change Comparison FileChange MetricChange TensorChange",
     "errors": (
         "ClassNotFoundError ConfigurationError DestinationExistsError IntegrityError InvalidMetadataError"
-        " InvalidNameError InvalidOptionError InvalidQueryError ModelNotFoundError ModelRegistryError"
+        " InvalidNameError InvalidOptionError InvalidQueryError ModelNotFoundError ModelRegistryError ParityError"
         " PermissionRequiredError PluginError PluginLoadError RegistrationLostError RegistryNotFoundError"
         " SourceNotFoundError StorageError UnsafeModelError UnsupportedFormatError UnsupportedModelError"
         " VersionExistsError VersionNotFoundError"
     ),
-    "hookspecs": "Source Stage VersionFiles hookimpl",
+    "hookspecs": "EXAMPLE_INPUTS Source Stage VersionFiles hookimpl",
     "kinds": "Content Kind content_of",
     "loaders": "ModelLoader",
     "records": (
-        "BatchFailure BatchReport CollectReport Conversion Detection Event ExportRequest FileRecord Finding FormatSpec"
-        " LineageNode LoadRequest LoadedModel ModelEntry ModelMetadata Parent ParentVersion PluginInfo ProgressReport"
-        " RebuildReport RepairReport SaveRequest SearchPage TensorRecord"
+        "Array BatchFailure BatchReport CollectReport Conversion Detection Event ExportRequest ExportedPath FileRecord"
+        " Finding FormatSpec InputSpec Inputs LineageNode LoadRequest LoadedModel ModelEntry ModelMetadata OutputParity"
+        " Parent ParentVersion ParityReport PluginInfo ProgressReport RebuildReport RepairReport Runner SaveRequest"
+        " SearchPage TensorRecord"
     ),
+    "parity": "cases",
     "registry": "ModelRegistry",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",
     "vocabulary": "CompressionType ModelFormat ModelType",

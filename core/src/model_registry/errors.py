@@ -10,6 +10,7 @@
     ├── InvalidMetadataError      (ValueError)         metadata that JSON cannot hold, or of the wrong type
     ├── InvalidOptionError        (ValueError)         an option that no plugin knows
     ├── InvalidQueryError         (ValueError)         a search that cannot be understood
+    ├── ParityError               (ValueError)         a conversion whose result computes something else
     ├── ConfigurationError        (ValueError)         registry.toml, environment or keyword
     ├── UnsupportedModelError     (ValueError)         a model that the format's plugin cannot store
     ├── UnsafeModelError          (ValueError)         content that was refused before anything ran
@@ -84,6 +85,10 @@ class InvalidQueryError(ModelRegistryError, ValueError):
 
 class ConfigurationError(ModelRegistryError, ValueError):
     """One or more mistakes in the configuration. Facts: ``mistakes``."""
+
+
+class ParityError(ModelRegistryError, ValueError):
+    """The result of a conversion does not compute what its source does. Nothing was kept. Facts: ``report``."""
 
 
 class UnsupportedModelError(ModelRegistryError, ValueError):

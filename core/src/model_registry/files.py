@@ -14,6 +14,7 @@ from pathlib import Path
 from model_registry import workers
 from model_registry.blobs import BlobStore
 from model_registry.errors import IntegrityError, UnsafeModelError
+from model_registry.plain_files import files_below
 from model_registry.records import FileRecord
 from model_registry.staged import StagedFile
 
@@ -102,6 +103,22 @@ class StagedFiles(_Files):
 
     def local(self, path: str) -> Path:
         return self._places[path]
+
+
+class PathFiles(_Files):
+    """A file or folder that was just written, as plugins see the files of a version. Nothing of it is hashed.
+
+    :param name: What a single file is called.
+    """
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.path = path
+        found = dict(files_below(path)) if path.is_dir() else {name: path}
+        super().__init__([FileRecord(name, file.stat().st_size, "", "") for name, file in found.items()])
+        self._found = found
+
+    def local(self, path: str) -> Path:
+        return self._found[path]
 
 
 REPAIR = "load another version, or register the same model again: that puts the bytes back"

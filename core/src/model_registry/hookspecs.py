@@ -45,9 +45,11 @@ from model_registry.records import (
     ExportRequest,
     Finding,
     FormatSpec,
+    InputSpec,
     LoadedModel,
     LoadRequest,
     ModelEntry,
+    Runner,
     SaveRequest,
     TensorRecord,
 )
@@ -56,6 +58,8 @@ PROJECT = "model_registry"
 #: Hooks that are called plugin by plugin, so that one that fails stops no other.
 EACH_BY_ITSELF = frozenset({"registered", "loaded", "released", "removed", "restored", "commands"})
 GROUP = "model_registry.plugins"
+#: The member that holds the inputs which the caller gave as ``example_inputs=``. The core writes it, in any format.
+EXAMPLE_INPUTS = "example_inputs.safetensors"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -129,7 +133,7 @@ def formats() -> Iterable[FormatSpec]:  # type: ignore[empty-body]
 
 @hookspec
 def conversions() -> Iterable[Conversion]:  # type: ignore[empty-body]
-    """The exports that ``export`` can do, so that the core can plan and list them."""
+    """The exports that ``export`` can do, so that the core can plan chains of them, and list them."""
 
 
 @hookspec
@@ -174,6 +178,22 @@ def load(request: LoadRequest, files: VersionFiles) -> LoadedModel | None:
 @hookspec(firstresult=True)
 def export(request: ExportRequest, files: VersionFiles) -> bool | None:
     """Write the version in another format to ``request.destination``. True when done, None for «not mine»."""
+
+
+@hookspec(firstresult=True)
+def signature(request: LoadRequest, files: VersionFiles) -> Sequence[InputSpec] | None:
+    """What the model takes, so that values for it can be made; None for «not my format» or «nobody knows».
+
+    ``request.metadata`` tells what the caller said of the inputs. ``EXAMPLE_INPUTS`` are run beside what is made by it.
+    """
+
+
+@hookspec(firstresult=True)
+def runner(request: LoadRequest, files: VersionFiles) -> Runner | None:
+    """The model, ready to be run for comparison: on the CPU, in evaluation mode. None for «not my format».
+
+    The files need not be those of a version: an export that is being checked is run before anybody sees it.
+    """
 
 
 @hookspec

@@ -15,12 +15,15 @@ from model_registry.operations.entries import LATEST, entry_of, find, require
 from model_registry.records import (
     BatchReport,
     CollectReport,
+    Conversion,
     Event,
+    ExportedPath,
     FormatSpec,
     LineageNode,
     LoadedModel,
     ModelEntry,
     Parent,
+    ParityReport,
     PluginInfo,
     ProgressReport,
     RebuildReport,
@@ -122,6 +125,8 @@ class ModelRegistry:
         :param exist_ok: Return the existing version if it has the same digest, instead of failing.
         :param weights_only: False reads files that execute code; it needs ``trusted_models`` in the configuration too.
         :param options: Options of the format's plugin, each of which it must know.
+        :param example_inputs: Inputs to store with the model, by which conversions are checked: arrays of NumPy or
+            tensors by name, or several in order.
         :param metadata_and_options: Fields of :class:`ModelMetadata`, options of the format's plugin (such as
             ``tokenizer=``), and anything else of a JSON type, which is kept under ``extra``.
         :raises InvalidOptionError: for one of ``options`` that the plugin does not know.
@@ -256,17 +261,88 @@ class ModelRegistry:
         export_format: str | None = None,
         *,
         overwrite: bool = False,
+        check: bool = True,
+        allow_mismatch: bool = False,
+        inputs: Any = None,
+        tolerance: float | None = None,
         **options: Any,
-    ) -> str:
-        """Write a version to a file or folder that does not exist yet; returns its path.
+    ) -> ExportedPath:
+        """Write a version to a file or folder that does not exist yet; returns its path, which also tells ``parity``.
 
-        :param export_format: Another format, by a plugin's conversion. Left out: what the path's suffix says, else the
-            files as they were registered.
+        What is written in another format is run beside its source before anybody sees it: on the inputs that are
+        stored with the version, and on others of several sizes.
+
+        :param export_format: Another format, by one or more conversions of plugins. Left out: what the path's suffix
+            says, else the files as they were registered.
+        :param check: False does not run anything.
+        :param allow_mismatch: Keep also what computes something else.
+        :param inputs: Values to run both on, as for ``example_inputs``, beside those that are made; a list of mappings
+            for several runs.
+        :param tolerance: The greatest difference to allow, relative to 1 + the greatest element of an output. Default:
+            by type, 1e-4 for float32.
+        :param options: What the conversions understand, such as ``opset=``.
         :raises DestinationExistsError: rather than overwrite.
+        :raises UnsupportedFormatError: with what is possible.
+        :raises ParityError: if the result computes something else; nothing was written.
         """
+        gate = operations.parity.Gate(check, allow_mismatch, inputs, tolerance)
         return operations.export.export(
-            self._context, name, version, export_path, export_format, overwrite=overwrite, given=options
+            self._context, name, version, export_path, export_format, overwrite=overwrite, gate=gate, given=options
         )
+
+    def convert(
+        self,
+        name: str,
+        version: str = LATEST,
+        *,
+        to: str,
+        new_name: str | None = None,
+        new_version: str | None = None,
+        check: bool = True,
+        allow_mismatch: bool = False,
+        inputs: Any = None,
+        tolerance: float | None = None,
+        **options: Any,
+    ) -> ModelEntry:
+        """Register what another format is made of a version, with the version as its parent.
+
+        It has passed the same gate as an export, and the figures are kept under ``extra["conversion"]``.
+
+        :param to: The format.
+        :param new_name: The model to register it under; left out, it is a new version of the same model.
+        :param new_version: As ``version`` for ``register_model``.
+        :param check: As for ``export_model``, like the rest.
+        :raises UnsupportedFormatError: with what is possible.
+        :raises ParityError: if the result computes something else; nothing was registered.
+        """
+        return operations.convert.convert(
+            self._context,
+            name,
+            version,
+            str(to),
+            new_name=new_name,
+            new_version=new_version,
+            gate=operations.parity.Gate(check, allow_mismatch, inputs, tolerance),
+            given=options,
+        )
+
+    def plan_conversion(self, name: str, version: str, to: str) -> list[Conversion]:
+        """The steps that lead to a format; none if the version has it already.
+
+        :raises UnsupportedFormatError: with what is possible.
+        """
+        return operations.convert.plan_conversion(self._context, name, version, str(to))
+
+    def check_parity(
+        self, a: str | ModelEntry, b: str | ModelEntry, *, inputs: Any = None, tolerance: float | None = None
+    ) -> ParityReport:
+        """Run two versions on the same inputs, and say how well they agree, output by output.
+
+        :param a: A version, as for :meth:`compare`; likewise ``b``. They may be of different formats.
+        :param inputs: As for ``export_model``, like ``tolerance``.
+        :raises UnsupportedModelError: if nobody knows what ``a`` takes.
+        """
+        return operations.parity.compare_versions(self._context, a, b, inputs, tolerance)
 
     def register_many(self, items: Iterable[Mapping[str, Any]], *, progress: ProgressChoice = None) -> BatchReport:
         """Register many models, one after the other. One that fails stops no other.

@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     REFUSED = 6
     UNSUPPORTED = 7
     STORAGE = 8
+    MISMATCH = 9
     REPAIRED = 10
     INTERRUPTED = 130
     BROKEN_PIPE = 141
@@ -35,6 +36,7 @@ MEANINGS: Mapping[ExitCode, str] = {
     ExitCode.REFUSED: "refused for safety: unsafe content, or code that nobody permitted",
     ExitCode.UNSUPPORTED: "no plugin does it: missing, failing, or unable to handle this model",
     ExitCode.STORAGE: "the disk, the database or the operating system refused",
+    ExitCode.MISMATCH: "what a conversion made computes something else than its source",
     ExitCode.REPAIRED: "something was wrong, and no error is left",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.BROKEN_PIPE: "the reader of the output went away",
@@ -59,6 +61,7 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.UnsupportedModelError, ExitCode.UNSUPPORTED),
     (errors.ClassNotFoundError, ExitCode.UNSUPPORTED),
     (errors.PluginError, ExitCode.UNSUPPORTED),
+    (errors.ParityError, ExitCode.MISMATCH),
     (errors.StorageError, ExitCode.STORAGE),
     (errors.RegistrationLostError, ExitCode.STORAGE),
     (errors.ModelRegistryError, ExitCode.FAILURE),

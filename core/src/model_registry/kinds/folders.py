@@ -34,7 +34,8 @@ def _by_record(folder: Path, names: set[str]) -> Content | None:
     if "adapter_config.json" in names:
         config = _keys(folder / "adapter_config.json")
         return _sound(Kind.PEFT, config, "adapter_config.json") if config is None or "peft_type" in config else None
-    if "config.json" in names:
+    is_onnx = any(name.endswith(".onnx") for name in names) and not any(".safetensors" in name for name in names)
+    if "config.json" in names and not is_onnx:
         config = _keys(folder / "config.json")
         if config is None or {"model_type", "architectures", "transformers_version", "auto_map"} & set(config):
             return _sound(Kind.TRANSFORMERS, config, "config.json")

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from model_registry.operations import batch as batch
     from model_registry.operations import collect as collect
     from model_registry.operations import compare as compare
+    from model_registry.operations import convert as convert
     from model_registry.operations import copying as copying
     from model_registry.operations import export as export
     from model_registry.operations import history as history
     from model_registry.operations import lineage as lineage
     from model_registry.operations import load as load
+    from model_registry.operations import parity as parity
     from model_registry.operations import rebuild as rebuild
     from model_registry.operations import register as register
     from model_registry.operations import remove as remove

@@ -24,12 +24,15 @@ from model_registry.errors import (
 from model_registry.files import StoredFiles
 from model_registry.names import shown
 from model_registry.operations import options
+from model_registry.operations.chain import run_chain
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of, require
+from model_registry.operations.parity import Gate, pass_gate
+from model_registry.operations.plan import plan, reachable
 from model_registry.operations.stored import files_of
 from model_registry.plain_files import files_below
 from model_registry.progress import part
-from model_registry.records import ExportRequest, ModelEntry
+from model_registry.records import ExportedPath, ModelEntry, ParityReport
 
 logger = logging.getLogger("model_registry")
 
@@ -45,32 +48,37 @@ def export(
     export_format: str | None,
     *,
     overwrite: bool,
+    gate: Gate,
     given: Mapping[str, Any],
-) -> str:
+) -> ExportedPath:
     """See ``ModelRegistry.export_model``."""
     entry = entry_of(context, require(context, name, version))
     destination = Path(export_path)
     target = str(export_format or _format_by_suffix(context, entry, destination.suffix))
     files = files_of(context, entry)
+    own = str(entry.metadata.format)
+    is_copy = target == own and (not given or own not in reachable(context, own))
     # Without a conversion the bytes are gone over twice: to verify them, and to copy them.
-    work = context.progress.operation(f"exporting {entry.reference}", bytes_total=2 * entry.size)
+    work = context.progress.operation(f"exporting {entry.reference}", bytes_total=2 * entry.size if is_copy else None)
+    report = ParityReport(None, skipped="the files are those that were registered")
     with work, _told(destination), _published(context, destination, overwrite=overwrite) as temporary:
-        if target == entry.metadata.format and not given:
+        if is_copy:
             options.require_known(given, (), context.plugins.format(target), "exporting as it is in")
             _copy(files, temporary, as_file=_is_single_file(files, destination))
         else:
-            _convert(context, entry, target, temporary, files, given)
+            chain = plan(context, own, target, entry.reference)
+            suffix = destination.suffix if destination.suffix in context.plugins.format(target).suffixes else ""
+            made = run_chain(context, entry, chain, files, temporary, given, suffix)
+            report = pass_gate(context, entry, chain, files, made, gate)
     logger.info("exported %s as %s to %s", entry.reference, target, destination)
-    return str(destination)
+    return ExportedPath(str(destination), report)
 
 
 def _format_by_suffix(context: Context, entry: ModelEntry, suffix: str) -> str:
     """What the file's suffix asks for, among what can be made of this version; its own format otherwise."""
     specs = context.plugins.formats()
-    targets = [
-        conversion.target for conversion in context.plugins.conversions() if conversion.source == entry.metadata.format
-    ]
-    endings = {ending: target for target in targets if target in specs for ending in specs[target].suffixes}
+    targets = [target for target in reachable(context, str(entry.metadata.format)) if target in specs]
+    endings = {ending: target for target in reversed(targets) for ending in specs[target].suffixes}
     if suffix.lower() in endings:
         return endings[suffix.lower()]
     own = {Path(file.path).suffix for file in entry.files} if len(entry.files) == 1 else set()
@@ -82,22 +90,6 @@ def _format_by_suffix(context: Context, entry: ModelEntry, suffix: str) -> str:
             format=suffix,
         )
     return entry.metadata.format
-
-
-def _convert(
-    context: Context, entry: ModelEntry, target: str, destination: Path, files: StoredFiles, given: Mapping[str, Any]
-) -> None:
-    source = entry.metadata.format
-    possible = sorted(c.target for c in context.plugins.conversions() if c.source == source)
-    if target not in possible:
-        raise UnsupportedFormatError(
-            f"{entry.reference} ({source}) cannot be exported as {target!r}",
-            hint=f"possible: {', '.join([source, *possible])}",
-            format=target,
-        )
-    spec = context.plugins.format(target)
-    options.require_known(given, spec.export_options, spec, "exporting to")
-    context.plugins.export(ExportRequest(source, target, destination, given, entry.metadata), files)
 
 
 def _is_single_file(files: StoredFiles, destination: Path) -> bool:

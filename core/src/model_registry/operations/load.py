@@ -40,7 +40,7 @@ def load(
     refuse = partial(policy.refusal, entry.name)
     if spec.executes_code and not allowed:
         raise refuse(f"loading format {str(spec.id)!r}")
-    parents = cache(partial(_parents, context, entry))
+    parents = cache(partial(parents_of, context, entry))
     request = LoadRequest(spec.id, given, entry.metadata, allowed, refuse=refuse, parents=parents)
     files = files_of(context, entry, described_by=row.metadata)
     try:
@@ -58,7 +58,7 @@ def load(
     return evolve(loaded, entry=entry)
 
 
-def _parents(context: Context, entry: ModelEntry) -> list[ParentVersion]:
+def parents_of(context: Context, entry: ModelEntry) -> list[ParentVersion]:
     """The versions that a version comes from by its manifest, and that are visible here."""
     found = []
     for parent in entry.metadata.parents:

@@ -9,12 +9,13 @@ from typing import Any
 
 import attrs
 
-from model_registry import environment, manifest, provenance
+from model_registry import environment, example_inputs, manifest, provenance
 from model_registry.catalog import VersionRow
 from model_registry.clock import moment, now
 from model_registry.digests import sha256_of_bytes
 from model_registry.errors import UnsafeModelError, UnsupportedModelError, VersionExistsError
 from model_registry.files import StagedFiles
+from model_registry.hookspecs import EXAMPLE_INPUTS
 from model_registry.names import check_model_name
 from model_registry.operations import metadata, policy
 from model_registry.operations.context import Context
@@ -30,6 +31,7 @@ from model_registry.versions import check_version
 
 logger = logging.getLogger("model_registry")
 
+_EXAMPLES = "example_inputs"
 #: So often the number of a version may be taken by others before ours is given up.
 _ATTEMPTS = 100
 
@@ -63,11 +65,14 @@ def register(
     parents = parents_of(context, parent)
     source = source_of(model)
     spec, said = _format_of(context, source, model_format, given)
+    examples, said = _examples(said, spec)
     chosen = options or {}
     require_known(chosen, spec.save_options, spec, "registering in")
     request = _request(context, name, source, spec, {**said, **chosen}, weights_only, parents)
     work = context.progress.operation(f"registering {name}", bytes_total=lambda: size_of(source))
     with work, Registration(context) as registration:
+        if examples is not None:
+            registration.stage.add(EXAMPLE_INPUTS, examples, kind="dataset")
         context.plugins.save(request, registration.stage)
         members = registration.stage.finish()
         described = _describe(context, request, members, said_type=given.get("model_type") is not None)
@@ -100,6 +105,13 @@ def _format_of(
             f"{spec.id!r} is a format to export to, not to register in", hint="leave model_format out", format=spec.id
         )
     return spec, given
+
+
+def _examples(given: Mapping[str, Any], spec: FormatSpec) -> tuple[bytes | None, Mapping[str, Any]]:
+    """The inputs to store with the model, and the keywords without them, unless the plugin wants to see them too."""
+    examples = given.get(_EXAMPLES)
+    rest = given if _EXAMPLES in spec.save_options else {k: v for k, v in given.items() if k != _EXAMPLES}
+    return None if examples is None else example_inputs.write(example_inputs.arrays_of(examples)), rest
 
 
 def _request(

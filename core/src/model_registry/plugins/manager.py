@@ -34,9 +34,11 @@ from model_registry.records import (
     ExportRequest,
     Finding,
     FormatSpec,
+    InputSpec,
     LoadedModel,
     LoadRequest,
     PluginInfo,
+    Runner,
     SaveRequest,
     TensorRecord,
 )
@@ -155,6 +157,18 @@ class Plugins:
             done = self._hook.export(request=request, files=files)
         if done is None:
             raise self.unsupported(request.target_format, f"exports {request.source_format} to")
+
+    def signature(self, request: LoadRequest, files: VersionFiles) -> list[InputSpec] | None:
+        """What a model takes, None if no plugin knows."""
+        with self._guarded("signature"):
+            told = self._hook.signature(request=request, files=files)
+        return None if told is None else list(told)
+
+    def runner(self, request: LoadRequest, files: VersionFiles) -> Runner | None:
+        """The model ready to be run, None if no plugin runs its format."""
+        with self._guarded("runner"):
+            runner: Runner | None = self._hook.runner(request=request, files=files)
+        return runner
 
     def metadata(self, format: str, files: VersionFiles) -> dict[str, Any]:
         """What the plugins tell; the first one wins a field."""

@@ -10,6 +10,7 @@ from model_registry.records.entry import LoadedModel, ModelEntry, SearchPage
 from model_registry.records.facts import Event, LineageNode
 from model_registry.records.formats import Conversion, Detection, FormatSpec, PluginInfo
 from model_registry.records.metadata import MEGABYTE, ModelMetadata, Parent
+from model_registry.records.parity import ExportedPath, OutputParity, ParityReport
 from model_registry.records.reports import (
     BatchFailure,
     BatchReport,
@@ -20,9 +21,12 @@ from model_registry.records.reports import (
     RepairReport,
 )
 from model_registry.records.requests import ExportRequest, LoadRequest, ParentVersion, SaveRequest
+from model_registry.records.signature import ITEM_BYTES, Array, Inputs, InputSpec, Runner
 
 __all__ = [
+    "ITEM_BYTES",
     "MEGABYTE",
+    "Array",
     "BatchFailure",
     "BatchReport",
     "CollectReport",
@@ -30,20 +34,26 @@ __all__ = [
     "Detection",
     "Event",
     "ExportRequest",
+    "ExportedPath",
     "FileRecord",
     "Finding",
     "FormatSpec",
+    "InputSpec",
+    "Inputs",
     "LineageNode",
     "LoadRequest",
     "LoadedModel",
     "ModelEntry",
     "ModelMetadata",
+    "OutputParity",
     "Parent",
     "ParentVersion",
+    "ParityReport",
     "PluginInfo",
     "ProgressReport",
     "RebuildReport",
     "RepairReport",
+    "Runner",
     "SaveRequest",
     "SearchPage",
     "TensorRecord",

@@ -33,11 +33,22 @@ class FormatSpec:
 
 @frozen
 class Conversion:
-    """An export that a plugin offers. ``lossless`` means that the weights come back bit by bit."""
+    """An export that a plugin offers.
+
+    :param lossless: The weights come back bit by bit, so nothing has to be run to know that the result is right.
+    :param options: Names of keyword arguments of ``export_model`` that this conversion understands, beside those that
+        its target format declares.
+    :param impossible: Why it cannot be done, for one that users ask for and nobody can do well; it is only told.
+    """
 
     source: str
     target: str
     lossless: bool
+    options: frozenset[str] = frozenset()
+    impossible: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.source} → {self.target}"
 
 
 @frozen

@@ -82,6 +82,8 @@ class ExportRequest:
         core moves it into place when ``export`` returns, so that nothing half-written is ever seen.
     :param options: The keyword arguments named in the target format's ``export_options``.
     :param metadata: The version's metadata.
+    :param suffix: How the path ends that the user named, such as ``".onnx"``: one file is wanted. Empty where a folder
+        will do.
     """
 
     source_format: str
@@ -89,3 +91,4 @@ class ExportRequest:
     destination: Any
     options: Mapping[str, Any]
     metadata: ModelMetadata
+    suffix: str = ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from model_registry import FormatSpec, ModelFormat
+from model_registry import Conversion, FormatSpec, ModelFormat
 
 HUGGINGFACE = str(ModelFormat.HUGGINGFACE)
+ONNX = str(ModelFormat.ONNX)
 
 FORMATS = (
     FormatSpec(
@@ -16,3 +17,5 @@ FORMATS = (
         load_options=frozenset({"device", "dtype", "max_memory", "device_map", "attn_implementation"}),
     ),
 )
+
+CONVERSIONS = (Conversion(HUGGINGFACE, ONNX, lossless=False, options=frozenset({"opset"})),)

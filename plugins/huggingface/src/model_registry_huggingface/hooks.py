@@ -6,18 +6,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from model_registry import (
+    Conversion,
     Detection,
+    ExportRequest,
     Finding,
     FormatSpec,
+    InputSpec,
     LoadedModel,
     LoadRequest,
+    Runner,
     SaveRequest,
     Stage,
     TensorRecord,
     VersionFiles,
     hookimpl,
 )
-from model_registry_huggingface.formats import FORMATS, HUGGINGFACE
+from model_registry_huggingface.formats import CONVERSIONS, FORMATS, HUGGINGFACE, ONNX
 
 
 class Plugin:
@@ -26,6 +30,10 @@ class Plugin:
     @hookimpl
     def formats(self) -> Iterable[FormatSpec]:
         return FORMATS
+
+    @hookimpl
+    def conversions(self) -> Iterable[Conversion]:
+        return CONVERSIONS
 
     @hookimpl
     def detect(self, model: Any) -> Detection | None:
@@ -55,6 +63,31 @@ class Plugin:
         from model_registry_huggingface.load import load_huggingface
 
         return load_huggingface(request, files)
+
+    @hookimpl
+    def export(self, request: ExportRequest, files: VersionFiles) -> bool | None:
+        if (request.source_format, request.target_format) != (HUGGINGFACE, ONNX):
+            return None
+        from model_registry_huggingface.export import export_onnx
+
+        export_onnx(request, files)
+        return True
+
+    @hookimpl
+    def signature(self, request: LoadRequest, files: VersionFiles) -> list[InputSpec] | None:
+        if request.format != HUGGINGFACE:
+            return None
+        from model_registry_huggingface.running import read_signature
+
+        return read_signature(files)
+
+    @hookimpl
+    def runner(self, request: LoadRequest, files: VersionFiles) -> Runner | None:
+        if request.format != HUGGINGFACE:
+            return None
+        from model_registry_huggingface.running import make_runner
+
+        return make_runner(files)
 
     @hookimpl
     def validate(self, format: str, files: VersionFiles) -> Iterable[Finding] | None:

@@ -15,13 +15,18 @@ FORMATS = (
         "ONNX model",
         save_options=frozenset({"strip_paths"}),
         load_options=_SESSION | {"as_"},
-        export_options=frozenset({"opset", "external_data", "strip_paths"}),
         suffixes=(".onnx",),
     ),
     FormatSpec(ORT, "ONNX Runtime's own format", load_options=_SESSION, suffixes=(".ort",)),
 )
 
 CONVERSIONS = (
-    Conversion(ONNX, ONNX, lossless=False),
+    Conversion(ONNX, ONNX, lossless=False, options=frozenset({"opset", "external_data", "strip_paths"})),
     Conversion(ONNX, ORT, lossless=False),
+    Conversion(
+        ONNX,
+        str(ModelFormat.PYTORCH),
+        lossless=False,
+        impossible="no library that is still kept makes a PyTorch module of an ONNX graph",
+    ),
 )

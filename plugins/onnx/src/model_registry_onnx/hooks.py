@@ -11,8 +11,10 @@ from model_registry import (
     ExportRequest,
     Finding,
     FormatSpec,
+    InputSpec,
     LoadedModel,
     LoadRequest,
+    Runner,
     SaveRequest,
     Stage,
     TensorRecord,
@@ -83,6 +85,18 @@ class Plugin:
             return None
         writer(request, files)
         return True
+
+    @hookimpl
+    def signature(self, request: LoadRequest, files: VersionFiles) -> list[InputSpec] | None:
+        from model_registry_onnx.signature import read_signature
+
+        return read_signature(request, files) if request.format in (ONNX, ORT) else None
+
+    @hookimpl
+    def runner(self, request: LoadRequest, files: VersionFiles) -> Runner | None:
+        from model_registry_onnx.signature import make_runner
+
+        return make_runner(request, files) if request.format in (ONNX, ORT) else None
 
     @hookimpl
     def validate(self, format: str, files: VersionFiles) -> Iterable[Finding] | None:
