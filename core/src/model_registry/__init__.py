@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from model_registry.errors import UnsupportedModelError as UnsupportedModelError
     from model_registry.errors import VersionExistsError as VersionExistsError
     from model_registry.errors import VersionNotFoundError as VersionNotFoundError
+    from model_registry.example_inputs import read_example_inputs as read_example_inputs
     from model_registry.hookspecs import EXAMPLE_INPUTS as EXAMPLE_INPUTS
     from model_registry.hookspecs import Source as Source
     from model_registry.hookspecs import Stage as Stage
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from model_registry.records import CollectReport as CollectReport
     from model_registry.records import Conversion as Conversion
     from model_registry.records import Detection as Detection
+    from model_registry.records import Download as Download
     from model_registry.records import Event as Event
     from model_registry.records import ExportedPath as ExportedPath
     from model_registry.records import ExportRequest as ExportRequest
@@ -103,14 +105,15 @@ _HOMES = {
         " SourceNotFoundError StorageError UnsafeModelError UnsupportedFormatError UnsupportedModelError"
         " VersionExistsError VersionNotFoundError"
     ),
+    "example_inputs": "read_example_inputs",
     "hookspecs": "EXAMPLE_INPUTS Source Stage VersionFiles hookimpl",
     "kinds": "Content Kind content_of",
     "loaders": "ModelLoader",
     "records": (
-        "Array BatchFailure BatchReport CollectReport Conversion Detection Event ExportRequest ExportedPath FileRecord"
-        " Finding FormatSpec InputSpec Inputs LineageNode LoadRequest LoadedModel ModelEntry ModelMetadata OutputParity"
-        " Parent ParentVersion ParityReport PluginInfo ProgressReport RebuildReport RepairReport Runner SaveRequest"
-        " SearchPage TensorRecord"
+        "Array BatchFailure BatchReport CollectReport Conversion Detection Download Event ExportRequest"
+        " ExportedPath FileRecord Finding FormatSpec InputSpec Inputs LineageNode LoadRequest LoadedModel"
+        " ModelEntry ModelMetadata OutputParity Parent ParentVersion ParityReport PluginInfo ProgressReport"
+        " RebuildReport RepairReport Runner SaveRequest SearchPage TensorRecord"
     ),
     "parity": "cases",
     "registry": "ModelRegistry",

@@ -64,7 +64,7 @@ def write(inputs: Inputs) -> bytes:
     return b"".join([len(text).to_bytes(8, "little"), text, *(array.data for array in inputs.values())])
 
 
-def read(files: VersionFiles) -> dict[str, Array] | None:
+def read_example_inputs(files: VersionFiles) -> dict[str, Array] | None:
     """The inputs stored with a version; None if there are none.
 
     :raises UnsafeModelError: if the file is not sound.

@@ -42,6 +42,7 @@ import pluggy
 from model_registry.records import (
     Conversion,
     Detection,
+    Download,
     ExportRequest,
     Finding,
     FormatSpec,
@@ -143,6 +144,14 @@ def detect(model: Any) -> Detection | None:
     :param model: An object in memory, or a ``pathlib.Path`` to an existing file or folder. Nothing of it may be
         executed, at most 1 MiB of a file be read, and no framework be imported that the caller has not imported.
     :returns: A claim with a rank, or None for «not mine». The highest rank of all plugins wins.
+    """
+
+
+@hookspec(firstresult=True)
+def download(repo_id: str, revision: str | None) -> Download | None:
+    """Fetch a model from a hub, pinned to what the revision names now, for ``save`` to take.
+
+    :raises SourceNotFoundError: if there is no such model.
     """
 
 

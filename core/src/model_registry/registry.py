@@ -150,6 +150,42 @@ class ModelRegistry:
         )
         return entry
 
+    def register_from_hub(
+        self,
+        repo_id: str,
+        name: str | None = None,
+        *,
+        revision: str | None = None,
+        version: str | None = None,
+        parent: ParentLike | Sequence[ParentLike] = (),
+        exist_ok: bool = False,
+        **metadata: Any,
+    ) -> ModelEntry:
+        """Download a model from a hub, by the plugin that knows one, and register it.
+
+        Only what the model needs is downloaded; a download that was interrupted goes on where it ended. The version
+        says in ``extra["origin"]`` which repository and commit it is.
+
+        :param repo_id: The repository, such as ``"sentence-transformers/all-MiniLM-L6-v2"``.
+        :param name: What to call the model here; left out, like the repository.
+        :param revision: A branch, a tag or a commit. What it names now is what is registered.
+        :param parent: As for ``register_model``, like the rest: the base, for an adapter.
+        :raises SourceNotFoundError: if there is no such repository or revision.
+        :raises UnsafeModelError: if the model asks for more than data.
+        :raises IntegrityError: if a file is not the one that the hub tells of.
+        :raises StorageError: if the hub cannot be reached.
+        """
+        return operations.hub.register_from_hub(
+            self._context,
+            repo_id,
+            name,
+            revision=revision,
+            version=version,
+            parent=parent,
+            exist_ok=exist_ok,
+            **metadata,
+        )
+
     def load_model(
         self,
         name: str,
@@ -326,12 +362,20 @@ class ModelRegistry:
             given=options,
         )
 
-    def plan_conversion(self, name: str, version: str, to: str) -> list[Conversion]:
+    def plan_conversion(
+        self,
+        name: str,
+        version: str = LATEST,
+        to: str | None = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
+    ) -> list[Conversion]:
         """The steps that lead to a format; none if the version has it already.
 
+        :param to: The format; left out, it is what the suffix of ``path`` says, as for ``export_model``.
         :raises UnsupportedFormatError: with what is possible.
         """
-        return operations.convert.plan_conversion(self._context, name, version, str(to))
+        return operations.export.plan_export(self._context, name, version, path, to)
 
     def check_parity(
         self, a: str | ModelEntry, b: str | ModelEntry, *, inputs: Any = None, tolerance: float | None = None

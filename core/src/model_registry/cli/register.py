@@ -67,7 +67,7 @@ def command(
         said["performance_metrics"] = measured
     given = keywords({"the command line": said.items(), "--set": fields}, _TAKEN)
     chosen = keywords({"--option": options}, _TAKEN)
-    parents = [_parent(text) for text in parent]
+    parents = [parent_of(text) for text in parent]
     registry = session.open(create=None)
     with session.working(f"registering {name} …", registry):
         entry = registry.register_model(
@@ -80,7 +80,8 @@ def command(
     return session.say(f"sha256:{entry.digest}")
 
 
-def _parent(text: str) -> str | Parent:
+def parent_of(text: str) -> str | Parent:
+    """A parent as the command line has it, with its relation in front if that is another than derived."""
     relation, equals, reference = text.rpartition("=")
     if not equals or relation == DERIVED:
         return reference

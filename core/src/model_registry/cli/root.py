@@ -21,6 +21,7 @@ PROGRAM = "model-registry"
 _COMPLETION = "_MODEL_REGISTRY_COMPLETE"
 _NAMES = (
     "register",
+    "register-from-hub",
     "list",
     "search",
     "show",
@@ -29,6 +30,7 @@ _NAMES = (
     "lineage",
     "stats",
     "load-check",
+    "convert",
     "export",
     "copy",
     "alias",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from model_registry.operations import copying as copying
     from model_registry.operations import export as export
     from model_registry.operations import history as history
+    from model_registry.operations import hub as hub
     from model_registry.operations import lineage as lineage
     from model_registry.operations import load as load
     from model_registry.operations import parity as parity

@@ -15,7 +15,7 @@ from model_registry.operations.parity import Gate, pass_gate
 from model_registry.operations.plan import describe, plan
 from model_registry.operations.register import register
 from model_registry.operations.stored import files_of
-from model_registry.records import Conversion, ModelEntry, Parent
+from model_registry.records import ModelEntry, Parent
 
 CONVERTED = "converted"
 #: What is true of the result as well, and no plugin finds out from its files.
@@ -31,14 +31,6 @@ _KEPT = (
     "repository_url",
     "paper_url",
 )
-
-
-def plan_conversion(context: Context, name: str, version: str, target: str) -> list[Conversion]:
-    """See ``ModelRegistry.plan_conversion``."""
-    entry = entry_of(context, require(context, name, version))
-    if target == entry.metadata.format:
-        return []
-    return list(plan(context, entry.metadata.format, target, entry.reference))
 
 
 def convert(

@@ -32,7 +32,7 @@ from model_registry.operations.plan import plan, reachable
 from model_registry.operations.stored import files_of
 from model_registry.plain_files import files_below
 from model_registry.progress import part
-from model_registry.records import ExportedPath, ModelEntry, ParityReport
+from model_registry.records import Conversion, ExportedPath, ModelEntry, ParityReport
 
 logger = logging.getLogger("model_registry")
 
@@ -72,6 +72,16 @@ def export(
             report = pass_gate(context, entry, chain, files, made, gate)
     logger.info("exported %s as %s to %s", entry.reference, target, destination)
     return ExportedPath(str(destination), report)
+
+
+def plan_export(
+    context: Context, name: str, version: str, export_path: str | os.PathLike[str] | None, export_format: str | None
+) -> list[Conversion]:
+    """See ``ModelRegistry.plan_conversion``."""
+    entry = entry_of(context, require(context, name, version))
+    target = str(export_format or _format_by_suffix(context, entry, Path(export_path or "").suffix))
+    own = str(entry.metadata.format)
+    return [] if target == own else list(plan(context, own, target, entry.reference))
 
 
 def _format_by_suffix(context: Context, entry: ModelEntry, suffix: str) -> str:

@@ -143,7 +143,7 @@ def _runs(specs: Sequence[InputSpec] | None, given: Any, source: Side) -> Iterat
 
 def _examples(given: Any, source: Side) -> list[Inputs]:
     if given is None:
-        stored = example_inputs.read(source.files)
+        stored = example_inputs.read_example_inputs(source.files)
         return [] if stored is None else [stored]
     several = isinstance(given, (list, tuple)) and bool(given) and all(isinstance(item, Mapping) for item in given)
     return [example_inputs.arrays_of(item) for item in (given if several else [given])]

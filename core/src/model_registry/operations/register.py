@@ -13,7 +13,7 @@ from model_registry import environment, example_inputs, manifest, provenance
 from model_registry.catalog import VersionRow
 from model_registry.clock import moment, now
 from model_registry.digests import sha256_of_bytes
-from model_registry.errors import UnsafeModelError, UnsupportedModelError, VersionExistsError
+from model_registry.errors import IntegrityError, UnsafeModelError, UnsupportedModelError, VersionExistsError
 from model_registry.files import StagedFiles
 from model_registry.hookspecs import EXAMPLE_INPUTS
 from model_registry.names import check_model_name
@@ -56,9 +56,13 @@ def register(
     exist_ok: bool = False,
     weights_only: bool | None = None,
     options: Mapping[str, Any] | None = None,
+    expected: Mapping[str, str] | None = None,
     **given: Any,
 ) -> tuple[ModelEntry, bool]:
-    """See ``ModelRegistry.register_model``: the version, and whether it is new."""
+    """See ``ModelRegistry.register_model``: the version, and whether it is new.
+
+    :param expected: SHA-256 that members must have, by path.
+    """
     check_model_name(name)
     if version is not None:
         _require_free(context, name, check_version(version), exist_ok)
@@ -75,8 +79,23 @@ def register(
             registration.stage.add(EXAMPLE_INPUTS, examples, kind="dataset")
         context.plugins.save(request, registration.stage)
         members = registration.stage.finish()
+        _require_expected(members, expected or {})
         described = _describe(context, request, members, said_type=given.get("model_type") is not None)
         return _commit(context, registration, described, members, version, exist_ok)
+
+
+def _require_expected(members: Sequence[StagedFile], expected: Mapping[str, str]) -> None:
+    """:raises IntegrityError: for a file that is not the one its source tells of."""
+    for file in members:
+        record = file.record
+        if expected.get(record.path, record.sha256) != record.sha256:
+            raise IntegrityError(
+                f"{record.path} has other bytes than its source says",
+                hint="it was damaged on the way or in the cache: delete it there, and download it again",
+                path=record.path,
+                expected=expected[record.path],
+                found=record.sha256,
+            )
 
 
 def _require_free(context: Context, name: str, version: str, exist_ok: bool) -> None:

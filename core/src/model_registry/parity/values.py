@@ -44,8 +44,9 @@ def narrowed(spec: InputSpec, examples: Sequence[Array | None]) -> InputSpec:
 def _size(name: str, names: Sequence[str], limits: Sequence[int] | None, number: int) -> int:
     if limits:
         return limits[number % len(limits)]
-    is_batch = "batch" in name.lower() or (name == names[0] and len(names) == 1)
-    return (_BATCHES if is_batch else _OTHERS)[number]
+    if "batch" in name.lower() or (name == names[0] and len(names) == 1):
+        return _BATCHES[number]
+    return _OTHERS[(number + names.index(name)) % len(_OTHERS)]  # no two the same: one must not stand for another
 
 
 def _values(spec: InputSpec, sizes: dict[str, int], seed: int) -> Array:

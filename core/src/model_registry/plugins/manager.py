@@ -31,6 +31,7 @@ from model_registry.plugins.settings_check import check_plugin_settings
 from model_registry.records import (
     Conversion,
     Detection,
+    Download,
     ExportRequest,
     Finding,
     FormatSpec,
@@ -136,6 +137,12 @@ class Plugins:
         with self._guarded("detect"):
             claims: list[Detection] = self._hook.detect(model=model)
         return sorted(claims, key=lambda claim: -claim.rank)
+
+    def download(self, repo_id: str, revision: str | None) -> Download | None:
+        """A model from a hub, None if no plugin knows one."""
+        with self._guarded("download"):
+            found: Download | None = self._hook.download(repo_id=repo_id, revision=revision)
+        return found
 
     def save(self, request: SaveRequest, stage: Stage) -> None:
         with self._guarded("save"):

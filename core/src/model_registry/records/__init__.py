@@ -20,7 +20,7 @@ from model_registry.records.reports import (
     RebuildReport,
     RepairReport,
 )
-from model_registry.records.requests import ExportRequest, LoadRequest, ParentVersion, SaveRequest
+from model_registry.records.requests import Download, ExportRequest, LoadRequest, ParentVersion, SaveRequest
 from model_registry.records.signature import ITEM_BYTES, Array, Inputs, InputSpec, Runner
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "CollectReport",
     "Conversion",
     "Detection",
+    "Download",
     "Event",
     "ExportRequest",
     "ExportedPath",

@@ -30,6 +30,22 @@ class SaveRequest:
 
 
 @frozen
+class Download:
+    """What a plugin fetched from a hub.
+
+    :param model: What ``save`` of the same plugin takes.
+    :param format: The format to register it in.
+    :param metadata: What the hub tells of it, as keywords of ``register_model``; the caller's word goes before.
+    :param digests: SHA-256 by path, as far as the hub tells them. Other bytes are refused.
+    """
+
+    model: Any
+    format: str
+    metadata: Mapping[str, Any]
+    digests: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
 class ParentVersion:
     """What a version comes from, as far as this registry has it.
 

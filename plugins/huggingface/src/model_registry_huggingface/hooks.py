@@ -8,6 +8,7 @@ from typing import Any
 from model_registry import (
     Conversion,
     Detection,
+    Download,
     ExportRequest,
     Finding,
     FormatSpec,
@@ -40,6 +41,12 @@ class Plugin:
         from model_registry_huggingface.detect import detect_model
 
         return detect_model(model)
+
+    @hookimpl
+    def download(self, repo_id: str, revision: str | None) -> Download | None:
+        from model_registry_huggingface.hub import download
+
+        return download(repo_id, revision)
 
     @hookimpl
     def save(self, request: SaveRequest, stage: Stage) -> bool | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
+
+from model_registry import EXAMPLE_INPUTS
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -25,6 +28,7 @@ NEEDED = (
     "LICENSE*",
     "NOTICE*",
 )
+_LAYER = re.compile(r"\d+_\w+")
 #: Weights that only unpickling reads, or another framework.
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 #: What a training run leaves beside a model; it holds no weights.
@@ -36,7 +40,9 @@ def is_needed(path: str) -> bool:
     *folders, name = path.split("/")
     is_left = any(fnmatchcase(name, pattern) for pattern in _LEFT_BY_TRAINING)
     is_hidden = any(part.startswith(".") for part in (*folders, name))
-    return not is_left and not is_hidden and any(fnmatchcase(name, pattern) for pattern in NEEDED)
+    # Other forms of the same weights lie in folders; those of sentence-transformers' layers do, too.
+    is_copy = is_weights(path) and not all(_LAYER.fullmatch(folder) for folder in folders)
+    return not (is_left or is_hidden or is_copy) and any(fnmatchcase(name, pattern) for pattern in NEEDED)
 
 
 def is_pickled(path: str) -> bool:
@@ -48,4 +54,4 @@ def is_pickled(path: str) -> bool:
 
 def is_weights(path: str) -> bool:
     """Whether a file holds weights that can be mapped."""
-    return path.endswith(".safetensors")
+    return path.endswith(".safetensors") and path != EXAMPLE_INPUTS

@@ -1,8 +1,12 @@
-"""Writing a module as an ONNX graph, by torch's own exporter."""
+"""Writing a module as an ONNX graph, by torch's own exporter.
+
+The plugin for PyTorch has a file like this one: plugins share the core, and nothing with each other.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import logging
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +47,7 @@ def write_graph(graph: Graph, path: Path, opset: int | None) -> None:
         raise PluginLoadError(
             f"exporting to ONNX needs {' and '.join(missing)}", hint="pip install model-registry-huggingface[onnx]"
         )
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it names libraries that nobody asked for
     program = _traced(graph, opset)
     model = program.model
     got = model.opset_imports.get("")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from model_registry import Finding, Kind, ModelRegistryError, VersionFiles, content_of
+from model_registry import EXAMPLE_INPUTS, Finding, Kind, ModelRegistryError, VersionFiles, content_of
 from model_registry_pytorch import record as records
 from model_registry_pytorch.layout import INDEX, PROGRAM, RECORD
 from model_registry_pytorch.record import Record
@@ -42,7 +42,7 @@ def _check_tensors(record: Record, shapes: dict[str, tuple[int, ...]]) -> Iterat
 
 
 def _check_members(files: VersionFiles) -> Iterator[Finding]:
-    known = {RECORD, INDEX, PROGRAM, *weight_files(files)}
+    known = {RECORD, INDEX, PROGRAM, EXAMPLE_INPUTS, *weight_files(files)}
     for path in files:
         if path not in known:
             yield Finding("warning", "file-unused", path, "no part of the model uses this file", "export without it")

@@ -8,6 +8,7 @@ PYTORCH = str(ModelFormat.PYTORCH)
 TORCHSCRIPT = str(ModelFormat.TORCHSCRIPT)
 SAFETENSORS = str(ModelFormat.SAFETENSORS)
 STATE_DICT = str(ModelFormat.STATE_DICT)
+ONNX = str(ModelFormat.ONNX)
 
 FORMATS = (
     FormatSpec(
@@ -29,4 +30,5 @@ FORMATS = (
 CONVERSIONS = (
     Conversion(PYTORCH, SAFETENSORS, lossless=True),
     Conversion(PYTORCH, STATE_DICT, lossless=True),
+    Conversion(PYTORCH, ONNX, lossless=False, options=frozenset({"opset", "dynamic_axes"})),
 )

@@ -11,15 +11,17 @@ from model_registry import (
     ExportRequest,
     Finding,
     FormatSpec,
+    InputSpec,
     LoadedModel,
     LoadRequest,
+    Runner,
     SaveRequest,
     Stage,
     TensorRecord,
     VersionFiles,
     hookimpl,
 )
-from model_registry_pytorch.formats import CONVERSIONS, FORMATS, PYTORCH, SAFETENSORS, STATE_DICT, TORCHSCRIPT
+from model_registry_pytorch.formats import CONVERSIONS, FORMATS, ONNX, PYTORCH, SAFETENSORS, STATE_DICT, TORCHSCRIPT
 from model_registry_pytorch.options import PyTorchOptions
 
 
@@ -83,11 +85,28 @@ class Plugin:
     def export(self, request: ExportRequest, files: VersionFiles) -> bool | None:
         from model_registry_pytorch import export
 
+        if (request.source_format, request.target_format) == (PYTORCH, ONNX):
+            from model_registry_pytorch.onnx_export import export_onnx
+
+            export_onnx(request, files, self._options)
+            return True
         writers = {SAFETENSORS: export.export_safetensors, STATE_DICT: export.export_state_dict}
         if request.source_format != PYTORCH or request.target_format not in writers:
             return None
         writers[request.target_format](files, request.destination, self._options)
         return True
+
+    @hookimpl
+    def signature(self, request: LoadRequest, files: VersionFiles) -> list[InputSpec] | None:
+        from model_registry_pytorch.running import read_signature
+
+        return read_signature(request, files, self._options) if request.format == PYTORCH else None
+
+    @hookimpl
+    def runner(self, request: LoadRequest, files: VersionFiles) -> Runner | None:
+        from model_registry_pytorch.running import make_runner
+
+        return make_runner(request, files, self._options) if request.format == PYTORCH else None
 
     @hookimpl
     def validate(self, format: str, files: VersionFiles) -> Iterable[Finding] | None:
