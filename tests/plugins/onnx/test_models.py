@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
-import magika
 import numpy as np
 import onnx
 import onnx_zoo
@@ -13,7 +13,7 @@ import pytest
 
 from model_registry import InvalidOptionError, ModelFormat, ModelType, UnsafeModelError, UnsupportedModelError
 
-MAGIKA = Path(magika.__file__).parent / "models" / "standard_v3_3" / "model.onnx"
+MAGIKA = Path(find_spec("magika").origin).parent / "models" / "standard_v3_3" / "model.onnx"
 
 
 def test_the_specifications_snippet(registry, tmp_path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 import attrs
@@ -80,7 +81,7 @@ def compare(
             return ParityReport(None, skipped=f"no installed plugin runs the format {side.format!r}")
         runners.append(runner)
     theirs = context.plugins.signature(result.request, result.files)
-    specs = context.plugins.signature(source.request, source.files) or theirs
+    specs = _freed(context.plugins.signature(source.request, source.files) or theirs, theirs)
     runs = list(_runs(specs, given, source))
     if not runs:
         raise UnsupportedModelError(
@@ -139,6 +140,24 @@ def _runs(specs: Sequence[InputSpec] | None, given: Any, source: Side) -> Iterat
     if specs:
         known = [_named(example, specs) for example in examples]
         yield from cases([narrowed(spec, [example.get(spec.name) for example in known]) for spec in specs])
+
+
+def _freed(specs: Sequence[InputSpec] | None, theirs: Sequence[InputSpec] | None) -> Sequence[InputSpec] | None:
+    """The inputs of the source, with every size free that the result says may be any: that is to be proven."""
+    names = {spec.name: spec for spec in theirs or ()}
+    if not specs or not theirs or (len(specs) != len(theirs) and not set(names) >= {spec.name for spec in specs}):
+        return specs
+    pairs = [(spec, names.get(spec.name, other)) for spec, other in zip_longest(specs, theirs[: len(specs)])]
+    return [
+        attrs.evolve(spec, shape=[_freer(a, b) for a, b in zip(spec.shape, other.shape, strict=True)])
+        if other is not None and len(other.shape) == len(spec.shape)
+        else spec
+        for spec, other in pairs
+    ]
+
+
+def _freer(size: int | str, other: int | str) -> int | str:
+    return other if isinstance(size, int) and isinstance(other, str) else size
 
 
 def _examples(given: Any, source: Side) -> list[Inputs]:

@@ -111,10 +111,11 @@ def _differences(found: _Found, a: Any, b: Any) -> None:
         distance = abs(x - y)
         worst = float(distance.max())
         found.max_abs = max(found.max_abs, math.inf if math.isnan(worst) else worst)
-        large = abs(x) > _SMALL * scale
+        large = (abs(x) > _SMALL * scale) & (distance < math.inf)
         if large.any():
-            relative = float((distance[large] / abs(x[large])).max())
-            found.max_rel = max(found.max_rel, math.inf if math.isnan(relative) else relative)
+            found.max_rel = max(found.max_rel, float((distance[large] / abs(x[large])).max()))
+        if found.max_abs == math.inf:
+            found.max_rel = math.inf
     both = finite & (abs(b) < math.inf)
     x, y = a[both], b[both]
     norms = math.sqrt(float((x * x).sum()) * float((y * y).sum()))
