@@ -1,4 +1,5 @@
-"""The main job on real data, told step by step: train, register, list, load elsewhere, verify, damage, remove, restore.
+"""The main job on real data, told step by step: train, register, list, load elsewhere, verify, damage, remove, restore;
+then a real sentence model, converted with a proof that the numbers agree.
 
 Usage: ``make demo``, or ``python demo/main.py [--keep DIR] [--svg FILE]``. Every claim it prints is checked; the first
 that is false ends it with exit code 1.
@@ -12,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import sentences
 from damage import flipped_byte, largest_file
 from digits import Digits, load_split
 from elsewhere import run_elsewhere
@@ -63,6 +65,7 @@ def tell(story: Story, path: Path, scratch: Path) -> None:
     verify(story, registry)
     damage(story, registry, path)
     remove_and_restore(story, registry)
+    sentences.tell(story, registry, scratch)
 
 
 def train_and_register(story: Story, registry: ModelRegistry, learn: Digits, test: Digits) -> None:
