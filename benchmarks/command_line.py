@@ -39,5 +39,5 @@ _HEAVY = """
 import sys
 from model_registry import ModelRegistry
 ModelRegistry(sys.argv[1]).list_models()
-print(*sorted({"torch", "numpy", "transformers", "onnx", "model_registry_pytorch"} & set(sys.modules)))
+print(*sorted({"torch", "numpy", "transformers", "onnx", "onnxruntime", "model_registry_pytorch"} & set(sys.modules)))
 """

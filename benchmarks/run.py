@@ -15,10 +15,12 @@ import catalog
 import command_line
 import comparing
 import deduplication
+import detecting
 import growth
 import loading
 import registering
 import small_models
+import transformers_onnx
 from measuring import FULL, QUICK, Scale, scratch
 from plots import plot
 from table import ROOT, Row, write
@@ -31,7 +33,16 @@ def subjects(images: Path) -> dict[str, tuple[str, Subject]]:
 
     :param images: Where the curves are drawn.
     """
-    plain = (registering, loading, small_models, deduplication, comparing, command_line)
+    plain = (
+        registering,
+        loading,
+        transformers_onnx,
+        detecting,
+        small_models,
+        deduplication,
+        comparing,
+        command_line,
+    )
     return {
         **{module.__name__: (module.TITLE, module.measure) for module in plain},
         "catalog": (catalog.TITLE, lambda folder, scale: _growing_catalog(folder, scale, images)),

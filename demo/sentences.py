@@ -1,4 +1,4 @@
-"""The second half of the demo: a real sentence model, its twin as ONNX, and a search by meaning; and a model born as ONNX.
+"""The second half of the demo: a real sentence model, its twin as ONNX, a search by meaning, and a model born as ONNX.
 
 The models come as packages: all-MiniLM-L6-v2 as a transformers folder, magika as an ONNX file.
 """

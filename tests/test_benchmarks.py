@@ -14,6 +14,8 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 SUBJECTS = {
     "registering": 4,
     "loading": 6,
+    "transformers_onnx": 3,
+    "detecting": 3,
     "small_models": 7,
     "deduplication": 2,
     "comparing": 3,
