@@ -192,7 +192,7 @@ def test_the_reference_has_every_code_of_a_finding() -> None:
         for path in (*ROOT.glob("core/src/**/*.py"), *ROOT.glob("plugins/*/src/**/*.py"))
     ]
     given = re.compile(r'"(?:error|warning|info)",\s*"([a-z]+(?:-[a-z]+)+)"')
-    elsewhere = re.compile(r'"((?:manifest|blob|structure|row|references|index|record|weights)-[a-z]+)"')
+    elsewhere = re.compile(r'"((?:manifest|blob|structure|row|references|index|record|weights|config)-[a-z]+)"')
     codes = {
         code
         for text in sources

@@ -37,6 +37,7 @@ def test_nothing_is_overwritten_unless_asked(digits: Done) -> None:
         "name": "digits",
         "version": "1.0.0",
         "path": "copy.bin",
+        "parity": {"checked": False, "reason": "the files are those that were registered"},
     }
 
 
