@@ -158,7 +158,7 @@ PLUGIN_FAULTS = {
     "test_it_has_one_name_everywhere": ("", ""),  # installed under another module's name
     "test_it_is_ready": ("self.options = options", 'raise ValueError("no")'),
     "test_its_options_are_those_of_its_class": ("    Options = Options", "    Options = dict"),
-    "test_its_formats_and_conversions_are_its_own": ('Conversion("fake", "fake-text"', 'Conversion("fake", "onnx"'),
+    "test_its_formats_and_conversions_are_its_own": ('Conversion("fake", "fake-text"', 'Conversion("onnx", "ort"'),
     "test_a_sample_is_of_its_formats": ("if isinstance(model, Numbers):", "if False:"),
     "test_no_framework_is_imported_before_it_is_needed": ("import time", "import time, colorsys"),
     "test_a_model_comes_back_equal": ('Numbers(content["numbers"])', 'Numbers(content["numbers"][:-1])'),

@@ -79,7 +79,9 @@ class PluginRoundTrips(PluginSuite):
     ) -> None:
         """Unless the plugin says why this model cannot be written so."""
         entry = register(registry, sample, folder)
-        targets = [c.target for c in registry._context.plugins.conversions() if c.source == entry.metadata.format]
+        offered = registry._context.plugins.conversions()
+        known = registry.formats()
+        targets = [c.target for c in offered if c.source == entry.metadata.format and c.target in known]
         for target in {str(entry.metadata.format), *targets}:
             path = folder / f"exported-{target}"
             with suppress(UnsupportedModelError):
