@@ -257,6 +257,25 @@ def test_weights_that_are_missing_are_never_made_up(registry, tmp_path) -> None:
         registry.load_model("n")
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"vocab_size": 10**10}, r"config.json asks for 320,\S+ weights, and the files hold 24,416"),
+        ({"intermediate_size": 10**9}, r"config.json asks for \S+ weights"),
+        ({"num_hidden_layers": 10**8}, r"config.json asks for 100,000,000 in 'num_hidden_layers'"),
+        ({"num_hidden_layers": 1_000, "hidden_size": 8192}, r"config.json asks for \S+ weights"),
+        ({"hidden_size": -1}, r"transformers cannot make a BertModel of these files"),
+        ({"hidden_size": "many"}, r"transformers cannot make a BertModel of these files"),
+        ({"num_attention_heads": 0}, r"transformers cannot make a BertModel of these files"),
+        ({"hidden_act": "explode"}, r"transformers cannot make a BertModel of these files"),
+    ],
+)
+def test_a_configuration_that_asks_for_too_much(registry, tmp_path, settings, message) -> None:
+    registry.register_model("m", saved(tmp_path / "m", **settings))
+    with pytest.raises(UnsafeModelError, match=message):
+        registry.load_model("m")
+
+
 def test_models_that_are_none_of_transformers(registry) -> None:
     class Own(transformers.BertModel):
         pass

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from model_registry import UnsupportedModelError
+from model_registry import Content, Kind, UnsupportedModelError, content_of
 
 
 def checkpoint() -> dict:
@@ -131,3 +131,37 @@ def test_a_folder_that_is_none_of_ours_is_refused(tmp_path, registry):
     (tmp_path / "folder" / "file").write_text("x")
     with pytest.raises(ValueError, match=r"has no module\.json"):
         registry.register_model("m", Path(tmp_path / "folder"), "pytorch")
+
+
+def written_by_torch(kind, folder, scripted):
+    """A file of each kind that torch writes."""
+    path = folder / "file.bin"
+    if kind is Kind.TORCHSCRIPT:
+        torch.jit.save(scripted, str(path))
+    elif kind is Kind.EXPORTED_PROGRAM:
+        path = folder / "file.pt2"
+        torch.export.save(torch.export.export(nn.Linear(3, 2), (torch.zeros(2, 3),)), path)
+    elif kind is Kind.TORCH_OBJECTS:
+        torch.save(nn.Linear(3, 2), path)
+    elif kind is Kind.SAFETENSORS:
+        save_file(nn.Linear(3, 2).state_dict(), path)
+    else:
+        torch.save(nn.Linear(3, 2).state_dict(), path, _use_new_zipfile_serialization=kind is not Kind.TORCH_LEGACY)
+    return path
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Kind.TORCH_STATE_DICT,
+        Kind.TORCH_OBJECTS,
+        Kind.TORCH_LEGACY,
+        Kind.TORCHSCRIPT,
+        Kind.EXPORTED_PROGRAM,
+        Kind.SAFETENSORS,
+    ],
+    ids=lambda kind: kind.id,
+)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_every_kind_of_file_that_torch_writes_is_told_apart(kind, tmp_path, scripted):
+    assert content_of(written_by_torch(kind, tmp_path, scripted)) == Content(kind)

@@ -10,6 +10,7 @@ from model_registry import (
     InvalidOptionError,
     LoadedModel,
     LoadRequest,
+    ModelRegistryError,
     PluginLoadError,
     UnsafeModelError,
     VersionFiles,
@@ -22,6 +23,7 @@ from model_registry_huggingface.configs import read_config
 from model_registry_huggingface.layout import ADAPTER_CONFIG, CONFIG
 from model_registry_huggingface.messages import first_line
 from model_registry_huggingface.parts import load_part
+from model_registry_huggingface.proportion import require_proportion
 
 #: Said every time, whatever the defaults of transformers are or become.
 SAFE = {"trust_remote_code": False, "use_safetensors": True, "local_files_only": True}
@@ -98,27 +100,22 @@ def _dtype(given: Any) -> Any:
 
 def load_model(files: VersionFiles, options: Mapping[str, Any], device: Any) -> Any:
     """A model of transformers, in evaluation mode, with every weight from the files."""
-    cls = model_class(read_config(files, CONFIG))
+    config = read_config(files, CONFIG)
+    cls = model_class(config)
     folder = files.directory()
     try:
         with alone_and_quiet():
+            require_proportion(cls, config, files)
             # Sizes that differ are told, not raised, so that our own error can name one.
             telling = {"output_loading_info": True, "ignore_mismatched_sizes": True}
             model, told = cls.from_pretrained(str(folder), **SAFE, **options, **telling)
+    except ModelRegistryError:
+        raise
     except ImportError as error:
         raise PluginLoadError(
             f"{cls.__name__} needs a package that is not installed: {first_line(error)}", hint="install it"
         ) from error
-    except (
-        ValueError,
-        RuntimeError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        OSError,
-        AssertionError,
-        IndexError,
-    ) as error:
+    except Exception as error:  # whatever a configuration that fits no model provokes
         raise UnsafeModelError(
             f"transformers cannot make a {cls.__name__} of these files: {first_line(error)}",
             hint="load it with the release of transformers that it was made with",
