@@ -6,13 +6,15 @@ import json
 
 import hf_zoo
 import numpy as np
-import onnx
-import onnxruntime
 import parts
 import pytest
 import torch
 
 from model_registry import UnsupportedModelError
+
+pytest.importorskip("model_registry_onnx")
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from pathlib import Path
-
 import numpy as np
 import onnx
 import onnx_zoo
 import pytest
+from real_models import SILERO
 
 from model_registry import ModelType
-
-SILERO = Path(find_spec("silero_vad").origin).parent / "data"
 
 
 def test_everything_of_a_small_model(registry) -> None:
@@ -74,7 +70,7 @@ def test_the_type_of_what_was_learned_without_layers(registry, op, kind) -> None
     assert registry.register_model("m", model).metadata.model_type == kind
 
 
-@pytest.mark.parametrize("path", sorted(SILERO.glob("*.onnx")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SILERO, ids=lambda path: path.stem)
 def test_real_models_are_described_and_sound(registry, path) -> None:
     entry = registry.register_model("vad", path)
     assert entry.metadata.parameters_count > 300_000

@@ -6,13 +6,15 @@ import logging
 import struct
 
 import numpy as np
-import onnx
-import onnxruntime
 import pytest
 import torch
 from torch import nn
 
 from model_registry import InvalidOptionError, ParityError, UnsupportedFormatError, UnsupportedModelError
+
+pytest.importorskip("model_registry_onnx")
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
