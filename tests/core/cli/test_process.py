@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -127,8 +128,12 @@ def test_an_interrupt_ends_with_130(site: Path) -> None:
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"waiting\n"
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
+    err = b""
+    for _ in range(6):  # one that arrives while an object is finalized is ignored by Python
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            _, err = process.communicate(timeout=5)
+            break
     assert (process.returncode, err) == (130, b"error: interrupted\n")
     assert run("list", "--json").document["versions"] == []
 
