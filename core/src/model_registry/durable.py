@@ -18,6 +18,8 @@ Buffer = bytes | bytearray | memoryview
 _MOST_BUFFERS = 512
 #: Bytes of one ``writev``, so that a large file is seen to grow.
 _MOST_BYTES = 8 << 20
+#: Bytes after which the disk is told to begin with them.
+WRITE_BEHIND = 8 << 20
 #: Files that are open at once while they are synced.
 _MOST_OPEN = 64
 
@@ -35,25 +37,40 @@ def new_file(path: Path, *, mode: int = 0o666) -> Iterator[int]:
 def write_new(path: Path, buffers: Iterable[Buffer], *, sync: bool = True) -> int:
     """Write a file that does not exist yet, and sync it. Returns its bytes. The directory is left to the caller."""
     with new_file(path) as descriptor:
-        size = write_all(descriptor, buffers)
+        size = write_all(descriptor, buffers, sync_soon=sync)
         if sync:
             os.fsync(descriptor)
     return size
 
 
-def write_all(descriptor: int, buffers: Iterable[Buffer]) -> int:
-    """Write every byte of the buffers, however the system cuts the writes."""
+def write_all(descriptor: int, buffers: Iterable[Buffer], *, sync_soon: bool = False) -> int:
+    """Write every byte of the buffers, however the system cuts the writes.
+
+    :param sync_soon: The file will be synced, so the disk may begin now.
+    """
     pending = [view for view in (memoryview(buffer).cast("B") for buffer in buffers) if view.nbytes]
-    total = 0
+    total = begun = 0
     while pending:
         written = os.writev(descriptor, _next(pending))
         total += written
         advance(written)
+        if sync_soon and total - begun >= WRITE_BEHIND:
+            write_behind(descriptor, begun, total - begun)
+            begun = total
         while pending and written >= pending[0].nbytes:
             written -= pending.pop(0).nbytes
         if written:
             pending[0] = pending[0][written:]
     return total
+
+
+def write_behind(descriptor: int, start: int, length: int) -> None:
+    """Let the disk begin with what was just written, so that a later sync finds it done; nothing waits for that.
+
+    Linux begins to write dirty pages that are said not to be needed, and keeps them until that is done.
+    """
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, start, length, os.POSIX_FADV_DONTNEED)
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ from attrs import evolve
 from model_registry import workers
 from model_registry.blobs import BlobStore
 from model_registry.digests import CHUNK, sha256_of_buffers, sha256_of_descriptor, sha256_of_file
-from model_registry.durable import Buffer, new_file, sync_file, write_all, write_new
+from model_registry.durable import WRITE_BEHIND, Buffer, new_file, sync_file, write_all, write_behind, write_new
 from model_registry.errors import IntegrityError, InvalidNameError, StorageError
 from model_registry.hookspecs import Source
 from model_registry.manifest import media_type
@@ -158,13 +158,16 @@ class ParallelStage:
     def _copy(self, reading: int) -> tuple[FileRecord, Path]:
         """The bytes in a file of ours: the user's may change while we look."""
         target = self._next()
-        state, size = sha256(), 0
+        state, size, begun = sha256(), 0, 0
         buffer = memoryview(bytearray(CHUNK))
         os.lseek(reading, 0, os.SEEK_SET)
         with new_file(target) as writing:
             while count := os.readv(reading, [buffer]):
                 state.update(buffer[:count])
                 size += write_all(writing, [buffer[:count]])
+                if size - begun >= WRITE_BEHIND:
+                    write_behind(writing, begun, size - begun)
+                    begun = size
             if size > SMALL:
                 os.fsync(writing)
         return FileRecord("", size, state.hexdigest(), ""), target
