@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import struct
-
-from attrs import frozen
+from collections.abc import Mapping
 
 from model_registry.kinds.bounded import Bounded, BudgetSpentError
 from model_registry.kinds.kind import Content, Kind
-from model_registry.kinds.pickles import holds_only_tensors
+from model_registry.kinds.pickles import LOOKED_AT, holds_only_tensors
 
 #: The end record stands in the last 22 bytes, unless there is a comment, which no archive of a model has reason to.
 _END = struct.Struct("<4s4H2LH")
 _LOCATOR = struct.Struct("<4sLQL")
 _RECORD = struct.Struct("<4sQ2H2L4Q")
-_ENTRY = struct.Struct("<4s6H3L5H2L")
+#: Of an entry of the table: its size without what varies; from its 24th byte on, the size of its member, the lengths
+#: of what varies, and where the member lies.
+_ENTRY, _PLACES = 46, struct.Struct("<L3H8xL")
 _LOCAL = struct.Struct("<4s5H3L2H")
 _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
 _CUT = "its table of contents, which stands at the end, is not there: it was cut short, or is no longer whole"
-
-
-@frozen
-class _Member:
-    name: str
-    offset: int
-    size: int
 
 
 class _DamagedError(Exception):
@@ -42,19 +36,22 @@ def content_of_zip(file: Bounded) -> Content:
     return Content(_kind(file, members))
 
 
-def _kind(file: Bounded, members: list[_Member]) -> Kind:
-    names = {member.name for member in members}
-    inner = {name.partition("/")[2] for name in names}
-    if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
+def _kind(file: Bounded, members: Mapping[bytes, tuple[int, int]]) -> Kind:
+    folder = next(iter(members), b"").partition(b"/")[0] + b"/"
+    if folder + b"constants.pkl" in members or _any_below(members, folder + b"code/"):
         return Kind.TORCHSCRIPT
-    if "archive_format" in inner or any(name.startswith("models/") or "exported_program" in name for name in inner):
+    if folder + b"archive_format" in members or b"serialized_exported_program.json" in members:
         return Kind.EXPORTED_PROGRAM
-    if "data.pkl" in inner:
-        pickled = next(member for member in members if member.name.partition("/")[2] == "data.pkl")
-        return Kind.TORCH_STATE_DICT if holds_only_tensors(_content(file, pickled)) else Kind.TORCH_OBJECTS
-    if {"metadata.json", "config.json"} <= names and any(name.startswith("model.weights") for name in names):
+    if folder + b"data.pkl" in members:
+        pickled = _beginning(file, *members[folder + b"data.pkl"])
+        return Kind.TORCH_STATE_DICT if holds_only_tensors(pickled) else Kind.TORCH_OBJECTS
+    if {b"metadata.json", b"config.json"} <= members.keys() and _any_below(members, b"model.weights"):
         return Kind.KERAS
-    return Kind.NPZ if names and all(name.endswith(".npy") for name in names) else Kind.ZIP
+    return Kind.NPZ if members and all(name.endswith(b".npy") for name in members) else Kind.ZIP
+
+
+def _any_below(members: Mapping[bytes, object], beginning: bytes) -> bool:
+    return any(name.startswith(beginning) for name in members)
 
 
 def _kind_by_first_name(file: Bounded) -> Kind:
@@ -64,19 +61,18 @@ def _kind_by_first_name(file: Bounded) -> Kind:
     return Kind.TORCH_STATE_DICT if name.partition("/")[2] == "data.pkl" else Kind.ZIP
 
 
-def _members(file: Bounded) -> list[_Member]:
+def _members(file: Bounded) -> dict[bytes, tuple[int, int]]:
+    """Size and offset of each member by its name. There may be thousands, so little is done for each."""
     start, length, count = _table(file)
     if start + length > file.size:
         raise _DamagedError
-    table, position, members = file.read(start, length), 0, []
-    for _ in range(min(count, length // _ENTRY.size)):
-        entry = _ENTRY.unpack_from(table, position)
-        if entry[0] != b"PK\x01\x02":
+    table, position, members = file.read(start, length), 0, {}
+    for _ in range(min(count, length // _ENTRY)):
+        if table[position : position + 4] != b"PK\x01\x02":
             raise _DamagedError
-        name_length, extra_length, comment_length = entry[10:13]
-        begin = position + _ENTRY.size
-        name = table[begin : begin + name_length].decode("utf-8", "replace")
-        members.append(_Member(name, entry[16], entry[8]))
+        size, name_length, extra_length, comment_length, offset = _PLACES.unpack_from(table, position + 24)
+        begin = position + _ENTRY
+        members[table[begin : begin + name_length]] = (size, offset)
         position = begin + name_length + extra_length + comment_length
     return members
 
@@ -100,10 +96,10 @@ def _table(file: Bounded) -> tuple[int, int, int]:
     return record[9], record[8], record[7]
 
 
-def _content(file: Bounded, member: _Member) -> bytes:
-    """The bytes of a member that is stored plainly; none if they are too many to look at."""
+def _beginning(file: Bounded, size: int, offset: int) -> bytes:
+    """The first bytes of a member that is stored plainly."""
     try:
-        local = _LOCAL.unpack(file.read(member.offset, _LOCAL.size))
-        return file.read(member.offset + _LOCAL.size + local[9] + local[10], member.size)
+        local = _LOCAL.unpack(file.read(offset, _LOCAL.size))
+        return file.read(offset + _LOCAL.size + local[9] + local[10], min(size, LOOKED_AT))
     except (BudgetSpentError, struct.error):
         return b""

@@ -5,6 +5,7 @@ https://huggingface.co/docs/safetensors: eight bytes of a length, a JSON object 
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -83,12 +84,18 @@ def check_indexes(files: VersionFiles) -> None:
                 raise _refused(path, f"puts the tensor {name!r:.80} into {shard!r:.80}, no weight file of this version")
 
 
-def read_header(local: Path, path: str) -> dict[str, Tensor]:
-    """The tensors of a file, which lie in it without gaps.
+def read_header(local: Path, path: str) -> Mapping[str, Tensor]:
+    """The tensors of a file, which lie in it without gaps. Read once, as long as the file stays the same.
 
     :raises UnsafeModelError: naming what is wrong.
     """
-    size = local.stat().st_size
+    found = local.stat()
+    return _read_header(local, path, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+
+
+@functools.lru_cache(maxsize=64)
+def _read_header(local: Path, path: str, fingerprint: tuple[int, ...]) -> Mapping[str, Tensor]:
+    size = fingerprint[2]
     with local.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(_MOST_HEADER_BYTES, size - 8):

@@ -13,7 +13,7 @@ from typing import Any
 
 from model_registry import UnsafeModelError, VersionFiles
 from model_registry_huggingface.headers import all_tensors
-from model_registry_huggingface.layout import CONFIG
+from model_registry_huggingface.layout import CONFIG, is_weights
 
 #: Elements that a model may have beside those of its files: tables that are computed, weights that are tied.
 _FREE = 64 << 20
@@ -27,12 +27,13 @@ def require_proportion(cls: Any, config: Mapping[str, Any], files: VersionFiles)
 
     :raises UnsafeModelError: if the configuration asks for more than twice what the files hold.
     """
-    held = sum(tensor.elements for _, _, tensor in all_tensors(files))
-    key = hashlib.sha256(files.read(CONFIG) + f"{cls.__name__} {held}".encode()).hexdigest()
+    sizes = [(path, files.size(path)) for path in files if is_weights(path)]
+    key = hashlib.sha256(files.read(CONFIG) + f"{cls.__name__} {sizes}".encode()).hexdigest()
     with _lock:
         if key in _passed:
             return
     _require_few_layers(config)
+    held = sum(tensor.elements for _, _, tensor in all_tensors(files))
     asked = _elements(cls, config)
     if asked > 2 * held + _FREE:
         raise UnsafeModelError(
