@@ -158,8 +158,12 @@ class TestAgreement:
         assert all(output.passed for output in agreement.outputs())
         with pytest.raises(UnsupportedModelError, match=r"the source gives 2 outputs \(a, b\), the result 1 \(x\)"):
             agreement.add({"a": self.floats(1), "b": self.floats(2)}, {"x": self.floats(1)})
-        with pytest.raises(UnsupportedModelError, match=r"'a' has the shape \[1\] in the source, and \[2\] in"):
-            agreement.add({"a": self.floats(1)}, {"a": self.floats(1, 2)})
+
+    def test_another_shape_is_no_agreement(self) -> None:
+        found = self.judge(self.floats(1), self.floats(1, 2), tolerance=100.0)
+        assert (found.max_abs, found.passed) == (math.inf, False)
+        assert str(found) == "y does not agree: its shape is [1] in the source, and [2] in the result"
+        assert ParityReport(False, [found]).document()["outputs"][0]["max_abs"] == "inf"
 
     def test_values_become_arrays_without_copying(self) -> None:
         for dtype in ITEM_BYTES:

@@ -41,7 +41,9 @@ class _Files(ABC):
         """Where a member's bytes are."""
 
     def verify(self, paths: Iterable[str] | None = None) -> None:
-        workers.run_all(self.local, sorted(self._records if paths is None else paths))
+        wanted = sorted(self._records if paths is None else paths)
+        if wanted:
+            workers.run_all(self.local, wanted)
 
     def read(self, path: str, limit: int = 64 << 20) -> bytes:
         if self.size(path) > limit:
@@ -83,6 +85,10 @@ class StoredFiles(_Files):
         self._reference = reference
         self._blobs = blobs
         self._verified: set[str] = set()
+
+    def verify(self, paths: Iterable[str] | None = None) -> None:
+        wanted = self._records if paths is None else paths
+        super().verify([path for path in wanted if path not in self._verified])
 
     def local(self, path: str) -> Path:
         record = self._records[path]

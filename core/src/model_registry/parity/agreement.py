@@ -36,6 +36,7 @@ class _Found:
     rows: int = 0
     agreeing: int = 0
     exact: bool = False
+    problem: str = ""
 
 
 @define
@@ -53,7 +54,7 @@ class Agreement:
     def add(self, source: Mapping[str, Any], result: Mapping[str, Any]) -> None:
         """Compare the outputs of one run: by name, or by their order where the names differ.
 
-        :raises UnsupportedModelError: if they are not as many, or of other shapes.
+        :raises UnsupportedModelError: if they are not as many.
         """
         names = list(source)
         pairs = result if set(result) >= set(names) else dict(zip(names, result.values(), strict=False))
@@ -67,13 +68,11 @@ class Agreement:
             self._compare(name, source[name], pairs[name])
 
     def _compare(self, name: str, one: Any, other: Any) -> None:
-        if one.shape != other.shape:
-            shapes = f"{list(one.shape)} in the source, and {list(other.shape)} in the result"
-            raise UnsupportedModelError(
-                f"the output {name!r} has the shape {shapes}",
-                hint="was it traced with fixed sizes?",
-            )
         found = self._found.setdefault(name, _Found())
+        if one.shape != other.shape:
+            found.max_abs = found.max_rel = math.inf
+            found.problem = f"its shape is {list(one.shape)} in the source, and {list(other.shape)} in the result"
+            return
         found.exact |= one.dtype.kind not in "fc"
         a, b = one.astype("float64"), other.astype("float64")
         _differences(found, a.reshape(-1), b.reshape(-1))
@@ -91,7 +90,8 @@ class Agreement:
         passed = found.max_abs <= allowed and (found.exact or found.cosine >= cosine)
         if argmax is not None and self.tolerance is None:
             passed = passed and argmax >= _LEAST_ARGMAX
-        return OutputParity(name, found.max_abs, found.max_rel, found.cosine, argmax, tolerance, allowed, passed)
+        figures = (found.max_abs, found.max_rel, found.cosine, argmax, tolerance, allowed, passed)
+        return OutputParity(name, *figures, problem=found.problem)
 
     def _tolerance(self) -> tuple[float, float]:
         if self.tolerance is not None:

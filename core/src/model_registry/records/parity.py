@@ -21,6 +21,7 @@ class OutputParity:
     :param tolerance: What ``max_abs`` may be, relative to 1 + the greatest element.
     :param allowed: What ``max_abs`` may be, absolutely.
     :param passed: Whether it is.
+    :param problem: Why there is nothing to measure, such as another shape.
     """
 
     name: str
@@ -31,8 +32,11 @@ class OutputParity:
     tolerance: float
     allowed: float
     passed: bool
+    problem: str = ""
 
     def __str__(self) -> str:
+        if self.problem:
+            return f"{self.name} does not agree: {self.problem}"
         agreement = "" if self.argmax is None else f", same greatest score in {self.argmax:.1%}"
         verdict = "agrees" if self.passed else "does not agree"
         return (
@@ -61,7 +65,7 @@ class ParityReport:
         """As it is kept in the metadata."""
         if self.passed is None:
             return {"checked": False, "reason": self.skipped}
-        outputs = [_finite(asdict(output)) for output in self.outputs]
+        outputs = [_finite(asdict(output, filter=lambda _, value: value != "")) for output in self.outputs]
         return {"checked": True, "passed": self.passed, "runs": [dict(run) for run in self.runs], "outputs": outputs}
 
     def __str__(self) -> str:

@@ -89,13 +89,18 @@ def read_header(local: Path, path: str) -> Mapping[str, Tensor]:
 
     :raises UnsafeModelError: naming what is wrong.
     """
+    return _read_header(local, path, fingerprint(local))
+
+
+def fingerprint(local: Path) -> tuple[int, int, int, int, int]:
+    """What changes when a file does."""
     found = local.stat()
-    return _read_header(local, path, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns))
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 @functools.lru_cache(maxsize=64)
-def _read_header(local: Path, path: str, fingerprint: tuple[int, ...]) -> Mapping[str, Tensor]:
-    size = fingerprint[2]
+def _read_header(local: Path, path: str, state: tuple[int, ...]) -> Mapping[str, Tensor]:
+    size = state[2]
     with local.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= min(_MOST_HEADER_BYTES, size - 8):

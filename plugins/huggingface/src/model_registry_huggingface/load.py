@@ -20,11 +20,15 @@ from model_registry_huggingface.alone import alone_and_quiet
 from model_registry_huggingface.checks import check_huggingface
 from model_registry_huggingface.classes import model_class
 from model_registry_huggingface.configs import read_config
+from model_registry_huggingface.headers import fingerprint
 from model_registry_huggingface.layout import ADAPTER_CONFIG, CONFIG
 from model_registry_huggingface.messages import first_line
 from model_registry_huggingface.parts import load_part
 from model_registry_huggingface.proportion import require_proportion
 
+#: Versions that were found sound, by the state of their files.
+_sound: set[tuple[tuple[str, int, int, int, int, int], ...]] = set()
+_MOST_REMEMBERED = 1000
 #: Said every time, whatever the defaults of transformers are or become.
 SAFE = {"trust_remote_code": False, "use_safetensors": True, "local_files_only": True}
 
@@ -35,8 +39,8 @@ def load_huggingface(request: LoadRequest, files: VersionFiles) -> LoadedModel:
     :raises ClassNotFoundError: if transformers has no class of the model's name.
     :raises UnsafeModelError: for files that ask for more than data, or that lack weights of the model.
     """
-    require_sound(files)
     files.verify()
+    require_sound(files)
     options = placement(request.options)
     if ADAPTER_CONFIG in files and CONFIG not in files:
         return load_adapter(request, files, lambda base: load_model(base, options, request.options.get("device")))
@@ -45,9 +49,18 @@ def load_huggingface(request: LoadRequest, files: VersionFiles) -> LoadedModel:
 
 
 def require_sound(files: VersionFiles) -> None:
-    """:raises UnsafeModelError: for the first thing that validation finds wrong."""
+    """What was found sound once in this process is, as long as no file changes.
+
+    :raises UnsafeModelError: for the first thing that validation finds wrong.
+    """
+    state = tuple((path, *fingerprint(files.local(path))) for path in files)
+    if state in _sound:
+        return
     for finding in check_huggingface(files):
         raise UnsafeModelError(f"{finding.where}: {finding.message}", hint=finding.advice, path=finding.where)
+    if len(_sound) >= _MOST_REMEMBERED:
+        _sound.clear()
+    _sound.add(state)
 
 
 def placement(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,10 +32,10 @@ def save_huggingface(request: SaveRequest, stage: Stage) -> None:
     model, given = request.model, request.options
     parts = {name: given[name] for name in _PARTS if given.get(name) is not None}
     if isinstance(model, (Path, Snapshot)):
+        _require_base(request, is_adapter=_has(model, ADAPTER_CONFIG))
         _add_folder(model, stage, set(given))
-        _require_base(request, stage_has_adapter=_has(model, ADAPTER_CONFIG))
     elif is_peft_model(model) or is_transformers_model(model):
-        _require_base(request, stage_has_adapter=_is_adapter(model))
+        _require_base(request, is_adapter=_is_adapter(model))
         _save_object(model, stage.directory(), given.get("max_shard_size"))
     else:
         what = f"a {type(model).__module__}.{type(model).__qualname__}"
@@ -87,8 +87,8 @@ def _save_part(name: str, part: Any, folder: Path) -> None:
         part.save_pretrained(str(folder))
 
 
-def _require_base(request: SaveRequest, *, stage_has_adapter: bool) -> None:
-    if stage_has_adapter and not request.metadata.parents:
+def _require_base(request: SaveRequest, *, is_adapter: bool) -> None:
+    if is_adapter and not request.metadata.parents:
         raise UnsupportedModelError(
             "an adapter is nothing without the model that it is for",
             hint='register that, and say it: parent="base:1.0.0"',

@@ -85,8 +85,15 @@ def _add_file(path: Path, member: str, stage: Stage, strip: bool) -> None:
 
 
 def _locations(path: Path) -> list[str]:
-    skeleton = read_skeleton(path, MODEL)
-    return sorted({place_of(tensor).path for tensor in external_tensors(skeleton)} - {MODEL})
+    """The files that the model's tensors lie in, beside its own."""
+    own = ".itself"  # what no model says: its own large tensors are told apart by it
+    found = {place_of(tensor).path for tensor in external_tensors(read_skeleton(path, own))} - {own}
+    if MODEL in found:
+        raise UnsupportedModelError(
+            f"tensors of {path.name} lie in a file {MODEL!r}, and the model itself is stored under that name",
+            hint="save it again with another name for its external data",
+        )
+    return sorted(found)
 
 
 def _plain_file(folder: Path, location: str) -> Path:
