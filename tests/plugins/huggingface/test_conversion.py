@@ -140,3 +140,14 @@ def test_to_the_runtimes_own_format_in_two_steps(registry) -> None:
 def test_another_opset(registry) -> None:
     registry.register_model("bert", hf_zoo.make("bert"))
     assert registry.convert("bert", to="onnx", opset=18).metadata.extra["opsets"]["ai.onnx"] == 18
+
+
+def test_an_adapter_has_to_be_merged_before(registry) -> None:
+    pytest.importorskip("peft")
+    registry.register_model("base", hf_zoo.make("llama"))
+    registry.register_model("adapter", parts.adapted(), parent="base:1.0.0")
+    with pytest.raises(UnsupportedModelError, match=r"an adapter is no model by itself — .* merge_and_unload"):
+        registry.convert("adapter", to="onnx")
+    merged = registry.load_model("adapter").model.merge_and_unload()
+    registry.register_model("merged", merged, parent="adapter:1.0.0")
+    assert registry.convert("merged", to="onnx").metadata.extra["conversion"]["parity"]["passed"]

@@ -224,9 +224,13 @@ def test_what_cannot_be_traced_is_told(registry) -> None:
 
 
 @pytest.mark.parametrize("given", ["text", [1, 2], torch.zeros(1).bfloat16(), {"x": object()}])
-def test_example_inputs_that_are_none(registry, given) -> None:
+def test_example_inputs_that_cannot_be_kept(registry, given, caplog) -> None:
+    """A plugin that takes them itself, as for ``keep_program``, may have a use for them; the others have none."""
+    entry = registry.register_model("m", nn.Linear(2, 2), example_inputs=given, input_shape=[2])
+    assert "example_inputs.safetensors" not in [file.path for file in entry.files]
+    assert "example_inputs are used, and not stored: the input" in caplog.text
     with pytest.raises(InvalidOptionError, match="that cannot be kept"):
-        registry.register_model("m", nn.Linear(2, 2), example_inputs=given)
+        registry.convert("m", to="onnx", new_name="graph", inputs=given)
 
 
 def test_a_file_of_examples_that_was_changed_is_told(registry, tmp_path) -> None:

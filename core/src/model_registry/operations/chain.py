@@ -9,7 +9,7 @@ from typing import Any
 
 from model_registry.files import PathFiles
 from model_registry.hookspecs import VersionFiles
-from model_registry.operations import options
+from model_registry.operations import options, policy
 from model_registry.operations.context import Context
 from model_registry.operations.plan import Chain
 from model_registry.records import ExportRequest, ModelEntry
@@ -30,6 +30,7 @@ def run_chain(
     :returns: What was written.
     """
     chosen = _share_out(context, chain, given)
+    allowed = policy.code_allowed(entry.name, context.settings.trusted_models)
     between: list[Path] = []
     try:
         for number, step in enumerate(chain):
@@ -37,7 +38,7 @@ def run_chain(
             target = destination if is_last else destination.with_name(f"{destination.name}.{number}")
             between += [] if is_last else [target]
             ending = suffix if is_last else ""
-            request = ExportRequest(step.source, step.target, target, chosen[number], entry.metadata, ending)
+            request = ExportRequest(step.source, step.target, target, chosen[number], entry.metadata, ending, allowed)
             context.plugins.export(request, files)
             files = written = files_at(context, target, step.target)
         return written

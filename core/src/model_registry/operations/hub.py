@@ -21,7 +21,5 @@ def register_from_hub(
             "no installed plugin downloads from a hub", hint="install model-registry-huggingface", format="huggingface"
         )
     told = {key: value for key, value in found.metadata.items() if given.get(key) is None}
-    entry, _ = register(
-        context, name or repo_id, found.model, found.format, expected=found.digests, **{**given, **told}
-    )
+    entry, _ = register(context, name or repo_id, found, found.format, **{**given, **told})
     return entry

@@ -13,7 +13,13 @@ from model_registry import environment, example_inputs, manifest, provenance
 from model_registry.catalog import VersionRow
 from model_registry.clock import moment, now
 from model_registry.digests import sha256_of_bytes
-from model_registry.errors import IntegrityError, UnsafeModelError, UnsupportedModelError, VersionExistsError
+from model_registry.errors import (
+    IntegrityError,
+    InvalidOptionError,
+    UnsafeModelError,
+    UnsupportedModelError,
+    VersionExistsError,
+)
 from model_registry.files import StagedFiles
 from model_registry.hookspecs import EXAMPLE_INPUTS
 from model_registry.names import check_model_name
@@ -25,7 +31,7 @@ from model_registry.operations.options import require_known, split
 from model_registry.operations.parents import ParentLike, parents_of
 from model_registry.operations.rows import row_for
 from model_registry.operations.source import detect, size_of, source_of
-from model_registry.records import FormatSpec, ModelEntry, ModelMetadata, Parent, SaveRequest
+from model_registry.records import Download, FormatSpec, ModelEntry, ModelMetadata, Parent, SaveRequest
 from model_registry.staged import StagedFile
 from model_registry.versions import check_version
 
@@ -56,12 +62,11 @@ def register(
     exist_ok: bool = False,
     weights_only: bool | None = None,
     options: Mapping[str, Any] | None = None,
-    expected: Mapping[str, str] | None = None,
     **given: Any,
 ) -> tuple[ModelEntry, bool]:
     """See ``ModelRegistry.register_model``: the version, and whether it is new.
 
-    :param expected: SHA-256 that members must have, by path.
+    :param model: Also a :class:`Download`, whose files must have the digests that it tells.
     """
     check_model_name(name)
     if version is not None:
@@ -79,7 +84,7 @@ def register(
             registration.stage.add(EXAMPLE_INPUTS, examples, kind="dataset")
         context.plugins.save(request, registration.stage)
         members = registration.stage.finish()
-        _require_expected(members, expected or {})
+        _require_expected(members, model.digests if isinstance(model, Download) else {})
         described = _describe(context, request, members, said_type=given.get("model_type") is not None)
         return _commit(context, registration, described, members, version, exist_ok)
 
@@ -130,7 +135,15 @@ def _examples(given: Mapping[str, Any], spec: FormatSpec) -> tuple[bytes | None,
     """The inputs to store with the model, and the keywords without them, unless the plugin wants to see them too."""
     examples = given.get(_EXAMPLES)
     rest = given if _EXAMPLES in spec.save_options else {k: v for k, v in given.items() if k != _EXAMPLES}
-    return None if examples is None else example_inputs.write(example_inputs.arrays_of(examples)), rest
+    if examples is None:
+        return None, rest
+    try:
+        return example_inputs.write(example_inputs.arrays_of(examples)), rest
+    except InvalidOptionError as error:
+        if _EXAMPLES not in spec.save_options:
+            raise
+        logger.warning("example_inputs are used, and not stored: %s", error.message)  # the plugin may know better
+        return None, rest
 
 
 def _request(

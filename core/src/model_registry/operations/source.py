@@ -11,14 +11,16 @@ from model_registry.kinds import Content, Kind, content_of, kinds_named
 from model_registry.names import shown
 from model_registry.operations.context import Context
 from model_registry.plain_files import files_below
-from model_registry.records import Detection
+from model_registry.records import Detection, Download
 
 
 def source_of(model: Any) -> Any:
-    """The model itself, or a ``Path`` if it is a path.
+    """The model itself, what a plugin downloaded, or a ``Path`` if it is a path.
 
     :raises SourceNotFoundError: for a path where there is nothing.
     """
+    if isinstance(model, Download):
+        return model.model
     if not isinstance(model, (str, os.PathLike)):
         return model
     path = Path(model)

@@ -100,6 +100,7 @@ class ExportRequest:
     :param metadata: The version's metadata.
     :param suffix: How the path ends that the user named, such as ``".onnx"``: one file is wanted. Empty where a folder
         will do.
+    :param code_allowed: The user permitted that code from the artifact runs. False almost always.
     """
 
     source_format: str
@@ -108,3 +109,4 @@ class ExportRequest:
     options: Mapping[str, Any]
     metadata: ModelMetadata
     suffix: str = ""
+    code_allowed: bool = False

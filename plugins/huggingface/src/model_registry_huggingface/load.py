@@ -13,6 +13,7 @@ from model_registry import (
     ModelRegistryError,
     PluginLoadError,
     UnsafeModelError,
+    UnsupportedModelError,
     VersionFiles,
 )
 from model_registry_huggingface.adapters import load_adapter
@@ -112,7 +113,14 @@ def _dtype(given: Any) -> Any:
 
 
 def load_model(files: VersionFiles, options: Mapping[str, Any], device: Any) -> Any:
-    """A model of transformers, in evaluation mode, with every weight from the files."""
+    """A model of transformers, in evaluation mode, with every weight from the files.
+
+    :raises UnsupportedModelError: for an adapter, which is none by itself.
+    """
+    if CONFIG not in files:
+        raise UnsupportedModelError(
+            "an adapter is no model by itself", hint="load it, merge_and_unload() it, and register what comes of that"
+        )
     config = read_config(files, CONFIG)
     cls = model_class(config)
     folder = files.directory()

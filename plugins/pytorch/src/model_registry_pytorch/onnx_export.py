@@ -32,7 +32,7 @@ def export_onnx(request: ExportRequest, files: VersionFiles, options: PyTorchOpt
     """
     import torch
 
-    load = LoadRequest(request.source_format, {}, request.metadata)
+    load = LoadRequest(request.source_format, {}, request.metadata, request.code_allowed)
     model = load_module(load, files, options)
     if dtype_of(model) == torch.bfloat16:
         model = model.float()  # ONNX Runtime computes with bfloat16 on few devices
