@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from model_registry.kinds import content_of as content_of
     from model_registry.loaders import ModelLoader as ModelLoader
     from model_registry.parity import cases as cases
+    from model_registry.progress import progress_here as progress_here
     from model_registry.records import Array as Array
     from model_registry.records import BatchFailure as BatchFailure
     from model_registry.records import BatchReport as BatchReport
@@ -116,6 +117,7 @@ _HOMES = {
         " RebuildReport RepairReport Runner SaveRequest SearchPage TensorRecord"
     ),
     "parity": "cases",
+    "progress": "progress_here",
     "registry": "ModelRegistry",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",
     "vocabulary": "CompressionType ModelFormat ModelType",

@@ -149,7 +149,8 @@ def detect(model: Any) -> Detection | None:
 
 @hookspec(firstresult=True)
 def download(repo_id: str, revision: str | None) -> Download | None:
-    """Fetch a model from a hub, pinned to what the revision names now, for ``save`` to take.
+    """Fetch a model from a hub, pinned to what the revision names now, for ``save`` to take. ``progress_here()`` gives
+    what to tell of the bytes that have come.
 
     :raises SourceNotFoundError: if there is no such model.
     """

@@ -103,6 +103,12 @@ def is_heard() -> bool:
     return _current.get() is not None
 
 
+def progress_here() -> Callable[[int], None] | None:
+    """What counts bytes for the operation that goes on here, from any thread; None if nobody listens."""
+    counter = _current.get()
+    return None if counter is None else counter.advance
+
+
 def part(size: int, passes: int = 1) -> AbstractContextManager[object]:
     """A part of the operation that counts for ``size`` bytes, no more and, if it succeeds, no less. Of one thread.
 

@@ -54,6 +54,7 @@ def test_only_what_is_needed_at_the_commit_that_was_resolved(hub, folder, fetch,
     assert told["reference"] == "team/reader:1.0.0"
     assert sorted(told["files"]) == ["README.md", "config.json", "model.safetensors"]
     assert told["files"]["model.safetensors"] == small_hub.sha256(folder / "model.safetensors")
+    assert told["downloaded"] == sum((folder / name).stat().st_size for name in told["files"])
     assert set(hub.sent) == {"README.md", "config.json", "model.safetensors"}, "something else was downloaded"
     origin = told["origin"]
     assert (origin["repository"], origin["revision"], origin["commit"]) == (REPO, "main", commit)

@@ -13,7 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from model_registry import Download, ModelRegistryError, SourceNotFoundError, StorageError, UnsafeModelError
+from model_registry import (
+    Download,
+    ModelRegistryError,
+    SourceNotFoundError,
+    StorageError,
+    UnsafeModelError,
+    progress_here,
+)
 from model_registry_huggingface.formats import HUGGINGFACE
 from model_registry_huggingface.layout import is_needed, is_pickled, is_weights
 from model_registry_huggingface.messages import first_line
@@ -106,14 +113,22 @@ def _literal(path: str) -> str:
 
 
 def _bar() -> Any:
-    """Progress on a terminal, and none elsewhere."""
+    """Progress for whoever listens to the registry; else on a terminal, and none elsewhere."""
     from huggingface_hub.utils import tqdm  # type: ignore[attr-defined]
+
+    tell = progress_here()
 
     class Bar(tqdm):
         def __init__(self, *arguments: Any, **options: Any) -> None:
-            super().__init__(  # type: ignore[no-untyped-call]
-                *arguments, **{**options, "disable": not sys.stderr.isatty()}
-            )
+            # One bar counts the bytes that are kept, another those that the network brings, and one the files.
+            self._tell = tell if options.get("name") == "huggingface_hub.snapshot_download" else None
+            is_shown = tell is None and sys.stderr.isatty()
+            super().__init__(*arguments, **{**options, "disable": not is_shown})  # type: ignore[no-untyped-call]
+
+        def update(self, n: float | None = 1) -> bool | None:
+            if self._tell is not None and n:
+                self._tell(int(n))
+            return super().update(n)  # type: ignore[no-any-return]
 
     return Bar
 

@@ -9,7 +9,9 @@ from model_registry import ModelRegistry, ModelRegistryError
 
 registry, repo_id, *pairs = sys.argv[1:]
 try:
-    entry = ModelRegistry(registry).register_from_hub(repo_id, **dict(pair.split("=", 1) for pair in pairs))
+    opened, reports = ModelRegistry(registry), []
+    with opened.progress(reports.append):
+        entry = opened.register_from_hub(repo_id, **dict(pair.split("=", 1) for pair in pairs))
 except ModelRegistryError as error:
     print(json.dumps({"error": type(error).__name__, "message": str(error)}))
 else:
@@ -19,6 +21,7 @@ else:
     told |= {
         "url": data.repository_url,
         "base_model": data.extra.get("base_model"),
+        "downloaded": max(report.bytes_done for report in reports if report.what.startswith("downloading ")),
         "card": data.extra.get("model_card"),
     }
     print(json.dumps(told))
