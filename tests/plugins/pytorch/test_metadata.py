@@ -70,3 +70,12 @@ def test_listing_and_validating_import_no_torch(registry, tmp_path):
 def test_the_packages_that_matter_are_kept_with_the_version(registry):
     packages = registry.register_model("m", nn.Linear(2, 2), "pytorch").environment["packages"]
     assert packages == {name: version(name) for name in ("numpy", "safetensors", "torch")}
+
+
+@pytest.mark.parametrize(
+    ("last", "kind"), [(nn.Softmax(-1), "classification"), (nn.LogSoftmax(-1), "classification"), (nn.ReLU(), "custom")]
+)
+def test_the_last_layer_tells_what_a_module_is_for(registry, last, kind):
+    model = nn.Sequential(nn.Linear(4, 3), last)
+    assert registry.register_model("m", model).metadata.model_type == kind
+    assert registry.register_model("m", model, model_type="regression").metadata.model_type == "regression"

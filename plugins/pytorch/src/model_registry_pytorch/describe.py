@@ -6,13 +6,15 @@ import collections
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from model_registry import VersionFiles
+from model_registry import ModelType, VersionFiles
 from model_registry_pytorch import record as records
 from model_registry_pytorch.layout import RECORD
 from model_registry_pytorch.record import Record
 from model_registry_pytorch.safetensors_file import DTYPES, Entry
 from model_registry_pytorch.weights import read_all_entries
 
+#: Layers that give the probabilities of classes.
+_CLASSIFYING = frozenset({"Softmax", "LogSoftmax", "AdaptiveLogSoftmaxWithLoss"})
 #: How batch normalisation names its buffers: the only ones that can be told from parameters in a bare state dict.
 _BUFFER_NAMES = frozenset({"running_mean", "running_var", "num_batches_tracked"})
 
@@ -40,6 +42,7 @@ def describe_pytorch(files: VersionFiles) -> Mapping[str, Any]:
         }
         described["trainable_parameters"] = _elements(entries, trainable)
         described["layers"] = _layers(record)
+        described["model_type"] = _model_type(record)
     return described
 
 
@@ -77,6 +80,12 @@ def _dtypes(entries: Iterable[Entry]) -> dict[str, int]:
     for entry in entries:
         counts[DTYPES[entry.dtype][0]] += entry.elements
     return dict(sorted(counts.items()))
+
+
+def _model_type(record: Record) -> str | None:
+    """What the last layer tells; most models do not tell."""
+    last = record.modules[-1].qualname.rpartition(".")[2] if record.modules else ""
+    return str(ModelType.CLASSIFICATION) if last in _CLASSIFYING else None
 
 
 def _layers(record: Record) -> dict[str, int]:
