@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from model_registry import ClassNotFoundError, UnsafeModelError
+from model_registry import ClassNotFoundError, UnsafeModelError, VersionFiles
 
 _CONFIG = "config.json"
 
@@ -34,6 +34,11 @@ def model_class(config: Mapping[str, Any]) -> Any:
     if any(names[0] in classes for classes in listed.values()) or _is_of_type(names[0], model_type):
         return _of_transformers(names[0])
     raise _unknown(model_type, names[0])
+
+
+def model_config(cls: Any, files: VersionFiles) -> Any:
+    """The configuration as the class has it: transformers has ways of its own to write what JSON cannot hold."""
+    return cls.config_class.from_pretrained(str(files.directory()), local_files_only=True)
 
 
 @functools.cache

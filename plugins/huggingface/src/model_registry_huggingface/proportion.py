@@ -12,6 +12,7 @@ from itertools import chain
 from typing import Any
 
 from model_registry import UnsafeModelError, VersionFiles
+from model_registry_huggingface.classes import model_config
 from model_registry_huggingface.headers import all_tensors
 from model_registry_huggingface.layout import CONFIG, is_weights
 
@@ -34,7 +35,7 @@ def require_proportion(cls: Any, config: Mapping[str, Any], files: VersionFiles)
             return
     _require_few_layers(config)
     held = sum(tensor.elements for _, _, tensor in all_tensors(files))
-    asked = _elements(cls, config)
+    asked = _elements(cls, model_config(cls, files))
     if asked > 2 * held + _FREE:
         raise UnsafeModelError(
             f"{CONFIG} asks for {asked:,} weights, and the files hold {held:,}",
@@ -45,11 +46,11 @@ def require_proportion(cls: Any, config: Mapping[str, Any], files: VersionFiles)
         _passed.add(key)
 
 
-def _elements(cls: Any, config: Mapping[str, Any]) -> int:
+def _elements(cls: Any, config: Any) -> int:
     import torch
 
     with torch.device("meta"):
-        skeleton = cls(cls.config_class.from_dict(dict(config)))
+        skeleton = cls(config)
     return sum(tensor.numel() for tensor in chain(skeleton.parameters(), skeleton.buffers()))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from model_registry import Inputs, InputSpec, Runner, UnsupportedModelError, VersionFiles
-from model_registry_huggingface.classes import model_class
+from model_registry_huggingface.classes import model_class, model_config
 from model_registry_huggingface.configs import read_config
 from model_registry_huggingface.layout import CONFIG
 from model_registry_huggingface.load import load_model, placement
@@ -36,10 +36,9 @@ def make_runner(files: VersionFiles) -> Runner:
 
 def read_signature(files: VersionFiles) -> list[InputSpec] | None:
     """What the model takes; None for one of which nobody knows it."""
-    config = read_config(files, CONFIG)
     try:
-        cls = model_class(config)
-        return takes(cls, cls.config_class.from_dict(config))
+        cls = model_class(read_config(files, CONFIG))
+        return takes(cls, model_config(cls, files))
     except UnsupportedModelError:
         return None
 
