@@ -99,3 +99,11 @@ def test_what_the_plugin_refuses_for_safety_exits_with_6() -> None:
     assert done.code == 6
     assert "the bytes say that they are rotten" in done.err
     assert run("list", "--json").document["versions"] == []
+
+
+def test_a_hint_with_a_value_can_be_typed_as_it_stands() -> None:
+    Path("m.gguf").write_bytes(b"GGUF" + bytes(8))
+    done = run("register", "m.gguf", "--name", "m")
+    assert done.code == 7
+    assert "'m.gguf' is GGUF; no installed plugin handles it" in done.err
+    assert "and say --format 'gguf'\n" in done.err

@@ -21,6 +21,10 @@ _OPTIONS = {
     r"\ballow_code=True": "--allow-code",
     r"\boverwrite=True": "--overwrite",
     r"\bexist_ok=True": "--exist-ok",
+    r"\ballow_mismatch=True": "--allow-mismatch",
+    r"\bcheck=False": "--no-check",
+    r"\bparent=(?=\")": "--parent ",
+    r"\bmodel_format=(?=['\"])": "--format ",
     r"\bmodel_format\b=?": "--format",
     r"\bpass (?=--)": "add ",
 }

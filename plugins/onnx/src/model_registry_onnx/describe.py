@@ -43,7 +43,7 @@ def describe_onnx(files: VersionFiles) -> Mapping[str, Any]:
     }
 
 
-def describe_ort(files: VersionFiles) -> Mapping[str, Any]:
+def describe_ort() -> Mapping[str, Any]:
     """The format tells nothing without the runtime's own reader."""
     return {"framework": "onnxruntime"}
 

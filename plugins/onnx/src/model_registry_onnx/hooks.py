@@ -65,7 +65,7 @@ class Plugin:
 
         if format == ONNX:
             return describe.describe_onnx(files)
-        return describe.describe_ort(files) if format == ORT else None
+        return describe.describe_ort() if format == ORT else None
 
     @hookimpl
     def load(self, request: LoadRequest, files: VersionFiles) -> LoadedModel | None:
