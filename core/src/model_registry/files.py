@@ -84,20 +84,26 @@ class StoredFiles(_Files):
         super().__init__(records)
         self._reference = reference
         self._blobs = blobs
-        self._verified: set[str] = set()
+        self._found: dict[str, Path] = {}
+
+    def moved(self) -> bool:
+        """Whether a file that was handed out is not there any more: it was archived meanwhile, or what was restored
+        gave way."""
+        return not all(path.exists() for path in self._found.values())
 
     def verify(self, paths: Iterable[str] | None = None) -> None:
         wanted = self._records if paths is None else paths
-        super().verify([path for path in wanted if path not in self._verified])
+        super().verify([path for path in wanted if path not in self._found])
 
     def local(self, path: str) -> Path:
-        record = self._records[path]
-        if path not in self._verified:
-            if not self._blobs.is_intact(record.sha256, record.size):
+        if path not in self._found:
+            record = self._records[path]
+            found = self._blobs.fetch(record.sha256, record.size)
+            if found is None:
                 message = f"{self._reference}: {damage(self._blobs, record)}"
                 raise IntegrityError(message, hint=REPAIR, path=path, expected=record.sha256)
-            self._verified.add(path)
-        return self._blobs.local(record.sha256)
+            self._found[path] = found
+        return self._found[path]
 
 
 class StagedFiles(_Files):

@@ -40,9 +40,11 @@ from typing import Any, Protocol
 import pluggy
 
 from model_registry.records import (
+    ColdFile,
     Conversion,
     Detection,
     Download,
+    Encoded,
     ExportRequest,
     Finding,
     FormatSpec,
@@ -242,6 +244,25 @@ def difference(dtype: str, a: memoryview, b: memoryview) -> tuple[float, float] 
     :param dtype: As in ``TensorRecord``. None for one that this plugin does not know.
     :param a: The bytes of whole elements; ``b`` has as many.
     :returns: NaN against NaN counts as 0, and NaN against anything else as infinity, which is never hidden by a sum.
+    """
+
+
+@hookspec(firstresult=True)
+def encode(cold: ColdFile) -> Iterable[Callable[[], Encoded]] | None:
+    """Make a file of a version that is seldom used smaller: what encodes its pieces, in the order of the file.
+
+    Each is called once, in a thread, several at once. The core decodes everything again before it relies on it.
+    """
+
+
+@hookspec(firstresult=True)
+def decode(method: str, data: memoryview, size: int, base: memoryview | None) -> Bytes | None:
+    """The bytes of a piece that ``encode`` made; None for a method of somebody else.
+
+    Called from several threads, with bytes that may have been changed: what cannot be decoded is an error, never more
+    than ``size`` bytes.
+
+    :param base: The bytes of the piece that ``Encoded.base`` named.
     """
 
 

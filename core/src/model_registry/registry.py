@@ -13,6 +13,7 @@ from model_registry.config import Settings, load_settings
 from model_registry.operations.context import Context
 from model_registry.operations.entries import LATEST, entry_of, find, require
 from model_registry.records import (
+    ArchiveReport,
     BatchReport,
     CollectReport,
     Conversion,
@@ -577,3 +578,22 @@ class ModelRegistry:
         :param keep_removed_days: Default: the configuration's. 0 forgets all removed versions now.
         """
         return operations.collect.collect(self._context, keep_removed_days)
+
+    def archive(
+        self, name: str | None = None, *, keep: int | None = None, progress: ProgressChoice = None
+    ) -> ArchiveReport:
+        """Keep the files of older versions smaller. They load as before, restored when they are needed.
+
+        Versions that an alias names stay as they are, and so do those that ``restore_hot`` brought back.
+
+        :param name: A model, or a pattern of names. Left out, the policy of the configuration says which: models of
+            ``compression_threshold`` megabytes or more.
+        :param keep: How many of a model's newest versions stay as they are. Default: ``keep_hot``.
+        :param progress: As for ``register_many``.
+        :raises UnsupportedFormatError: if no plugin is installed that archives.
+        """
+        return operations.archive.archive(self._context, name, keep, progress)
+
+    def restore_hot(self, name: str, version: str) -> ModelEntry:
+        """Make the files of an archived version plain files again, for good: its tag ``archive`` is ``never`` then."""
+        return operations.archive.restore_hot(self._context, name, version)

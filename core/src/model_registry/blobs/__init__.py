@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from model_registry.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from model_registry.archive.restoring import Decode
 
 
 class BlobStore(Protocol):
@@ -42,6 +45,19 @@ class BlobStore(Protocol):
     def is_intact(self, sha256: str, size: int) -> bool:
         """Whether the blob is there with the right bytes: hashed in full once, remembered until the file changes."""
 
+    def fetch(self, sha256: str, size: int) -> Path | None:
+        """A local file with the blob's bytes, verified, which may have to be restored first; None if they are gone or
+        were changed."""
+
+    def is_kept(self, sha256: str, size: int) -> bool:
+        """Whether the bytes can be had, plain or restored. ``is_intact`` asks for a plain file."""
+
+    def archived(self) -> Mapping[str, int]:
+        """The bytes of every blob that can be restored, whether or not it is there as a plain file too."""
+
+    def pinned(self) -> set[str]:
+        """Blobs that others are restored by: they stay, whether or not a version needs them."""
+
     def forget(self, sha256: str) -> None:
         """Drop what is remembered of a blob, so that the next ``is_intact`` reads it in full."""
 
@@ -73,14 +89,16 @@ class BlobStore(Protocol):
         """Unlink a blob; returns the bytes freed, 0 if it was gone. Called by the catalog only (see ``collect``)."""
 
 
-def open_blobs(url: str, folder: Path) -> BlobStore:
+def open_blobs(url: str, folder: Path, decode: Decode | None = None, cache_bytes: int = 0) -> BlobStore:
     """The blob store of a URL such as ``file:.``, relative to the registry's folder.
 
+    :param decode: Decodes what was archived; see :mod:`model_registry.archive.restoring`. None if nobody will ask.
+    :param cache_bytes: What restored blobs may take.
     :raises ConfigurationError: for a scheme that nothing serves.
     """
     scheme, _, rest = url.partition(":")
     if scheme != "file":
         raise ConfigurationError(f"blobs = {url!r}: no blob store serves {scheme!r}", hint="use file:<folder>", url=url)
-    from model_registry.blobs.local import LocalBlobs
+    from model_registry.archive.store import ArchivedBlobs
 
-    return LocalBlobs(folder / rest)
+    return ArchivedBlobs(folder / rest, decode, cache_bytes)

@@ -138,6 +138,18 @@ class LocalBlobs:
             reason = f"blob {path} cannot be read: {error.strerror}"
             raise StorageError(reason, hint="check the disk, and who may read the folder", path=str(path)) from error
 
+    def fetch(self, sha256: str, size: int) -> Path | None:
+        return self._path(sha256) if self.is_intact(sha256, size) else None
+
+    def is_kept(self, sha256: str, size: int) -> bool:
+        return self.is_intact(sha256, size)
+
+    def archived(self) -> Mapping[str, int]:
+        return {}
+
+    def pinned(self) -> set[str]:
+        return set()
+
     def forget(self, sha256: str) -> None:
         self._fingerprints.forget(sha256)
 

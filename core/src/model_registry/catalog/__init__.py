@@ -210,6 +210,14 @@ class Catalog(Protocol):
         :returns: How many were deleted, and their bytes.
         """
 
+    def collect_cold(
+        self, lease: str, digests: Sequence[str], cold: Sequence[VersionKey], delete: Callable[[str], int]
+    ) -> tuple[int, int]:
+        """The same for those of the blobs that only these versions need, and that no other lease claims.
+
+        For blobs whose bytes are kept in another way: a version that needs them only now and then can wait.
+        """
+
     def listen(self, listener: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:
         """Have ``listener`` called after each transaction that changed something, before the change is acknowledged.
 

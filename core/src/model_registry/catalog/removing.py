@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import evolve
 
 from model_registry.catalog import VersionRow, actions, aliases
+from model_registry.catalog.facts import VersionKey
 from model_registry.catalog.history import record
 from model_registry.catalog.inserting import BLOB, blobs_of
-from model_registry.catalog.rows import COLUMNS, row_of
+from model_registry.catalog.rows import COLUMNS, id_of, row_of
 from model_registry.clock import now
 from model_registry.names import name_key
 from model_registry.versions import sort_key
@@ -72,6 +73,24 @@ def collect(db: sqlite3.Connection, digests: Iterable[str], delete: Callable[[st
     threads = min(4, 1 + len(garbage) // _EACH)
     workers.share_out(lambda mine: freed.extend(map(delete, mine)), garbage, threads=threads)
     return freed
+
+
+def needed_only_by(
+    db: sqlite3.Connection, lease: str, digests: Iterable[str], versions: Iterable[VersionKey]
+) -> list[str]:
+    """Those of the blobs that these versions need and no others, and no lease but this one claims."""
+    ids = [id for version in versions if (id := id_of(db, version)) is not None]
+    return [sha256 for sha256 in digests if _is_needed_only_by(db, lease, bytes.fromhex(sha256), ids)]
+
+
+def _is_needed_only_by(db: sqlite3.Connection, lease: str, sha256: bytes, ids: Sequence[int]) -> bool:
+    others = "SELECT 1 FROM claims WHERE sha256 = ? AND lease_id != ?"
+    found = db.execute(f"SELECT id, uses FROM blobs WHERE id = ({BLOB})", {"sha256": sha256}).fetchone()
+    if found is None or db.execute(others, (sha256, lease)).fetchone():
+        return False
+    blob_id, uses = found
+    count = "SELECT count(*) FROM version_blobs WHERE version_id = ? AND blob_id = ?"
+    return bool(uses == sum(db.execute(count, (id, blob_id)).fetchone()[0] for id in ids))
 
 
 def _is_needed(db: sqlite3.Connection, sha256: bytes) -> bool:

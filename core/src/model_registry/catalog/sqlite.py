@@ -18,7 +18,7 @@ from model_registry.catalog.facts import Upkeep, VersionKey
 from model_registry.catalog.history import SqliteHistory, record
 from model_registry.catalog.inserting import exists, insert
 from model_registry.catalog.lineage import SqliteLineage
-from model_registry.catalog.removing import collect, forget, matching, remove
+from model_registry.catalog.removing import collect, forget, matching, needed_only_by, remove
 from model_registry.catalog.rows import IS_DIGEST, SELECT, SELECT_BY_NAME, VISIBLE, one, row_of
 from model_registry.catalog.searchable import LARGE
 from model_registry.catalog.tags import SqliteDescriptions, SqliteTags
@@ -248,6 +248,13 @@ class SqliteCatalog:
             # (and protects the blob) or after it (and finds the blob gone).
             with self._connections.writing(durable=False) as db:
                 freed += collect(db, batch, delete)
+        return len(freed), sum(freed)
+
+    def collect_cold(
+        self, lease: str, digests: Sequence[str], cold: Sequence[VersionKey], delete: Callable[[str], int]
+    ) -> tuple[int, int]:
+        with self._connections.writing(durable=False) as db:
+            freed = [delete(sha256) for sha256 in needed_only_by(db, lease, digests, cold)]
         return len(freed), sum(freed)
 
     def listen(self, listener: Callable[[Sequence[Mapping[str, Any]]], None]) -> None:

@@ -85,6 +85,19 @@ def _parse_amount(text: str) -> object:
         return text
 
 
+def _check_count(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise UnexpectedError("a whole number of at least 0")
+    return value
+
+
+def _parse_count(text: str) -> object:
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
 def _check_names(value: object) -> tuple[str, ...]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) and item for item in value):
         raise UnexpectedError("a list of names")
@@ -99,5 +112,6 @@ PATH = Kind(_check_path)
 URL = Kind(_check_url)
 NAME = Kind(_check_name)
 FLAG = Kind(_check_flag, _parse_flag)
+COUNT = Kind(_check_count, _parse_count)
 AMOUNT = Kind(_check_amount, _parse_amount)
 NAMES = Kind(_check_names, _parse_names)

@@ -36,10 +36,14 @@ class Settings:
     :param default_format: Format of models registered without one; None to detect it.
     :param auto_validate: Validate models when they are registered.
     :param capture_environment: Keep with each version where it was made: packages, git commit, command.
-    :param compression_threshold: Models of this many megabytes or more are listed as worth compressing.
+    :param compression_threshold: Models of this many megabytes or more are archived when nobody names one, and listed
+        as worth compressing.
+    :param keep_hot: How many of a model's newest versions are never archived.
+    :param idle_days: For how many days a version must not have been loaded before it is; 0 does not ask.
+    :param auto_archive: Archive when garbage is collected.
     :param backup_enabled: Removed versions can be restored for a while, and the catalog is backed up.
     :param keep_removed_days: For how many days.
-    :param cache_size: Megabytes that caches of plugins and remote stores may take; a local folder needs none.
+    :param cache_size: Megabytes that what is restored from the archive may take, like other caches.
     :param trusted_models: ``fnmatch`` patterns of the names of models whose artifacts may execute code.
     :param create: Make the registry if there is none at ``path``.
     :param plugin_order: Plugins that are asked first, in this order.
@@ -55,6 +59,9 @@ class Settings:
     auto_validate: bool = _setting(kinds.FLAG, True)
     capture_environment: bool = _setting(kinds.FLAG, True)
     compression_threshold: float = _setting(kinds.AMOUNT, 100.0)
+    keep_hot: int = _setting(kinds.COUNT, 3)
+    idle_days: float = _setting(kinds.AMOUNT, 0.0)
+    auto_archive: bool = _setting(kinds.FLAG, False)
     backup_enabled: bool = _setting(kinds.FLAG, True)
     keep_removed_days: float = _setting(kinds.AMOUNT, 7.0)
     cache_size: float = _setting(kinds.AMOUNT, 1000.0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from model_registry.operations import aliases as aliases
+    from model_registry.operations import archive as archive
     from model_registry.operations import backup as backup
     from model_registry.operations import batch as batch
     from model_registry.operations import collect as collect

@@ -35,4 +35,4 @@ class Audit:
         if self._deep:
             self._blobs.forget(sha256)
         with part(size):
-            return self._blobs.is_intact(sha256, size)
+            return self._blobs.is_kept(sha256, size)

@@ -9,11 +9,13 @@ from model_registry.catalog import Catalog, open_catalog
 from model_registry.config import Settings
 from model_registry.errors import RegistryNotFoundError, StorageError
 from model_registry.progress import Progress
+from model_registry.records import MEGABYTE
 
 if TYPE_CHECKING:
     from model_registry.blobs import BlobStore
     from model_registry.operations.backup import Keeper
     from model_registry.plugins import Plugins
+    from model_registry.uses import Uses
 
 
 class Context:
@@ -57,7 +59,14 @@ class Context:
     def blobs(self) -> BlobStore:
         from model_registry.blobs import open_blobs
 
-        return open_blobs(self.settings.blobs, self.folder)
+        cache_bytes = int(self.settings.cache_size * MEGABYTE)
+        return open_blobs(self.settings.blobs, self.folder, lambda *piece: self.plugins.decode(*piece), cache_bytes)
+
+    @cached_property
+    def uses(self) -> Uses:
+        from model_registry.uses import Uses
+
+        return Uses(self.folder / "uses")
 
     @cached_property
     def plugins(self) -> Plugins:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -42,10 +42,14 @@ class Registration:
             self._renewed = time.monotonic()
             self._context.catalog.renew(self.lease)
 
+    def claim(self, digests: Iterable[str]) -> None:
+        """Keep blobs, those that there are and those to come, from being collected."""
+        self._claimed += digests
+        self._context.catalog.claim(self.lease, self._claimed)
+
     def secure(self, staged: Sequence[StagedFile]) -> None:
         """Claim the files' digests, and make the files blobs that survive a power cut."""
-        self._claimed += [file.record.sha256 for file in staged]
-        self._context.catalog.claim(self.lease, self._claimed)
+        self.claim(file.record.sha256 for file in staged)
         place(self._context.blobs, staged)
 
     def commit(self, row: VersionRow, staged: Sequence[StagedFile]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import evolve
 
-from model_registry.errors import IntegrityError
+from model_registry.errors import IntegrityError, ModelRegistryError
 from model_registry.operations import options, policy
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of, require
@@ -42,10 +42,18 @@ def load(
         raise refuse(f"loading format {str(spec.id)!r}")
     parents = cache(partial(parents_of, context, entry))
     request = LoadRequest(spec.id, given, entry.metadata, allowed, refuse=refuse, parents=parents)
+    if context.settings.idle_days:
+        context.uses.note(entry.digest)
     files = files_of(context, entry, described_by=row.metadata)
     try:
         with context.progress.operation(f"loading {entry.reference}", bytes_total=entry.size):
-            loaded = context.plugins.load(request, files)
+            try:
+                loaded = context.plugins.load(request, files)
+            except ModelRegistryError:
+                if not files.moved():
+                    raise
+                files = files_of(context, entry, described_by=row.metadata)
+                loaded = context.plugins.load(request, files)
     except IntegrityError:
         require(context, entry.name, entry.version)  # removed and collected meanwhile? then that is what to say
         raise

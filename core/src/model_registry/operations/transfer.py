@@ -146,11 +146,12 @@ def copy(source: Context, target: Context, version: Version) -> tuple[ModelEntry
 
 
 def _find(source: Context, version: Version, sha256: str, size: int) -> Path:
-    if source.blobs.size(sha256) != size:
-        path = next((file.path for file in version.manifest.files if file.sha256 == sha256), "a document")
-        what = f"{version.entry.reference}: {damage(source.blobs, FileRecord(path, size, sha256, ''))}"
-        raise IntegrityError(what, hint="validate the registry that it is from", path=path, expected=sha256)
-    return source.blobs.local(sha256)
+    path = source.blobs.local(sha256) if source.blobs.size(sha256) == size else source.blobs.fetch(sha256, size)
+    if path is None:
+        member = next((file.path for file in version.manifest.files if file.sha256 == sha256), "a document")
+        what = f"{version.entry.reference}: {damage(source.blobs, FileRecord(member, size, sha256, ''))}"
+        raise IntegrityError(what, hint="validate the registry that it is from", path=member, expected=sha256)
+    return path
 
 
 def _check(target: Context, version: Version, staged: list[StagedFile]) -> None:

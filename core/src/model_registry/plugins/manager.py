@@ -6,7 +6,7 @@ import difflib
 import logging
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -24,14 +24,16 @@ from model_registry.errors import (
     StorageError,
     UnsupportedFormatError,
 )
-from model_registry.hookspecs import PROJECT, Stage, VersionFiles
+from model_registry.hookspecs import PROJECT, Bytes, Stage, VersionFiles
 from model_registry.loaders import LoaderPlugin, Loaders
 from model_registry.plugins.discovery import Candidate, candidates
 from model_registry.plugins.settings_check import check_plugin_settings
 from model_registry.records import (
+    ColdFile,
     Conversion,
     Detection,
     Download,
+    Encoded,
     ExportRequest,
     Finding,
     FormatSpec,
@@ -46,6 +48,9 @@ from model_registry.records import (
 from model_registry.vocabulary import ModelFormat
 
 logger = logging.getLogger("model_registry")
+
+#: The distribution of the plugin that archives.
+_ARCHIVES = "model-registry-compression"
 
 #: What the names of custom loaders begin with, among those of plugins.
 _LOADER = "loader:"
@@ -212,6 +217,27 @@ class Plugins:
                 return None
             greatest, total = told
             return float(greatest), float(total)
+
+    def encode(self, cold: ColdFile) -> Iterator[Callable[[], Encoded]]:
+        """What encodes the pieces of a file.
+
+        :raises UnsupportedFormatError: if no plugin does.
+        """
+        with self._guarded("encode"):
+            told = self._hook.encode(cold=cold)
+        if told is None:
+            raise _no_archiver("no plugin that archives is installed")
+        return iter(told)
+
+    def decode(self, method: str, data: memoryview, size: int, base: memoryview | None) -> Bytes:
+        """The bytes of an archived piece.
+
+        :raises UnsupportedFormatError: if no plugin knows the method.
+        """
+        told: Bytes | None = self._hook.decode(method=method, data=data, size=size, base=base)
+        if told is None:
+            raise _no_archiver(f"no plugin decodes what was archived by the method {method!r}")
+        return told
 
     def packages(self, format: str) -> list[str]:
         """The distributions whose versions matter to models of a format, by every plugin's word."""
@@ -392,3 +418,7 @@ def _as_ours(error: Exception, message: str, culprit: Candidate | None) -> Model
     if isinstance(error, OSError):
         return StorageError(message, hint="nothing became visible", **facts)
     return PluginError(message, hint="please tell its authors", **facts)
+
+
+def _no_archiver(message: str) -> UnsupportedFormatError:
+    return UnsupportedFormatError(message, hint=f"install {_ARCHIVES}", format="archive", distribution=_ARCHIVES)

@@ -1,0 +1,265 @@
+"""Archiving: the files of cold versions become packs, and plain files again when they are wanted.
+
+A version's files are claimed, verified and encoded into a staged pack; what the pack holds is decoded again and its
+SHA-256 compared; the pack is published; and only then the plain files go that no other version needs. So whatever is
+interrupted, every byte is there at least once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from attrs import frozen
+
+from model_registry.archive.pack import Head, PackWriter
+from model_registry.archive.restoring import RAW, in_order
+from model_registry.archive.store import ArchivedBlobs
+from model_registry.catalog import VersionRow
+from model_registry.durable import new_file
+from model_registry.errors import ConfigurationError, IntegrityError, ModelRegistryError, UnsupportedFormatError
+from model_registry.files import REPAIR, damage
+from model_registry.operations.bases import Bases, base_files, tensors_by_file
+from model_registry.operations.batch import ProgressChoice, showing
+from model_registry.operations.cold import NEVER, TAG, cold_versions
+from model_registry.operations.contents import Contents
+from model_registry.operations.context import Context
+from model_registry.operations.entries import entry_of, require
+from model_registry.operations.lease import Registration
+from model_registry.operations.stored import read_manifest
+from model_registry.progress import advance, item_done, part
+from model_registry.records import ArchiveReport, ColdFile, Encoded, FileRecord, ModelEntry
+
+logger = logging.getLogger("model_registry")
+
+
+@frozen
+class _Done:
+    """What became of a version's files.
+
+    :param packed: The blobs that a pack holds now, so that their plain files may go.
+    """
+
+    packed: tuple[str, ...] = ()
+    before: int = 0
+    stored: int = 0
+
+
+def archive(context: Context, name: str | None, keep: int | None, progress: ProgressChoice) -> ArchiveReport:
+    """See ``ModelRegistry.archive``."""
+    models = cold_versions(context, name, keep)
+    total = sum(row.size for rows in models for row in rows)
+    with (
+        showing(context, progress),
+        context.progress.operation("archiving", bytes_total=total, items_total=sum(map(len, models))),
+    ):
+        reports = [_archive_model(context, rows) for rows in models]
+    return ArchiveReport(
+        tuple(reference for report in reports for reference in report.versions),
+        sum(report.files for report in reports),
+        sum(report.before for report in reports),
+        sum(report.stored for report in reports),
+        {reference: why for report in reports for reference, why in report.skipped.items()},
+    )
+
+
+def _archive_model(context: Context, cold: list[VersionRow]) -> ArchiveReport:
+    """Archive versions of one model, the newest first: each is told by the next newer one."""
+    versions: list[str] = []
+    skipped: dict[str, str] = {}
+    files = before = stored = 0
+    with archive_of(context).packs.changing():
+        bases = Bases(context)
+        rows = context.catalog.versions(name=cold[0].name)
+        waiting: list[_Done] = []
+        for row in cold:
+            try:
+                done = _archive_version(context, row, cold, bases, _likely(rows, row, cold))
+            except UnsupportedFormatError:  # no plugin archives: the next one would say the same
+                raise
+            except ModelRegistryError as error:
+                skipped[f"{row.name}:{row.version}"] = str(error)
+                continue
+            finally:
+                item_done()
+            if done.packed:
+                versions.append(f"{row.name}:{row.version}")
+                logger.info("archived %s:%s: %d bytes became %d", row.name, row.version, done.before, done.stored)
+            files, before, stored = files + len(done.packed), before + done.before, stored + done.stored
+            # The plain files go one version late: what is told by them is quicker to compare.
+            waiting.append(done)
+            if len(waiting) > 1:
+                _drop(context, waiting.pop(0), cold)
+        for done in waiting:
+            _drop(context, done, cold)
+    return ArchiveReport(tuple(versions), files, before, stored, skipped)
+
+
+def _likely(rows: list[VersionRow], row: VersionRow, cold: Sequence[VersionRow]) -> list[VersionRow]:
+    """The next newer version, the oldest hot one, and the one before."""
+    at = next((index for index, each in enumerate(rows) if each.digest == row.digest), len(rows))
+    colds = {each.digest for each in cold}
+    hot = [each for each in rows[at + 1 :] if each.digest not in colds]
+    return [*rows[at + 1 : at + 2], *hot[:1]]
+
+
+def archive_of(context: Context) -> ArchivedBlobs:
+    """The blob store, if it is one that archives.
+
+    :raises ConfigurationError: if it is another.
+    """
+    blobs = context.blobs
+    if not isinstance(blobs, ArchivedBlobs):
+        raise ConfigurationError(f"blobs = {context.settings.blobs!r} cannot be archived", hint="use file:<folder>")
+    return blobs
+
+
+def _archive_version(
+    context: Context, row: VersionRow, cold: Sequence[VersionRow], bases: Bases, others: list[VersionRow]
+) -> _Done:
+    blobs = archive_of(context)
+    members = {record.sha256: record for record in read_manifest(context, row.digest, row.name).files if record.size}
+    with Registration(context) as registration:
+        registration.claim(members)
+        plain = _cold_blobs(context, registration.lease, list(members), cold)
+        packed = {sha256 for sha256 in plain if blobs.is_packed(sha256, members[sha256].size)}
+        todo = [members[sha256] for sha256 in plain if sha256 not in packed]
+        if not todo:
+            return _Done(tuple(packed))
+        with part(row.size, passes=3):
+            contents = bases.contents(row)
+            found = bases.of(row, others)
+            registration.claim(record.sha256 for each in found for record in each.records.values())
+            stored = _write(context, row, contents, todo, found, blobs.staging(registration.lease) / "pack")
+    return _Done((*packed, *(record.sha256 for record in todo)), sum(record.size for record in todo), stored)
+
+
+def _cold_blobs(context: Context, lease: str, digests: list[str], cold: Sequence[VersionRow]) -> list[str]:
+    """Those that are there as plain files, and that only cold versions need."""
+    found: list[str] = []
+
+    def note(sha256: str) -> int:
+        if context.blobs.size(sha256) is not None:
+            found.append(sha256)
+        return 0
+
+    context.catalog.collect_cold(lease, digests, cold, note)
+    return sorted(found)
+
+
+def _write(
+    context: Context, row: VersionRow, contents: Contents, todo: list[FileRecord], found: list[Contents], staged: Path
+) -> int:
+    """Write, check and publish a pack of files; returns its bytes."""
+    blobs = archive_of(context)
+    listing = blobs.packs.listing()
+    with new_file(staged) as descriptor, blobs.reader() as reader:
+        writer = PackWriter(descriptor, row.digest)
+        for record in todo:
+            tensors = tensors_by_file(contents).get(record.path, ())
+            its = tuple(base_files(found, record.sha256, listing, reader))
+            cold = ColdFile(record.path, record.sha256, record.size, tensors, partial(reader.read, record.sha256), its)
+            writer.add(record.sha256, record.size, _encoded(context, cold))
+        name = writer.finish()
+    _check(blobs, staged, name, todo)
+    size = staged.stat().st_size
+    blobs.packs.publish(staged, name)
+    return size
+
+
+def _encoded(context: Context, cold: ColdFile) -> Iterator[Encoded]:
+    """Its pieces; one that did not become smaller as it is."""
+    start = 0
+    for piece in in_order(lambda encode: encode(), context.plugins.encode(cold)):
+        if piece.base is None and piece.method != RAW and memoryview(piece.data).nbytes >= piece.size:
+            piece = Encoded(piece.size, RAW, cold.read(start, piece.size))
+        yield piece
+        advance(piece.size)
+        start += piece.size
+
+
+def _check(blobs: ArchivedBlobs, staged: Path, name: str, todo: list[FileRecord]) -> None:
+    """Decode all that a pack holds.
+
+    :raises IntegrityError: if it is not what was encoded.
+    """
+    with blobs.reader() as reader:
+        reader.include(staged, name)
+        for record in todo:
+            if reader.restore(record.sha256, lambda data: None) != record.sha256:
+                raise IntegrityError(
+                    f"file {record.path!r} would not come back as it is, so it was left as it is",
+                    hint="the plugin that archives is at fault",
+                    path=record.path,
+                )
+
+
+def _drop(context: Context, done: _Done, cold: Sequence[VersionRow]) -> None:
+    """Unlink the plain files of what packs hold, unless somebody else needs them by now."""
+    blobs = archive_of(context)
+    with Registration(context) as registration:
+        context.catalog.collect_cold(registration.lease, done.packed, cold, blobs.drop)
+
+
+def restore_hot(context: Context, name: str, version: str) -> ModelEntry:
+    """See ``ModelRegistry.restore_hot``."""
+    entry = entry_of(context, require(context, name, version))
+    blobs = archive_of(context)
+    records = {record.sha256: record for record in read_manifest(context, entry.digest, entry.reference).files}
+    with (
+        context.progress.operation(f"restoring {entry.reference}", bytes_total=entry.size),
+        Registration(context) as registration,
+    ):
+        registration.claim(records)
+        for record in records.values():
+            registration.stage.add_known(record.sha256, record.size, partial(_find, blobs, entry, record))
+        registration.secure(registration.stage.finish())
+        context.catalog.tags.set(entry.name, entry.version, TAG, NEVER)
+    collect_packs(context)
+    logger.info("restored %s from the archive", entry.reference)
+    return entry
+
+
+def _find(blobs: ArchivedBlobs, entry: ModelEntry, record: FileRecord) -> Path:
+    found = blobs.fetch(record.sha256, record.size)
+    if found is None:
+        message = f"{entry.reference}: {damage(blobs, record)}"
+        raise IntegrityError(message, hint=REPAIR, path=record.path, expected=record.sha256)
+    return found
+
+
+def collect_packs(context: Context) -> tuple[int, int]:
+    """Unlink packs of which nothing is needed any more; how many, and their bytes.
+
+    What no version needs stays while something else is told by it.
+    """
+    blobs = archive_of(context)
+    count = size = 0
+    if not blobs.packs.listing().heads:
+        return 0, 0
+    with blobs.packs.changing(wait=False) as alone:
+        found = [head for head in blobs.packs.listing().heads.values() if alone]
+        while unneeded := [head for head in found if not _is_needed(context, blobs, head)]:
+            for head in unneeded:
+                size += blobs.packs.remove(head.name)
+                count += 1
+            found = list(blobs.packs.listing().heads.values())
+    return count, size
+
+
+def _is_needed(context: Context, blobs: ArchivedBlobs, head: Head) -> bool:
+    """Whether something in a pack is kept nowhere else, and needed by a version or by another blob.
+
+    Nobody can begin to need it meanwhile: a registration that finds no plain file writes one, and who archives waits.
+    """
+    listing = blobs.packs.listing()
+    only_here = [
+        sha256
+        for sha256, packed in head.blobs.items()
+        if listing.holders[sha256] is head and not blobs.is_intact(sha256, packed.size)
+    ]
+    unneeded, _ = context.catalog.collect(only_here, lambda sha256: 0)
+    others = {told for sha256 in only_here for told in listing.dependents(sha256)} - head.blobs.keys()
+    return unneeded < len(only_here) or bool(others)

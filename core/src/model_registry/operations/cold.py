@@ -1,0 +1,46 @@
+"""Which versions are cold: seldom used, so that their files may be kept in a way that takes longer to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+
+from model_registry.catalog import VersionRow
+from model_registry.clock import DAY, now
+from model_registry.operations.context import Context
+from model_registry.records import MEGABYTE
+
+#: The tag that keeps a version hot, and its value.
+TAG, NEVER = "archive", "never"
+
+
+def cold_versions(context: Context, name: str | None, keep: int | None) -> list[list[VersionRow]]:
+    """The cold versions of each model, the newest first.
+
+    :param name: A model, or a pattern of names. None asks the policy of the configuration, for every model.
+    :param keep: How many of a model's newest versions are hot; None for what the configuration says.
+    """
+    settings = context.settings
+    keep = settings.keep_hot if keep is None else keep
+    least = int(settings.compression_threshold * MEGABYTE) if name is None else 0
+    found = []
+    for _, rows in groupby(context.catalog.versions(name=name), lambda row: row.name):
+        older = list(rows)[: -keep or None]
+        found.append([row for row in reversed(older) if row.size >= least and not _is_hot(context, row)])
+    return [rows for rows in found if rows]
+
+
+def _is_hot(context: Context, row: VersionRow) -> bool:
+    """Whether a version is kept as it is although there are newer ones."""
+    if context.catalog.aliases.of_version(row) or context.catalog.tags.of_version(row).get(TAG) == NEVER:
+        return True
+    idle = context.settings.idle_days
+    return idle > 0 and now() - context.uses.last(row.digest, row.registered_at) < idle * DAY
+
+
+def in_order_of_age(rows: list[VersionRow]) -> Iterator[tuple[VersionRow, VersionRow | None]]:
+    """Each with the next newer one of the list."""
+    newer = None
+    for row in rows:
+        yield row, newer
+        newer = row

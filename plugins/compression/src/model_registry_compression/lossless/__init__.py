@@ -1,0 +1,1 @@
+"""Pieces of files made smaller without losing a bit: tensors by what their numbers are, anything else by zstd."""
