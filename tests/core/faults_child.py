@@ -20,10 +20,12 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from archiver import Archiver
 
 from model_registry import ModelFormat, ModelLoader, ModelRegistry, hookimpl, workers
 from model_registry.catalog.sqlite import SqliteCatalog
@@ -101,6 +103,7 @@ def open_registry(path: Path | str, *, written_by: str = "memory", **config: Any
     if written_by == "memory":
         # The last one registered is asked first. Installing a distribution for this would tell nothing more.
         registry._context.plugins._manager.register(FromMemory())
+    registry._context.plugins._manager.register(Archiver())
     return registry
 
 
@@ -167,6 +170,21 @@ def do_collect(path: str) -> None:
     open_registry(path).collect_garbage(0)
 
 
+def do_archive(path: str, name: str, keep: int) -> list[str]:
+    report = open_registry(path).archive(name, keep=keep, progress=False)
+    assert not report.skipped, report.skipped
+    return list(report.versions)
+
+
+def do_restore_hot(path: str, name: str, version: str) -> str:
+    return open_registry(path).restore_hot(name, version).reference
+
+
+def do_load(path: str, name: str, version: str, cache_size: float = 1000.0) -> dict[str, str]:
+    model = open_registry(path, cache_size=cache_size).load_model(name, version).model
+    return {file: content.hex() for file, content in model.items()}
+
+
 def do_backup(path: str) -> str:
     return open_registry(path).backup()
 
@@ -206,14 +224,14 @@ def do_die_in_stage(path: str) -> None:
     register(open_registry(path), "dead", "1.0.0", "dead")
 
 
-def do_churn(path: str, worker: int, seconds: float) -> list[str]:
+def do_churn(path: str, worker: int, seconds: float, archiving: Sequence[str] = ()) -> list[str]:
     """Register, remove, collect and load at random; returns what nobody removes: the versions kept."""
     registry, chance, kept = open_registry(path, backup_enabled=False), random.Random(worker), []
     end = time.monotonic() + seconds
     for n in itertools.count():
         if time.monotonic() > end:
             return kept
-        action = chance.choice(("register", "register", "keep", "remove", "remove", "collect", "load"))
+        action = chance.choice(("register", "register", "keep", "remove", "remove", "collect", "load", *archiving))
         if action == "register":
             with suppress(VersionExistsError):
                 # Few labels: the same content comes and goes all the time, so it is shared with what is being removed.
@@ -226,6 +244,10 @@ def do_churn(path: str, worker: int, seconds: float) -> list[str]:
             registry.remove_model(f"brief-{chance.randrange(3)}", f"1.{chance.randrange(4)}")
         elif action == "collect":
             registry.collect_garbage(0)
+        elif action == "archive":
+            registry.archive("*", keep=chance.randrange(3), progress=False)
+        elif action == "restore hot" and kept:
+            registry.restore_hot(*chance.choice(kept).split(":"))
         elif kept:
             name, _, version = chance.choice(kept).partition(":")
             loaded = registry.load_model(name, version)
@@ -423,7 +445,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.events: list[tuple[str, ...]] = []
-        for name in ("fsync", "rename", "link", "mkdir"):
+        for name in ("fsync", "rename", "link", "mkdir", "unlink"):
             setattr(os, name, self._wrapped(name, getattr(os, name)))
         commit = SqliteCatalog.commit
 

@@ -72,9 +72,14 @@ class _Files(ABC):
         if self._directory is None or not self._removal.detach():
             return
         try:
-            weakref.finalize(model, shutil.rmtree, self._directory, ignore_errors=True)
+            weakref.finalize(model, _remove, self._directory, self)
         except TypeError:  # such as a list, of whose end nobody is told: until the process ends
-            atexit.register(shutil.rmtree, self._directory, ignore_errors=True)
+            atexit.register(_remove, self._directory, self)
+
+
+def _remove(directory: Path, files: _Files) -> None:
+    """Remove the folder of files; until then they are used."""
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 class StoredFiles(_Files):
@@ -98,7 +103,7 @@ class StoredFiles(_Files):
     def local(self, path: str) -> Path:
         if path not in self._found:
             record = self._records[path]
-            found = self._blobs.fetch(record.sha256, record.size)
+            found = self._blobs.fetch(record.sha256, record.size, self)
             if found is None:
                 message = f"{self._reference}: {damage(self._blobs, record)}"
                 raise IntegrityError(message, hint=REPAIR, path=path, expected=record.sha256)
@@ -139,6 +144,8 @@ REPAIR = "load another version, or register the same model again: that puts the 
 def damage(blobs: BlobStore, record: FileRecord) -> str:
     """What is wrong with a file whose bytes are not those that were registered."""
     found = blobs.size(record.sha256)
+    if found is None and record.sha256 in blobs.archived():
+        return f"file {record.path!r} cannot be restored: its pack, or what it is told by, is damaged or gone"
     if found is None:
         state = "is missing"
     elif found != record.size:

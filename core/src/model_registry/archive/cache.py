@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import tempfile
 import time
@@ -19,8 +20,32 @@ from model_registry.durable import new_file
 _GRACE = 60.0
 #: Seconds after which a use is noted again. Noting it costs hashing the file once more.
 _NOTED = 3600.0
+_USING = "using-"
 #: Seconds after which what somebody began to restore is a leftover.
 _LEFT = 24 * 3600.0
+
+
+class Use:
+    """Files of the cache that somebody uses: they do not give way, to nobody, while this lives in a living process.
+
+    A file that lists them, with a lock on it that ends with the process.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        path = folder / f"{_USING}{os.urandom(8).hex()}"
+        self._descriptor = os.open(path, flags, 0o666)
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        weakref.finalize(self, _end, self._descriptor, path)
+
+    def add(self, sha256: str) -> None:
+        """From now on this one too."""
+        os.write(self._descriptor, f"{sha256}\n".encode())
+
+
+def _end(descriptor: int, path: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.close(descriptor)
 
 
 class Cache:
@@ -89,6 +114,26 @@ class Cache:
         finally:
             temporary.unlink(missing_ok=True)
 
+    def use(self) -> Use | None:
+        """For somebody who is about to use files of the cache; None where nothing can be written."""
+        with suppress(OSError):
+            self._folder.mkdir(exist_ok=True)
+            return Use(self._folder)
+        return None
+
+    def _used(self) -> set[str]:
+        """The files that somebody uses now; the lists of processes that ended are removed."""
+        found: set[str] = set()
+        for path in self._folder.glob(f"{_USING}*"):
+            with suppress(OSError), path.open("r+b") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    found.update(file.read().decode().split())
+                else:
+                    path.unlink()
+        return found
+
     def clear(self) -> int:
         """Drop everything; returns the bytes freed."""
         return self._drop(self._files(), grace=0.0)
@@ -100,9 +145,14 @@ class Cache:
     def _make_room(self, size: int) -> None:
         files = self._files()
         surplus = sum(each for _, each, _ in files) + size - self._most
+        if surplus <= 0:
+            return
+        in_use = self._used()
         for used, each, path in sorted(files):
             if surplus <= 0:
                 break
+            if path.name in in_use:
+                continue
             surplus -= self._drop([(used, each, path)], _GRACE)
 
     def _drop(self, files: list[tuple[float, int, Path]], grace: float) -> int:

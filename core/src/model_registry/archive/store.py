@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from model_registry.archive.cache import Cache
+from model_registry.archive.cache import Cache, Use
+from model_registry.archive.disk import refusals
 from model_registry.archive.folder import Packs
 from model_registry.archive.pack import has_body
 from model_registry.archive.restoring import Decode, Reader, Writer
 from model_registry.blobs.fingerprints import Fingerprint, Fingerprints
 from model_registry.blobs.local import LocalBlobs
+from model_registry.durable import sync_folder
 from model_registry.errors import IntegrityError, ModelRegistryError
 from model_registry.progress import part
 
@@ -30,20 +35,35 @@ class ArchivedBlobs(LocalBlobs):
         self._decode = decode
         self._bodies = Fingerprints(root / "fingerprints.sqlite")
         self._restoring: dict[str, threading.Lock] = {}
+        self._using = threading.Lock()
+        self._uses: weakref.WeakKeyDictionary[object, Use | None] = weakref.WeakKeyDictionary()
 
     def reader(self) -> Reader:
         """Reads blobs of either kind."""
         return Reader(self.packs, self.local, self._decode)
 
-    def fetch(self, sha256: str, size: int) -> Path | None:
+    def fetch(self, sha256: str, size: int, user: object = None) -> Path | None:
         found = super().fetch(sha256, size)
         if found is not None:
             return found
         packed = self.packs.listing().get(sha256)
         if packed is None or packed.size != size:
             return None
-        with self._restoring.setdefault(sha256, threading.Lock()), part(size):
+        self._use(sha256, user)
+        restoring = self._restoring.setdefault(sha256, threading.Lock())
+        with restoring, part(size), refusals(f"blob {sha256} cannot be restored from the archive"):
             return self.cache.get(sha256, size) or self.cache.add(sha256, size, self._restore(sha256))
+
+    def _use(self, sha256: str, user: object) -> None:
+        """Keep a restored file from giving way while ``user`` lives."""
+        if user is None:
+            return
+        with self._using:
+            if user not in self._uses:
+                self._uses[user] = self.cache.use()
+            use = self._uses[user]
+        if use is not None:
+            use.add(sha256)
 
     def _restore(self, sha256: str) -> Callable[[int], None]:
         def restore(descriptor: int) -> None:
@@ -106,6 +126,14 @@ class ArchivedBlobs(LocalBlobs):
 
     def pinned(self) -> set[str]:
         return self.packs.listing().bases()
+
+    def damaged_packs(self) -> dict[str, str]:
+        return dict(self.packs.listing().damaged)
+
+    def set_pack_aside(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            os.rename(self.packs.path(name), self._beside(name))
+        sync_folder(self.packs.folder)
 
     def delete(self, sha256: str) -> int:
         listing = self.packs.listing()

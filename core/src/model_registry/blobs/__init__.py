@@ -45,9 +45,12 @@ class BlobStore(Protocol):
     def is_intact(self, sha256: str, size: int) -> bool:
         """Whether the blob is there with the right bytes: hashed in full once, remembered until the file changes."""
 
-    def fetch(self, sha256: str, size: int) -> Path | None:
+    def fetch(self, sha256: str, size: int, user: object = None) -> Path | None:
         """A local file with the blob's bytes, verified, which may have to be restored first; None if they are gone or
-        were changed."""
+        were changed.
+
+        :param user: What uses the file: as long as it lives, a restored one stays.
+        """
 
     def is_kept(self, sha256: str, size: int) -> bool:
         """Whether the bytes can be had, plain or restored. ``is_intact`` asks for a plain file."""
@@ -57,6 +60,12 @@ class BlobStore(Protocol):
 
     def pinned(self) -> set[str]:
         """Blobs that others are restored by: they stay, whether or not a version needs them."""
+
+    def damaged_packs(self) -> Mapping[str, str]:
+        """Packs of the archive that cannot be read, by name, and why. What they hold, and need, is not known."""
+
+    def set_pack_aside(self, name: str) -> None:
+        """Move such a pack out of the way, into ``quarantine``."""
 
     def forget(self, sha256: str) -> None:
         """Drop what is remembered of a blob, so that the next ``is_intact`` reads it in full."""

@@ -138,7 +138,7 @@ class LocalBlobs:
             reason = f"blob {path} cannot be read: {error.strerror}"
             raise StorageError(reason, hint="check the disk, and who may read the folder", path=str(path)) from error
 
-    def fetch(self, sha256: str, size: int) -> Path | None:
+    def fetch(self, sha256: str, size: int, user: object = None) -> Path | None:
         return self._path(sha256) if self.is_intact(sha256, size) else None
 
     def is_kept(self, sha256: str, size: int) -> bool:
@@ -149,6 +149,12 @@ class LocalBlobs:
 
     def pinned(self) -> set[str]:
         return set()
+
+    def damaged_packs(self) -> Mapping[str, str]:
+        return {}
+
+    def set_pack_aside(self, name: str) -> None:
+        raise FileNotFoundError(name)
 
     def forget(self, sha256: str) -> None:
         self._fingerprints.forget(sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import attrs
 import click
 
 from model_registry.cli.options import RegistryCommand
@@ -26,6 +27,7 @@ def command(session: Session, keep_removed_days: float | None) -> None:
     with session.working("collecting …", registry):
         report = registry.collect_garbage(keep_removed_days)
     if session.json:
-        return session.emit({"versions": report.versions, "blobs": report.blobs, "bytes": report.bytes})
+        return session.emit(attrs.asdict(report))
     forgotten = plural(report.versions, "removed version")
-    return session.say(f"forgot {forgotten}, unlinked {plural(report.blobs, 'blob')}, freed {size_text(report.bytes)}")
+    unlinked = plural(report.blobs, "blob") + (f" and {plural(report.packs, 'pack')}" if report.packs else "")
+    return session.say(f"forgot {forgotten}, unlinked {unlinked}, freed {size_text(report.bytes)}")

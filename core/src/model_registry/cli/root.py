@@ -39,6 +39,8 @@ _NAMES = (
     "link",
     "remove",
     "restore",
+    "archive",
+    "restore-hot",
     "validate",
     "repair",
     "backup",

@@ -32,9 +32,25 @@ def command(session: Session) -> None:
             "files of all versions": size_text(stats["logical_bytes"]),
             "of removed ones": size_text(stats["removed_bytes"]),
             "stored": size_text(stats["stored_bytes"]),
+            "on the disk": size_text(stats["disk_bytes"]),
             "saved by sharing": size_text(stats["shared_bytes"]),
         }
     )
+    archived = stats["archive"]
+    if archived.get("packs"):
+        screen.heading("Archive")
+        screen.facts(
+            {
+                "files": count_text(archived["blobs"]),
+                "as they were": size_text(archived["before_bytes"]),
+                "as they are kept": size_text(archived["stored_bytes"]),
+                **{
+                    f"saved by {word}": size_text(method["before"] - method["stored"])
+                    for word, method in archived["methods"].items()
+                },
+                "restored, in the cache": size_text(archived["cache_bytes"]),
+            }
+        )
     for title, counts in (("By format", stats["by_format"]), ("By type", stats["by_type"])):
         if counts:
             screen.heading(title)

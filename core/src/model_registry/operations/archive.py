@@ -14,12 +14,13 @@ from pathlib import Path
 
 from attrs import frozen
 
-from model_registry.archive.pack import Head, PackWriter
+from model_registry.archive.disk import refusals
+from model_registry.archive.pack import PackWriter
 from model_registry.archive.restoring import RAW, in_order
 from model_registry.archive.store import ArchivedBlobs
 from model_registry.catalog import VersionRow
 from model_registry.durable import new_file
-from model_registry.errors import ConfigurationError, IntegrityError, ModelRegistryError, UnsupportedFormatError
+from model_registry.errors import IntegrityError, ModelRegistryError, StorageError, UnsupportedFormatError
 from model_registry.files import REPAIR, damage
 from model_registry.operations.bases import Bases, base_files, tensors_by_file
 from model_registry.operations.batch import ProgressChoice, showing
@@ -28,6 +29,7 @@ from model_registry.operations.contents import Contents
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of, require
 from model_registry.operations.lease import Registration
+from model_registry.operations.packs import archive_of, collect_packs
 from model_registry.operations.stored import read_manifest
 from model_registry.progress import advance, item_done, part
 from model_registry.records import ArchiveReport, ColdFile, Encoded, FileRecord, ModelEntry
@@ -52,6 +54,7 @@ def archive(context: Context, name: str | None, keep: int | None, progress: Prog
     models = cold_versions(context, name, keep)
     total = sum(row.size for rows in models for row in rows)
     with (
+        refusals("the archive cannot be written"),
         showing(context, progress),
         context.progress.operation("archiving", bytes_total=total, items_total=sum(map(len, models))),
     ):
@@ -77,7 +80,7 @@ def _archive_model(context: Context, cold: list[VersionRow]) -> ArchiveReport:
         for row in cold:
             try:
                 done = _archive_version(context, row, cold, bases, _likely(rows, row, cold))
-            except UnsupportedFormatError:  # no plugin archives: the next one would say the same
+            except (UnsupportedFormatError, StorageError):  # the next one would say the same
                 raise
             except ModelRegistryError as error:
                 skipped[f"{row.name}:{row.version}"] = str(error)
@@ -103,17 +106,6 @@ def _likely(rows: list[VersionRow], row: VersionRow, cold: Sequence[VersionRow])
     colds = {each.digest for each in cold}
     hot = [each for each in rows[at + 1 :] if each.digest not in colds]
     return [*rows[at + 1 : at + 2], *hot[:1]]
-
-
-def archive_of(context: Context) -> ArchivedBlobs:
-    """The blob store, if it is one that archives.
-
-    :raises ConfigurationError: if it is another.
-    """
-    blobs = context.blobs
-    if not isinstance(blobs, ArchivedBlobs):
-        raise ConfigurationError(f"blobs = {context.settings.blobs!r} cannot be archived", hint="use file:<folder>")
-    return blobs
 
 
 def _archive_version(
@@ -170,10 +162,10 @@ def _write(
 
 
 def _encoded(context: Context, cold: ColdFile) -> Iterator[Encoded]:
-    """Its pieces; one that did not become smaller as it is."""
+    """Its pieces; one that became larger as it was."""
     start = 0
     for piece in in_order(lambda encode: encode(), context.plugins.encode(cold)):
-        if piece.base is None and piece.method != RAW and memoryview(piece.data).nbytes >= piece.size:
+        if memoryview(piece.data).nbytes > piece.size:
             piece = Encoded(piece.size, RAW, cold.read(start, piece.size))
         yield piece
         advance(piece.size)
@@ -210,6 +202,7 @@ def restore_hot(context: Context, name: str, version: str) -> ModelEntry:
     records = {record.sha256: record for record in read_manifest(context, entry.digest, entry.reference).files}
     with (
         context.progress.operation(f"restoring {entry.reference}", bytes_total=entry.size),
+        refusals(f"{entry.reference} cannot be restored"),
         Registration(context) as registration,
     ):
         registration.claim(records)
@@ -228,38 +221,3 @@ def _find(blobs: ArchivedBlobs, entry: ModelEntry, record: FileRecord) -> Path:
         message = f"{entry.reference}: {damage(blobs, record)}"
         raise IntegrityError(message, hint=REPAIR, path=record.path, expected=record.sha256)
     return found
-
-
-def collect_packs(context: Context) -> tuple[int, int]:
-    """Unlink packs of which nothing is needed any more; how many, and their bytes.
-
-    What no version needs stays while something else is told by it.
-    """
-    blobs = archive_of(context)
-    count = size = 0
-    if not blobs.packs.listing().heads:
-        return 0, 0
-    with blobs.packs.changing(wait=False) as alone:
-        found = [head for head in blobs.packs.listing().heads.values() if alone]
-        while unneeded := [head for head in found if not _is_needed(context, blobs, head)]:
-            for head in unneeded:
-                size += blobs.packs.remove(head.name)
-                count += 1
-            found = list(blobs.packs.listing().heads.values())
-    return count, size
-
-
-def _is_needed(context: Context, blobs: ArchivedBlobs, head: Head) -> bool:
-    """Whether something in a pack is kept nowhere else, and needed by a version or by another blob.
-
-    Nobody can begin to need it meanwhile: a registration that finds no plain file writes one, and who archives waits.
-    """
-    listing = blobs.packs.listing()
-    only_here = [
-        sha256
-        for sha256, packed in head.blobs.items()
-        if listing.holders[sha256] is head and not blobs.is_intact(sha256, packed.size)
-    ]
-    unneeded, _ = context.catalog.collect(only_here, lambda sha256: 0)
-    others = {told for sha256 in only_here for told in listing.dependents(sha256)} - head.blobs.keys()
-    return unneeded < len(only_here) or bool(others)

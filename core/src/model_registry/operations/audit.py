@@ -17,7 +17,7 @@ class Audit:
 
     def __init__(self, blobs: BlobStore, *, deep: bool) -> None:
         self._blobs = blobs
-        self._deep = deep
+        self.deep = deep
         self._found: dict[tuple[str, int], bool] = {}
 
     def look(self, blobs: Iterable[tuple[str, int]]) -> None:
@@ -32,7 +32,7 @@ class Audit:
 
     def _is_intact(self, blob: tuple[str, int]) -> bool:
         sha256, size = blob
-        if self._deep:
+        if self.deep:
             self._blobs.forget(sha256)
         with part(size):
             return self._blobs.is_kept(sha256, size)

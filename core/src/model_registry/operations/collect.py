@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from model_registry import leases
 from model_registry.clock import DAY, now
-from model_registry.errors import StorageError
+from model_registry.errors import ModelRegistryError, StorageError
+from model_registry.operations.archive import archive
 from model_registry.operations.backup import backup
 from model_registry.operations.context import Context
+from model_registry.operations.packs import collect_packs
 from model_registry.progress import item_done
 from model_registry.records import CollectReport
 
@@ -29,6 +31,9 @@ def collect(context: Context, keep_removed_days: float | None = None) -> Collect
     for lease in staged - context.catalog.reap_leases(leases.is_dead, leases.is_alive):
         context.blobs.discard_staging(lease)
     versions = context.catalog.purge(now() - int(days * DAY))
+    if context.settings.auto_archive:
+        archive(context, None, None, False)
+    packs, packed = collect_packs(context)
     digests = list(context.blobs.digests())
     try:
         with context.progress.operation("collecting", items_total=len(digests)):
@@ -37,13 +42,18 @@ def collect(context: Context, keep_removed_days: float | None = None) -> Collect
         raise StorageError(
             f"a blob cannot be deleted: {error}", hint="check who owns it", path=error.filename
         ) from error
+    except OSError as error:
+        if isinstance(error, ModelRegistryError):
+            raise
+        raise StorageError(f"a blob cannot be deleted: {error}", hint="check the disk", path=error.filename) from error
     if context.settings.backup_enabled:
         try:
             backup(context)
         except OSError as error:
             logger.warning("the catalog could not be backed up: %s", error)
-    logger.info("collected %d versions, %d blobs, %d bytes", versions, blobs, size)
-    return CollectReport(versions, blobs, size)
+    size += packed
+    logger.info("collected %d versions, %d blobs, %d packs, %d bytes", versions, blobs, packs, size)
+    return CollectReport(versions, blobs, size, packs)
 
 
 def _collect(context: Context, digests: Sequence[str]) -> tuple[int, int]:

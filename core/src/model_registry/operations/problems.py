@@ -44,6 +44,7 @@ def problems(context: Context, audit: Audit) -> Iterator[Problem]:
     yield from _of_the_books(context, survey(context.blobs))
     yield from _of_counting(context)
     yield from _of_the_layout(context)
+    yield from _of_the_packs(context)
     yield from _of_the_blobs(context, audit)
     yield from _of_the_staging(context)
 
@@ -103,6 +104,12 @@ def _of_the_layout(context: Context) -> Iterator[Problem]:
         yield Problem(Finding("warning", "layout-missing", "blobs", message, REPAIR), context.blobs.make_layout)
 
 
+def _of_the_packs(context: Context) -> Iterator[Problem]:
+    for name, why in sorted(context.blobs.damaged_packs().items()):
+        finding = Finding("error", "pack-damaged", f"archive/{name}", why, REPAIR)
+        yield Problem(finding, partial(context.blobs.set_pack_aside, name))
+
+
 def _of_the_blobs(context: Context, audit: Audit) -> Iterator[Problem]:
     """Every blob is read. What is damaged is looked for elsewhere in the registry."""
     blobs = context.blobs
@@ -118,7 +125,8 @@ def _of_the_blobs(context: Context, audit: Audit) -> Iterator[Problem]:
     damaged = [sha256 for sha256, size in sorted(sizes.items()) if not audit.is_intact(sha256, size)]
     if not damaged:
         return
-    needed, there = dict(context.catalog.references()), set(blobs.digests())  # some may have been collected meanwhile
+    needed = {**dict(context.catalog.references()), **dict.fromkeys(blobs.pinned(), 0)}
+    there = set(blobs.digests())  # some may have been collected meanwhile
     spares = _spares(context, [sha256 for sha256 in damaged if sha256 in there])
     for sha256 in damaged:
         if sha256 in needed:

@@ -33,7 +33,12 @@ def remove(context: Context, name: str, version: str | None) -> list[ModelEntry]
 
 def free(context: Context, rows: Sequence[VersionRow]) -> None:
     """Free the blobs that only these forgotten versions needed, without looking at all the others."""
-    context.catalog.collect(sorted({sha256 for row in rows for sha256, _, _ in row.blobs}), context.blobs.delete)
+    digests = sorted({sha256 for row in rows for sha256, _, _ in row.blobs})
+    if context.blobs.archived():
+        from model_registry.operations.packs import collect_packs
+
+        collect_packs(context, digests)
+    context.catalog.collect(digests, context.blobs.delete)
 
 
 def told(context: Context, rows: Sequence[VersionRow]) -> list[ModelEntry]:

@@ -20,7 +20,7 @@ class Survey:
     :param versions: (name, version) of every manifest that can be read with its metadata, by digest.
     :param origins: The records of a version's registrations, the earliest first, by digest.
     :param members: The digests of all files of all versions: what is among them may be anything.
-    :param present: The digests of all blobs.
+    :param present: The digests of all blobs, archived ones too.
     :param findings: What cannot be read.
     """
 
@@ -42,6 +42,7 @@ def survey(blobs: BlobStore) -> Survey:
             _note_version(blobs, sha256, found)
         elif head.startswith(provenance.START):
             records.append(sha256)
+    found.present.update(blobs.archived())
     for sha256 in records:
         if sha256 not in found.members:
             _note_origin(blobs, sha256, found)

@@ -56,6 +56,7 @@ def validate(context: Context, *, deep: bool) -> dict[str, Any]:
             findings += checked.findings
             told_of |= checked.damaged
         findings += _strays(context)
+        findings += _packs(context)
         if deep:
             findings += [each.finding for each in problems(context, audit) if each.sha256 not in told_of]
         else:
@@ -110,7 +111,9 @@ def _check(
         return Checked([] if row.digest in mended else [found], {row.digest})
     damaged = {sha256 for sha256, size in found.blobs() if not audit.is_intact(sha256, size)}
     if not damaged:
-        return Checked(_structure(context, row, found), damaged)
+        # Looking into what is archived would restore all of it.
+        is_plain = all(context.blobs.size(record.sha256) is not None for record in found.files)
+        return Checked(_structure(context, row, found) if is_plain or audit.deep else [], damaged)
     return Checked(_damaged_files(context, row, found, damaged.difference(mended)), damaged)
 
 
@@ -129,7 +132,8 @@ def _damaged_files(context: Context, row: VersionRow, manifest: Manifest, damage
     findings = []
     for record in records:
         if record.sha256 in damaged:
-            code = "blob-missing" if context.blobs.size(record.sha256) is None else "blob-damaged"
+            is_there = context.blobs.size(record.sha256) is not None or record.sha256 in context.blobs.archived()
+            code = "blob-damaged" if is_there else "blob-missing"
             where = f"{_reference(row)}, {record.path}"
             findings.append(Finding("error", code, where, damage(context.blobs, record), REPAIR))
     return findings
@@ -150,15 +154,23 @@ def _structure(context: Context, row: VersionRow, manifest: Manifest) -> list[Fi
 
 def _strays(context: Context) -> Iterator[Finding]:
     """Blobs that nothing needs."""
-    stray = len(set(context.blobs.digests()).difference(sha256 for sha256, _ in context.catalog.references()))
+    needed = {sha256 for sha256, _ in context.catalog.references()} | context.blobs.pinned()
+    stray = len(set(context.blobs.digests()) - needed)
     if stray:
         advice = "«model-registry gc» frees them, unless a registration is under way"
         yield Finding("info", "blobs-unused", "blobs", f"{stray} blobs belong to no version", advice)
 
 
+def _packs(context: Context) -> Iterator[Finding]:
+    """Packs that cannot be read."""
+    for name, why in sorted(context.blobs.damaged_packs().items()):
+        yield Finding("error", "pack-damaged", f"archive/{name}", why, "«model-registry repair» sets it aside")
+
+
 def _absent(context: Context, told_of: set[str]) -> Iterator[Finding]:
     """Needed blobs that are gone without a visible version having said so."""
-    absent = len({sha256 for sha256, _ in context.catalog.references()} - set(context.blobs.digests()) - told_of)
+    there = {*context.blobs.digests(), *context.blobs.archived()}
+    absent = len({sha256 for sha256, _ in context.catalog.references()} - there - told_of)
     if absent:
         message = f"{absent} blobs of removed versions, or of records of their origin, are gone"
         yield Finding("warning", "blobs-absent", "blobs", message, "these removed versions cannot be restored whole")

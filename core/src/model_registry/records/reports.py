@@ -53,11 +53,12 @@ class ProgressReport:
 
 @frozen
 class CollectReport:
-    """What garbage collection did: versions forgotten for good, blobs unlinked, bytes freed."""
+    """What garbage collection did: versions forgotten for good, blobs and packs unlinked, bytes freed."""
 
     versions: int = 0
     blobs: int = 0
     bytes: int = 0
+    packs: int = 0
 
 
 @frozen

@@ -86,7 +86,7 @@ def _groups(base: Words) -> tuple[NDArray[np.intp], list[int]]:
 def to_bfloat16(base: Buffer) -> Words:
     """float32 rounded to bfloat16, to the nearest and then to even. NaN stays one."""
     words = np.frombuffer(base, "<u4")
-    rounded = ((words + (((words >> 16) & 1) + np.uint32(0x7FFF))) >> 16).astype("<u2")
+    rounded: Words = ((words + (((words >> 16) & 1) + np.uint32(0x7FFF))) >> 16).astype("<u2")
     is_nan = (words & 0x7FFFFFFF) > 0x7F800000
     if is_nan.any():
         rounded[is_nan] = ((words[is_nan] >> 16) | 0x40).astype("<u2")
