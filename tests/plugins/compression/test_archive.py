@@ -113,3 +113,33 @@ def test_more_effort_takes_less(tmp_path: Path, effort: str) -> None:
             registry.register_model("digits", state)
         sizes[each] = registry.archive("digits", keep=1).stored
     assert sizes[effort] <= sizes["fast"]
+
+
+def test_a_tensor_that_any_version_of_any_model_has_is_not_stored_again(registry: ModelRegistry) -> None:
+    torch.manual_seed(0)
+    shared = torch.randn(400, 400)
+    registry.register_model("elsewhere", {"another.name": shared, "own": torch.randn(50, 50)})
+    registry.register_model("m", {"weight": shared, "bias": torch.randn(300, 300)}, version="1.0")
+    report = registry.archive("m", keep=0)
+    methods = registry.get_detailed_stats()["archive"]["methods"]
+    assert methods["same"] == {"before": shared.nbytes, "stored": 0}
+    assert report.stored < 300 * 300 * 4
+    registry.remove_model("elsewhere")
+    registry.collect_garbage(0)
+    registry._context.blobs.cache.clear()
+    assert torch.equal(registry.load_model("m").model["weight"], shared)
+
+
+def test_a_twin_among_archived_tensors_is_found(registry: ModelRegistry) -> None:
+    torch.manual_seed(0)
+    shared = torch.randn(400, 400)
+    registry.register_model("a", {"weight": shared, "own": torch.randn(400, 100)})
+    registry.archive("a", keep=0)
+    registry.register_model("b", {"else": shared, "own": torch.randn(400, 100)})
+    registry.archive("b", keep=0)
+    assert registry.get_detailed_stats()["archive"]["methods"]["same"]["before"] == shared.nbytes
+    registry.remove_model("a")
+    registry.collect_garbage(0)
+    registry._context.blobs.cache.clear()
+    assert torch.equal(registry.load_model("b").model["else"], shared)
+    assert registry.validate_registry(deep=True)["findings"] == []

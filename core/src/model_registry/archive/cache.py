@@ -7,8 +7,8 @@ import os
 import tempfile
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 
@@ -34,13 +34,27 @@ class Use:
     def __init__(self, folder: Path) -> None:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         path = folder / f"{_USING}{os.urandom(8).hex()}"
-        self._descriptor = os.open(path, flags, 0o666)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._folder = folder
+        with _lock(folder, fcntl.LOCK_SH):  # nobody takes it for a dead one before it is locked
+            self._descriptor = os.open(path, flags, 0o666)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         weakref.finalize(self, _end, self._descriptor, path)
 
     def add(self, sha256: str) -> None:
-        """From now on this one too."""
-        os.write(self._descriptor, f"{sha256}\n".encode())
+        """From now on this one too. Whoever is making room now is waited for: then it is there or not."""
+        with _lock(self._folder, fcntl.LOCK_SH):
+            os.write(self._descriptor, f"{sha256}\n".encode())
+
+
+@contextmanager
+def _lock(folder: Path, how: int) -> Iterator[None]:
+    """Held exclusively while room is made."""
+    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _end(descriptor: int, path: Path) -> None:
@@ -92,7 +106,9 @@ class Cache:
         try:
             self._folder.mkdir(exist_ok=True)
             self._make_room(size)
-            return self._write(sha256, restore)
+            path = self._write(sha256, restore)
+            self._make_room(0)  # for what other threads and processes restored at the same time
+            return path
         except OSError:
             if os.access(self._folder.parent, os.W_OK) and not os.path.lexists(self._folder):
                 raise
@@ -143,6 +159,10 @@ class Cache:
         return sum(size for _, size, _ in self._files())
 
     def _make_room(self, size: int) -> None:
+        with _lock(self._folder, fcntl.LOCK_EX):
+            self._give_way(size)
+
+    def _give_way(self, size: int) -> None:
         files = self._files()
         surplus = sum(each for _, each, _ in files) + size - self._most
         if surplus <= 0:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from model_registry.archive.disk import refusals
 from model_registry.archive.pack import PackWriter
 from model_registry.archive.restoring import RAW, in_order
 from model_registry.archive.store import ArchivedBlobs
+from model_registry.archive.twins import Twins
 from model_registry.catalog import VersionRow
 from model_registry.durable import new_file
 from model_registry.errors import IntegrityError, ModelRegistryError, StorageError, UnsupportedFormatError
 from model_registry.files import REPAIR, damage
-from model_registry.operations.bases import Bases, base_files, tensors_by_file
+from model_registry.operations.bases import Allowed, Bases, base_files, note_tensors, tensors_by_file, twins_of
 from model_registry.operations.batch import ProgressChoice, showing
 from model_registry.operations.cold import NEVER, TAG, cold_versions
 from model_registry.operations.contents import Contents
@@ -58,7 +60,10 @@ def archive(context: Context, name: str | None, keep: int | None, progress: Prog
         showing(context, progress),
         context.progress.operation("archiving", bytes_total=total, items_total=sum(map(len, models))),
     ):
-        reports = [_archive_model(context, rows) for rows in models]
+        reports = []
+        if models:
+            with _Work(context) as work:
+                reports = [_archive_model(work, rows) for rows in models]
     return ArchiveReport(
         tuple(reference for report in reports for reference in report.versions),
         sum(report.files for report in reports),
@@ -68,35 +73,56 @@ def archive(context: Context, name: str | None, keep: int | None, progress: Prog
     )
 
 
-def _archive_model(context: Context, cold: list[VersionRow]) -> ArchiveReport:
+class _Work:
+    """What goes on while nobody else archives: the contents of versions seen last, and where equal tensors lie."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.blobs = archive_of(context)
+        self.bases = Bases(context)
+
+    def __enter__(self) -> _Work:
+        with ExitStack() as stack:
+            stack.enter_context(self.blobs.packs.changing())
+            self.twins = Twins(self.blobs.root / "tensors.sqlite")
+            stack.callback(self.twins.close)
+            with self.blobs.reader() as reader:
+                note_tensors(self.context, self.twins, self.bases, reader)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+
+def _archive_model(work: _Work, cold: list[VersionRow]) -> ArchiveReport:
     """Archive versions of one model, the newest first: each is told by the next newer one."""
+    context = work.context
     versions: list[str] = []
     skipped: dict[str, str] = {}
     files = before = stored = 0
-    with archive_of(context).packs.changing():
-        bases = Bases(context)
-        rows = context.catalog.versions(name=cold[0].name)
-        waiting: list[_Done] = []
-        for row in cold:
-            try:
-                done = _archive_version(context, row, cold, bases, _likely(rows, row, cold))
-            except (UnsupportedFormatError, StorageError):  # the next one would say the same
-                raise
-            except ModelRegistryError as error:
-                skipped[f"{row.name}:{row.version}"] = str(error)
-                continue
-            finally:
-                item_done()
-            if done.packed:
-                versions.append(f"{row.name}:{row.version}")
-                logger.info("archived %s:%s: %d bytes became %d", row.name, row.version, done.before, done.stored)
-            files, before, stored = files + len(done.packed), before + done.before, stored + done.stored
-            # The plain files go one version late: what is told by them is quicker to compare.
-            waiting.append(done)
-            if len(waiting) > 1:
-                _drop(context, waiting.pop(0), cold)
-        for done in waiting:
-            _drop(context, done, cold)
+    rows = context.catalog.versions(name=cold[0].name)
+    waiting: list[_Done] = []
+    for row in cold:
+        try:
+            done = _archive_version(work, row, cold, _likely(rows, row, cold))
+        except (UnsupportedFormatError, StorageError):  # the next one would say the same
+            raise
+        except ModelRegistryError as error:
+            skipped[f"{row.name}:{row.version}"] = str(error)
+            continue
+        finally:
+            item_done()
+        if done.packed:
+            versions.append(f"{row.name}:{row.version}")
+            logger.info("archived %s:%s: %d bytes became %d", row.name, row.version, done.before, done.stored)
+        files, before, stored = files + len(done.packed), before + done.before, stored + done.stored
+        # The plain files go one version late: what is told by them is quicker to compare.
+        waiting.append(done)
+        if len(waiting) > 1:
+            _drop(context, waiting.pop(0), cold)
+    for done in waiting:
+        _drop(context, done, cold)
     return ArchiveReport(tuple(versions), files, before, stored, skipped)
 
 
@@ -108,10 +134,8 @@ def _likely(rows: list[VersionRow], row: VersionRow, cold: Sequence[VersionRow])
     return [*rows[at + 1 : at + 2], *hot[:1]]
 
 
-def _archive_version(
-    context: Context, row: VersionRow, cold: Sequence[VersionRow], bases: Bases, others: list[VersionRow]
-) -> _Done:
-    blobs = archive_of(context)
+def _archive_version(work: _Work, row: VersionRow, cold: Sequence[VersionRow], others: list[VersionRow]) -> _Done:
+    context, blobs = work.context, work.blobs
     members = {record.sha256: record for record in read_manifest(context, row.digest, row.name).files if record.size}
     with Registration(context) as registration:
         registration.claim(members)
@@ -121,10 +145,10 @@ def _archive_version(
         if not todo:
             return _Done(tuple(packed))
         with part(row.size, passes=3):
-            contents = bases.contents(row)
-            found = bases.of(row, others)
+            contents = work.bases.contents(row)
+            found = work.bases.of(row, others)
             registration.claim(record.sha256 for each in found for record in each.records.values())
-            stored = _write(context, row, contents, todo, found, blobs.staging(registration.lease) / "pack")
+            stored = _write(work, registration, row, contents, todo, found)
     return _Done((*packed, *(record.sha256 for record in todo)), sum(record.size for record in todo), stored)
 
 
@@ -142,18 +166,34 @@ def _cold_blobs(context: Context, lease: str, digests: list[str], cold: Sequence
 
 
 def _write(
-    context: Context, row: VersionRow, contents: Contents, todo: list[FileRecord], found: list[Contents], staged: Path
+    work: _Work,
+    registration: Registration,
+    row: VersionRow,
+    contents: Contents,
+    todo: list[FileRecord],
+    found: list[Contents],
 ) -> int:
     """Write, check and publish a pack of files; returns its bytes."""
-    blobs = archive_of(context)
-    listing = blobs.packs.listing()
+    blobs = work.blobs
+    staged = blobs.staging(registration.lease) / "pack"
+    tensors = tensors_by_file(contents)
     with new_file(staged) as descriptor, blobs.reader() as reader:
+        listing = blobs.packs.listing()
         writer = PackWriter(descriptor, row.digest)
         for record in todo:
-            tensors = tensors_by_file(contents).get(record.path, ())
-            its = tuple(base_files(found, record.sha256, listing, reader))
-            cold = ColdFile(record.path, record.sha256, record.size, tensors, partial(reader.read, record.sha256), its)
-            writer.add(record.sha256, record.size, _encoded(context, cold))
+            allowed, its = Allowed(record.sha256, listing), tensors.get(record.path, ())
+            twins = twins_of(work.twins, allowed, its, reader)
+            registration.claim({span.sha256 for span in twins.values()})
+            cold = ColdFile(
+                record.path,
+                record.sha256,
+                record.size,
+                its,
+                partial(reader.read, record.sha256),
+                tuple(base_files(found, allowed, reader)),
+                twins,
+            )
+            writer.add(record.sha256, record.size, _encoded(work.context, cold))
         name = writer.finish()
     _check(blobs, staged, name, todo)
     size = staged.stat().st_size

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+
+from attrs import Factory, frozen
 
 from model_registry.archive.folder import MOST_STEPS, Listing
 from model_registry.archive.restoring import Reader
+from model_registry.archive.twins import Twins
 from model_registry.catalog import VersionRow
 from model_registry.errors import ModelRegistryError
 from model_registry.operations.contents import Contents, contents_of
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of
-from model_registry.records import BaseFile, TensorRecord
+from model_registry.operations.stored import read_manifest
+from model_registry.records import BaseFile, Span, TensorRecord
+
+#: Bytes that are compared at a time.
+_PIECE = 1 << 20
 
 
 class Bases:
@@ -58,18 +65,75 @@ def tensors_by_file(contents: Contents) -> dict[str, tuple[TensorRecord, ...]]:
     return {path: tuple(tensors) for path, tensors in by_path.items()}
 
 
-def base_files(found: list[Contents], sha256: str, listing: Listing, reader: Reader) -> Iterator[BaseFile]:
-    """The files that a blob may be told by without going in a circle, or in too many steps."""
-    dependents, height = listing.dependents(sha256), listing.height(sha256)
-    seen = {sha256}
+@frozen
+class Allowed:
+    """What a blob may be told by without going in a circle, or in too many steps."""
+
+    sha256: str
+    listing: Listing
+    dependents: set[str] = Factory(lambda self: self.listing.dependents(self.sha256), takes_self=True)
+    height: int = Factory(lambda self: self.listing.height(self.sha256), takes_self=True)
+
+    def __contains__(self, base: str) -> bool:
+        if base == self.sha256 or base in self.dependents:
+            return False
+        return self.listing.depth(base) + 1 + self.height <= MOST_STEPS
+
+
+def base_files(found: list[Contents], allowed: Allowed, reader: Reader) -> Iterator[BaseFile]:
+    """The files that a blob may be told by."""
+    seen: set[str] = set()
     for contents in found:
         tensors: Mapping[str, tuple[TensorRecord, ...]] = tensors_by_file(contents)
         for path, record in contents.records.items():
             base = record.sha256
-            if base not in seen | dependents and listing.depth(base) + 1 + height <= MOST_STEPS:
+            if base not in seen and base in allowed:
                 seen.add(base)
                 yield BaseFile(base, record.size, tensors.get(path, ()), _reading(reader, base))
 
 
-def _reading(reader: Reader, sha256: str):  # type: ignore[no-untyped-def]
+def _reading(reader: Reader, sha256: str) -> Callable[[int, int], memoryview]:
     return lambda offset, size: reader.read(sha256, offset, size)
+
+
+def note_tensors(context: Context, twins: Twins, bases: Bases, reader: Reader) -> None:
+    """Look at every version that was not looked at yet, for tensors that others may have too."""
+    for row in context.catalog.versions():
+        try:
+            files = read_manifest(context, row.digest, row.name).files
+            if all(twins.knows(file.sha256) or context.blobs.size(file.sha256) is None for file in files):
+                continue
+            contents = bases.contents(row)
+        except ModelRegistryError:  # it is damaged, or its plugin is gone: others will do
+            continue
+        tensors = tensors_by_file(contents)
+        for path, record in contents.records.items():
+            if not twins.knows(record.sha256):
+                twins.note(record.sha256, tensors.get(path, ()), _reading(reader, record.sha256))
+
+
+def twins_of(twins: Twins, allowed: Allowed, tensors: tuple[TensorRecord, ...], reader: Reader) -> dict[int, Span]:
+    """Where the same bytes lie as those of tensors of a blob, by their offsets there."""
+    read = _reading(reader, allowed.sha256)
+    found = {}
+    for tensor in tensors:
+        for span in twins.find(allowed.sha256, tensor, read):
+            if span.sha256 in allowed and _are_equal(reader, allowed.sha256, tensor, span):
+                found[tensor.offset] = span
+                break
+    return found
+
+
+def _are_equal(reader: Reader, sha256: str, tensor: TensorRecord, span: Span) -> bool:
+    try:
+        for start in range(0, span.size, _PIECE):
+            size = min(_PIECE, span.size - start)
+            mine, other = (
+                reader.read(sha256, tensor.offset + start, size),
+                reader.read(span.sha256, span.offset + start, size),
+            )
+            if bytes(mine) != bytes(other):
+                return False
+    except ModelRegistryError:  # it was collected meanwhile
+        return False
+    return True

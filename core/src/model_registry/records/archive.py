@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from attrs import Factory, frozen
 
@@ -58,6 +58,7 @@ class ColdFile:
 
     :param path: The member's path inside its version.
     :param bases: Files that may be like it, the likeliest first.
+    :param twins: Where the same bytes lie as those of a tensor, by its offset: they need not be read to be told.
     """
 
     path: str
@@ -66,6 +67,7 @@ class ColdFile:
     tensors: tuple[TensorRecord, ...]
     read: Callable[[int, int], Buffer]
     bases: tuple[BaseFile, ...] = ()
+    twins: Mapping[int, Span] = Factory(dict)
 
 
 @frozen

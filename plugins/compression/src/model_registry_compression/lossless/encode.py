@@ -31,6 +31,7 @@ class Run:
     :param kind: What its elements are; None for what is no tensor.
     :param base: The file that it is told by, and where in that the same stretch begins.
     :param cast: The dtypes (of the base, of this) if it may be the base rounded.
+    :param twin: Where the same bytes lie.
     """
 
     start: int
@@ -39,11 +40,15 @@ class Run:
     base: BaseFile | None = None
     base_start: int = 0
     cast: tuple[str, str] | None = None
+    twin: Span | None = None
 
 
 def encode(cold: ColdFile, options: CompressionOptions) -> Iterator[Callable[[], Encoded]]:
     """What encodes each piece of a file, in order."""
     for run in _merged(_runs(cold, options)):
+        if run.twin is not None:
+            yield partial(Encoded, run.size, "same", b"", run.twin)
+            continue
         step = TEXT if run.kind is None else PIECE * run.kind.width
         for start in range(0, run.size, step):
             size = min(step, run.size - start)
@@ -58,7 +63,10 @@ def _runs(cold: ColdFile, options: CompressionOptions) -> Iterator[Run]:
     for tensor in cold.tensors:
         if tensor.offset > at:
             yield Run(at, tensor.offset - at)
-        yield _run(cold, tensor, [names.get(tensor.name) for names in named], options)
+        if tensor.offset in cold.twins:
+            yield Run(tensor.offset, tensor.nbytes, twin=cold.twins[tensor.offset])
+        else:
+            yield _run(cold, tensor, [names.get(tensor.name) for names in named], options)
         at = tensor.offset + tensor.nbytes
     if at < cold.size:
         yield Run(at, cold.size - at)
@@ -108,6 +116,8 @@ def _merged(runs: Iterator[Run]) -> Iterator[Run]:
 
 
 def _continues(last: Run, run: Run) -> bool:
+    if last.twin is not None or run.twin is not None:
+        return False
     scale = 1 if last.cast is None else 2
     is_one_way = (last.kind, last.base, last.cast) == (run.kind, run.base, run.cast)
     return is_one_way and (run.base is None or last.base_start + scale * last.size == run.base_start)
