@@ -7,13 +7,14 @@ by InfoNCE, and is saved every so many steps.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import torch
+from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
@@ -72,14 +73,42 @@ def train(model: Encoder, optimizer: torch.optim.Optimizer, steps: int, every: i
         optimizer.step()
 
 
-def full(make: Callable[[Any], torch.optim.Optimizer], versions: int, every: int, seed: int = 0) -> list[State]:
+def adamw(parameters: Iterable[nn.Parameter], rate: float = 2e-5) -> torch.optim.Optimizer:
+    """The usual choice for a fine-tune."""
+    return torch.optim.AdamW(parameters, lr=rate)
+
+
+def full(versions: int, every: int, seed: int = 0) -> list[State]:
     """Every weight is trained."""
     model = Encoder()
-    return list(train(model, make(model.parameters()), (versions - 1) * every, every, seed))
+    return list(train(model, adamw(model.parameters()), (versions - 1) * every, every, seed))
 
 
-def adamw(parameters: Any) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, lr=2e-5)
+def head(versions: int, every: int) -> list[State]:
+    """A head is trained on a backbone that stays as it is."""
+    model = Encoder(head=True)
+    model.body.requires_grad_(False)
+    return list(train(model, adamw(model.head.parameters(), 1e-3), (versions - 1) * every, every))
+
+
+def merged(versions: int, every: int) -> list[State]:
+    """Low-rank adapters of the attention are trained, and merged into the weights whenever it is saved."""
+    model = Encoder()
+    original = {name: tensor.clone() for name, tensor in model.body.state_dict().items()}
+    model.body = get_peft_model(model.body, LoraConfig(r=8, target_modules=["query", "value"]))
+    trained = [each for each in model.body.parameters() if each.requires_grad]
+    saved = []
+    for _ in train(model, adamw(trained, 2e-4), (versions - 1) * every, every):
+        body = deepcopy(model.body).merge_and_unload().state_dict()
+        saved.append({name: body.get(name, tensor).detach().clone() for name, tensor in original.items()})
+    return saved
+
+
+def siblings(versions: int, steps: int) -> list[State]:
+    """One model, and others that were trained from it, each in its own way."""
+    found = [full(1, steps)[0]]
+    found += [full(2, steps, seed)[1] for seed in range(1, versions)]
+    return found
 
 
 def _cast(tensor: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

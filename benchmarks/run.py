@@ -11,6 +11,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import archiving
 import catalog
 import command_line
 import comparing
@@ -40,6 +41,7 @@ def subjects(images: Path) -> dict[str, tuple[str, Subject]]:
         detecting,
         small_models,
         deduplication,
+        archiving,
         comparing,
         command_line,
     )

@@ -32,6 +32,11 @@ def ratio(what: str, figure: float, most: float, more: str = "") -> Row:
     return Row(what, f"{figure:.2f}{f' ({more})' if more else ''}", f"≤ {most:g}", figure <= most)
 
 
+def share(what: str, figure: float, least: float) -> Row:
+    """A row of a ratio that must be so great at least."""
+    return Row(what, f"{figure:.2f}", f"≥ {least:g}", figure >= least)
+
+
 def milliseconds(what: str, seconds: float, most: float | None = None) -> Row:
     """A row of a time that may be so many milliseconds at most."""
     figure = f"{seconds * 1e3:.3g} ms"

@@ -44,7 +44,8 @@ def decompress(data: memoryview, size: int) -> bytes:
         if zstandard.frame_content_size(data) != size:
             raise ValueError("a frame of another size")
         decompressor = _kept("decompressor", zstandard.ZstdDecompressor)
-        return bytes(decompressor.decompress(data, max_output_size=size, read_across_frames=False))
+        found: bytes = decompressor.decompress(data, max_output_size=size, read_across_frames=False)
+        return found
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from error
 

@@ -39,8 +39,7 @@ def split(kind: Kind, data: Buffer) -> bytes:
 
 
 def unsplit(kind: Kind, data: memoryview, size: int) -> Words:
-    words = _empty(kind, size)
-    planes.unpack(data, words)
+    words = planes.unpack(data, _count(kind, size), kind.width)
     if kind.is_float:
         rotate_back(words)
     return words
@@ -51,8 +50,7 @@ def delta(kind: Kind, data: Buffer, base: Buffer) -> bytes:
 
 
 def undelta(kind: Kind, data: memoryview, size: int, base: Buffer) -> Words:
-    words = _empty(kind, size)
-    planes.unpack(data, words)
+    words = planes.unpack(data, _count(kind, size), kind.width)
     difference = unzigzag(words)
     difference += _signed(kind, kind.words(base))
     return _unsigned(kind, difference)
@@ -65,9 +63,8 @@ def grouped(kind: Kind, data: Buffer, base: Buffer) -> bytes:
 
 
 def ungroup(kind: Kind, data: memoryview, size: int, base: Buffer) -> Words:
-    words = _empty(kind, size)
     order, borders = _groups(kind.words(base))
-    planes.unpack(data, words, borders)
+    words = planes.unpack(data, _count(kind, size), kind.width, borders)
     difference = unzigzag(words)
     difference += _signed(kind, kind.words(base)[order])
     result = np.empty_like(words)
@@ -139,11 +136,10 @@ def _bytes(words: Words, size: int) -> memoryview:
     return words.view(np.uint8).data
 
 
-def _empty(kind: Kind, size: int) -> Words:
+def _count(kind: Kind, size: int) -> int:
     if size % kind.width:
         raise ValueError("no whole elements")
-    words: Words = np.empty(size // kind.width, f"<u{kind.width}")
-    return words
+    return size // kind.width
 
 
 def _signed(kind: Kind, words: Words) -> Signed:
