@@ -141,6 +141,34 @@ def test_removing_a_version_breaks_no_other(tmp_path: Path) -> None:
         faults.assert_nothing_unused(path)
 
 
+def test_what_only_one_version_is_told_by_goes_when_it_is_told_by_something_else(tmp_path: Path) -> None:
+    registry = filled(tmp_path, 3)
+    registry.archive("m", keep=1)
+    hidden = own_blobs(registry, "2.0")
+    registry.remove_model("m", "2.0")
+    registry.collect_garbage(0)
+    assert hidden <= registry._context.blobs.archived().keys()  # 1.0 is told by it
+    registry.archive("m", keep=1)
+    registry.collect_garbage(0)
+    assert not hidden & registry._context.blobs.archived().keys()
+    assert len(packs(tmp_path)) == 1
+    assert faults.assert_sound(tmp_path) == {"m:1.0", "m:3.0"}
+    faults.assert_nothing_unused(tmp_path)
+
+
+def test_a_plain_file_of_a_removed_version_goes_likewise(tmp_path: Path) -> None:
+    registry = filled(tmp_path, 3)
+    registry.archive("m", keep=2)
+    hidden = own_blobs(registry, "2.0")
+    registry.remove_model("m", "2.0")
+    registry.collect_garbage(0)
+    assert all(is_plain(tmp_path, sha256) for sha256 in hidden)
+    registry.archive("m", keep=1)
+    registry.collect_garbage(0)
+    assert not any(is_plain(tmp_path, sha256) for sha256 in hidden)
+    assert faults.assert_sound(tmp_path) == {"m:1.0", "m:3.0"}
+
+
 def test_the_space_of_an_archive_comes_back(tmp_path: Path) -> None:
     registry = filled(tmp_path)
     registry.archive("m", keep=1)

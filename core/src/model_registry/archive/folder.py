@@ -42,6 +42,10 @@ class Listing:
         """Whether a blob in a pack is told by this one."""
         return bool(self._told_by.get(sha256))
 
+    def told_by(self, sha256: str) -> set[str]:
+        """The blobs that are told by this one, directly."""
+        return set(self._told_by.get(sha256, ()))
+
     def bases(self) -> set[str]:
         """The blobs that others are told by."""
         return {sha256 for sha256, told in self._told_by.items() if told}

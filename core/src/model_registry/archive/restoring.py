@@ -57,10 +57,11 @@ class Reader:
         self._stack.close()
 
     def include(self, path: Path, name: str) -> None:
-        """Read what a pack holds that is not published yet."""
+        """Read from a pack that is not published yet, and not from plain files, what it holds."""
         descriptor = self._stack.enter_context(open_plain(path))
         for sha256, packed in read_head(path, name).blobs.items():
             self._opened[sha256] = (descriptor, read_table(path, packed))
+            self._maps[sha256] = None
 
     def read(self, sha256: str, offset: int, size: int, steps: int = 0) -> memoryview:
         """Bytes of a blob, unverified.

@@ -8,33 +8,28 @@ interrupted, every byte is there at least once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from attrs import frozen
 
 from model_registry.archive.disk import refusals
-from model_registry.archive.pack import PackWriter
-from model_registry.archive.restoring import RAW, in_order
 from model_registry.archive.store import ArchivedBlobs
-from model_registry.archive.twins import Twins
 from model_registry.catalog import VersionRow
-from model_registry.durable import new_file
 from model_registry.errors import IntegrityError, ModelRegistryError, StorageError, UnsupportedFormatError
 from model_registry.files import REPAIR, damage
-from model_registry.operations.bases import Allowed, Bases, base_files, note_tensors, tensors_by_file, twins_of
 from model_registry.operations.batch import ProgressChoice, showing
 from model_registry.operations.cold import NEVER, TAG, cold_versions
-from model_registry.operations.contents import Contents
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of, require
 from model_registry.operations.lease import Registration
+from model_registry.operations.packing import Work, likely, stage_pack
 from model_registry.operations.packs import archive_of, collect_packs
+from model_registry.operations.rebasing import rebase
 from model_registry.operations.stored import read_manifest
-from model_registry.progress import advance, item_done, part
-from model_registry.records import ArchiveReport, ColdFile, Encoded, FileRecord, ModelEntry
+from model_registry.progress import item_done, part
+from model_registry.records import ArchiveReport, FileRecord, ModelEntry
 
 logger = logging.getLogger("model_registry")
 
@@ -62,8 +57,10 @@ def archive(context: Context, name: str | None, keep: int | None, progress: Prog
     ):
         reports = []
         if models:
-            with _Work(context) as work:
+            with Work(context) as work:
                 reports = [_archive_model(work, rows) for rows in models]
+                rebase(work)
+            collect_packs(context)
     return ArchiveReport(
         tuple(reference for report in reports for reference in report.versions),
         sum(report.files for report in reports),
@@ -73,29 +70,7 @@ def archive(context: Context, name: str | None, keep: int | None, progress: Prog
     )
 
 
-class _Work:
-    """What goes on while nobody else archives: the contents of versions seen last, and where equal tensors lie."""
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
-        self.blobs = archive_of(context)
-        self.bases = Bases(context)
-
-    def __enter__(self) -> _Work:
-        with ExitStack() as stack:
-            stack.enter_context(self.blobs.packs.changing())
-            self.twins = Twins(self.blobs.root / "tensors.sqlite")
-            stack.callback(self.twins.close)
-            with self.blobs.reader() as reader:
-                note_tensors(self.context, self.twins, self.bases, reader)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()
-
-
-def _archive_model(work: _Work, cold: list[VersionRow]) -> ArchiveReport:
+def _archive_model(work: Work, cold: list[VersionRow]) -> ArchiveReport:
     """Archive versions of one model, the newest first: each is told by the next newer one."""
     context = work.context
     versions: list[str] = []
@@ -105,7 +80,7 @@ def _archive_model(work: _Work, cold: list[VersionRow]) -> ArchiveReport:
     waiting: list[_Done] = []
     for row in cold:
         try:
-            done = _archive_version(work, row, cold, _likely(rows, row, cold))
+            done = _archive_version(work, row, cold, likely(rows, row, cold))
         except (UnsupportedFormatError, StorageError):  # the next one would say the same
             raise
         except ModelRegistryError as error:
@@ -126,15 +101,7 @@ def _archive_model(work: _Work, cold: list[VersionRow]) -> ArchiveReport:
     return ArchiveReport(tuple(versions), files, before, stored, skipped)
 
 
-def _likely(rows: list[VersionRow], row: VersionRow, cold: Sequence[VersionRow]) -> list[VersionRow]:
-    """The next newer version, the oldest hot one, and the one before."""
-    at = next((index for index, each in enumerate(rows) if each.digest == row.digest), len(rows))
-    colds = {each.digest for each in cold}
-    hot = [each for each in rows[at + 1 :] if each.digest not in colds]
-    return [*rows[at + 1 : at + 2], *hot[:1]]
-
-
-def _archive_version(work: _Work, row: VersionRow, cold: Sequence[VersionRow], others: list[VersionRow]) -> _Done:
+def _archive_version(work: Work, row: VersionRow, cold: Sequence[VersionRow], others: list[VersionRow]) -> _Done:
     context, blobs = work.context, work.blobs
     members = {record.sha256: record for record in read_manifest(context, row.digest, row.name).files if record.size}
     with Registration(context) as registration:
@@ -145,11 +112,9 @@ def _archive_version(work: _Work, row: VersionRow, cold: Sequence[VersionRow], o
         if not todo:
             return _Done(tuple(packed))
         with part(row.size, passes=3):
-            contents = work.bases.contents(row)
-            found = work.bases.of(row, others)
-            registration.claim(record.sha256 for each in found for record in each.records.values())
-            stored = _write(work, registration, row, contents, todo, found)
-    return _Done((*packed, *(record.sha256 for record in todo)), sum(record.size for record in todo), stored)
+            staged = stage_pack(work, registration, row, todo, others)
+        blobs.packs.publish(staged.path, staged.name)
+    return _Done((*packed, *(record.sha256 for record in todo)), sum(record.size for record in todo), staged.size)
 
 
 def _cold_blobs(context: Context, lease: str, digests: list[str], cold: Sequence[VersionRow]) -> list[str]:
@@ -163,69 +128,6 @@ def _cold_blobs(context: Context, lease: str, digests: list[str], cold: Sequence
 
     context.catalog.collect_cold(lease, digests, cold, note)
     return sorted(found)
-
-
-def _write(
-    work: _Work,
-    registration: Registration,
-    row: VersionRow,
-    contents: Contents,
-    todo: list[FileRecord],
-    found: list[Contents],
-) -> int:
-    """Write, check and publish a pack of files; returns its bytes."""
-    blobs = work.blobs
-    staged = blobs.staging(registration.lease) / "pack"
-    tensors = tensors_by_file(contents)
-    with new_file(staged) as descriptor, blobs.reader() as reader:
-        listing = blobs.packs.listing()
-        writer = PackWriter(descriptor, row.digest)
-        for record in todo:
-            allowed, its = Allowed(record.sha256, listing), tensors.get(record.path, ())
-            twins = twins_of(work.twins, allowed, its, reader)
-            registration.claim({span.sha256 for span in twins.values()})
-            cold = ColdFile(
-                record.path,
-                record.sha256,
-                record.size,
-                its,
-                partial(reader.read, record.sha256),
-                tuple(base_files(found, allowed, reader)),
-                twins,
-            )
-            writer.add(record.sha256, record.size, _encoded(work.context, cold))
-        name = writer.finish()
-    _check(blobs, staged, name, todo)
-    size = staged.stat().st_size
-    blobs.packs.publish(staged, name)
-    return size
-
-
-def _encoded(context: Context, cold: ColdFile) -> Iterator[Encoded]:
-    """Its pieces; one that became larger as it was."""
-    start = 0
-    for piece in in_order(lambda encode: encode(), context.plugins.encode(cold)):
-        if memoryview(piece.data).nbytes > piece.size:
-            piece = Encoded(piece.size, RAW, cold.read(start, piece.size))
-        yield piece
-        advance(piece.size)
-        start += piece.size
-
-
-def _check(blobs: ArchivedBlobs, staged: Path, name: str, todo: list[FileRecord]) -> None:
-    """Decode all that a pack holds.
-
-    :raises IntegrityError: if it is not what was encoded.
-    """
-    with blobs.reader() as reader:
-        reader.include(staged, name)
-        for record in todo:
-            if reader.restore(record.sha256, lambda data: None) != record.sha256:
-                raise IntegrityError(
-                    f"file {record.path!r} would not come back as it is, so it was left as it is",
-                    hint="the plugin that archives is at fault",
-                    path=record.path,
-                )
 
 
 def _drop(context: Context, done: _Done, cold: Sequence[VersionRow]) -> None:

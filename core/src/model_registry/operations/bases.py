@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from attrs import Factory, frozen
 
@@ -67,15 +67,19 @@ def tensors_by_file(contents: Contents) -> dict[str, tuple[TensorRecord, ...]]:
 
 @frozen
 class Allowed:
-    """What a blob may be told by without going in a circle, or in too many steps."""
+    """What a blob may be told by without going in a circle, or in too many steps.
+
+    :param excluded: What it must not be told by in any case, such as what is being packed beside it.
+    """
 
     sha256: str
     listing: Listing
+    excluded: Collection[str] = ()
     dependents: set[str] = Factory(lambda self: self.listing.dependents(self.sha256), takes_self=True)
     height: int = Factory(lambda self: self.listing.height(self.sha256), takes_self=True)
 
     def __contains__(self, base: str) -> bool:
-        if base == self.sha256 or base in self.dependents:
+        if base == self.sha256 or base in self.excluded or base in self.dependents:
             return False
         return self.listing.depth(base) + 1 + self.height <= MOST_STEPS
 

@@ -34,10 +34,11 @@ class Registration:
         self.lease = self._context.catalog.begin(leases.owner())
         self._renewed = time.monotonic()
         alike = self._context.catalog.blobs_of_size
-        self.stage = ParallelStage(self._context.blobs, self.lease, alike=alike, alive=self._keep_alive)
+        self.stage = ParallelStage(self._context.blobs, self.lease, alike=alike, alive=self.keep_alive)
         return self
 
-    def _keep_alive(self) -> None:
+    def keep_alive(self) -> None:
+        """Say that there is progress, now and then; from any thread."""
         if time.monotonic() - self._renewed > LEASE_SECONDS / 6:
             self._renewed = time.monotonic()
             self._context.catalog.renew(self.lease)
