@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,15 @@ import pytest
 from tests.core import faults
 from tests.core.faults import Children, Job, data, open_registry, packs, parts
 
-from model_registry import IntegrityError, ModelRegistry, UnsupportedFormatError
+from model_registry import (
+    ColdFile,
+    Encoded,
+    IntegrityError,
+    ModelRegistry,
+    TensorRecord,
+    UnsupportedFormatError,
+    hookimpl,
+)
 from model_registry.archive.cache import Cache
 from model_registry.archive.folder import MOST_STEPS, Packs
 from model_registry.operations.stored import read_manifest
@@ -316,6 +325,36 @@ def installed() -> list[str]:
 @pytest.fixture
 def no_archiver() -> None:
     """Marks a test that opens a registry without one."""
+
+
+class Twinned:
+    """Tells one tensor in each file, after a first byte that is the file's own, and archives by twins alone."""
+
+    @hookimpl(tryfirst=True)
+    def tensors(self, files: Any) -> list[TensorRecord]:
+        return [TensorRecord(name, "uint8", (files.size(name) - 1,), name, 1, files.size(name) - 1) for name in files]
+
+    @hookimpl(tryfirst=True)
+    def encode(self, cold: ColdFile) -> list[Callable[[], Encoded]]:
+        ways = [lambda: Encoded(1, "raw", bytes(cold.read(0, 1)))]
+        if 1 in cold.twins:
+            return [*ways, lambda: Encoded(cold.size - 1, "same", b"", cold.twins[1])]
+        return [*ways, lambda: Encoded(cold.size - 1, "raw", bytes(cold.read(1, cold.size - 1)))]
+
+
+def test_files_of_one_pack_are_not_told_by_each_other(tmp_path: Path) -> None:
+    registry = open_registry(tmp_path)
+    registry._context.plugins._manager.register(Twinned())
+    body = data("body", 20_000)
+    model = {"x.bin": b"x" + body, "y.bin": b"y" + body}
+    registry.register_model("twins", model, "custom")
+    registry.archive("twins", keep=0)
+    fresh = open_registry(tmp_path)
+    assert fresh.load_model("twins").model == model
+    third = {"z.bin": b"z" + body, "a.bin": b"a"}
+    registry.register_model("third", third, "custom")
+    assert registry.archive("third", keep=0).stored < 2_000
+    assert open_registry(tmp_path).load_model("third").model == third
 
 
 # Damage
