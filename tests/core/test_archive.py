@@ -15,7 +15,6 @@ from tests.core.faults import Children, Job, data, open_registry, packs, parts
 from model_registry import (
     ColdFile,
     Encoded,
-    IntegrityError,
     ModelRegistry,
     TensorRecord,
     UnsupportedFormatError,
@@ -355,85 +354,3 @@ def test_files_of_one_pack_are_not_told_by_each_other(tmp_path: Path) -> None:
     registry.register_model("third", third, "custom")
     assert registry.archive("third", keep=0).stored < 2_000
     assert open_registry(tmp_path).load_model("third").model == third
-
-
-# Damage
-
-
-def test_a_pack_that_was_changed_is_told_and_never_believed(tmp_path: Path) -> None:
-    registry = filled(tmp_path, 2)
-    registry.archive("m", keep=1)
-    (name,) = packs(tmp_path)
-    pack = tmp_path / "archive" / name
-    whole = pack.read_bytes()
-    pack.chmod(0o600)
-    for at in range(0, len(whole), 97):
-        pack.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        fresh = open_registry(tmp_path, cache_size=0)
-        report = fresh.validate_registry(deep=True)
-        assert any("damage" in error for error in report["errors"]), at
-        try:
-            assert fresh.load_model("m", "1.0").model == parts("v1")
-        except IntegrityError:
-            continue
-    pack.write_bytes(whole)
-    assert faults.assert_sound(tmp_path) == {"m:1.0", "m:2.0"}
-
-
-def test_a_damaged_pack_stops_collection_until_it_is_set_aside(tmp_path: Path) -> None:
-    registry = filled(tmp_path, 3)
-    registry.archive("m", keep=1)
-    bases = registry._context.blobs.pinned() - registry._context.blobs.archived().keys()
-    for name in packs(tmp_path):
-        pack = tmp_path / "archive" / name
-        pack.chmod(0o600)
-        pack.write_bytes(pack.read_bytes()[:-3])
-    registry = open_registry(tmp_path)
-    registry.remove_model("m", "3.0")
-    registry.collect_garbage(0)
-    assert bases
-    assert all(is_plain(tmp_path, sha256) for sha256 in bases)
-    codes = {finding.code for finding in registry.validate_registry()["findings"]}
-    assert "pack-damaged" in codes
-    registry.repair()
-    assert packs(tmp_path) == set()
-    assert len(list((tmp_path / "quarantine").iterdir())) == 2
-
-
-@pytest.mark.parametrize("what", ["link", "folder", "pipe"])
-def test_what_is_no_plain_file_is_no_pack(tmp_path: Path, what: str) -> None:
-    registry = filled(tmp_path, 2)
-    registry.archive("m", keep=1)
-    (name,) = packs(tmp_path)
-    pack = tmp_path / "archive" / name
-    outside = tmp_path / "outside"
-    pack.rename(outside)
-    {"link": lambda: pack.symlink_to(outside), "folder": pack.mkdir, "pipe": lambda: os.mkfifo(pack)}[what]()
-    registry = open_registry(tmp_path, cache_size=0)
-    with pytest.raises(IntegrityError):
-        registry.load_model("m", "1.0")
-
-
-def test_a_circle_of_packs_ends(tmp_path: Path) -> None:
-    """Two packs whose blobs are told by each other, as nobody but an attacker makes them."""
-    from model_registry.archive.pack import PackWriter
-    from model_registry.archive.restoring import Reader
-    from model_registry.records import Encoded, Span
-
-    folder = tmp_path / "archive"
-    folder.mkdir()
-    a, b = "a" * 64, "b" * 64
-    for mine, other in ((a, b), (b, a)):
-        staged = tmp_path / "staged"
-        with staged.open("wb") as file:
-            writer = PackWriter(file.fileno(), "0" * 64)
-            writer.add(mine, 10, [Encoded(10, "same", b"", Span(other, 0, 10))])
-            name = writer.finish()
-        staged.rename(folder / name)
-    found = Packs(folder)
-    assert found.listing().depth(a) > MOST_STEPS
-    with (
-        Reader(found, lambda sha256: tmp_path / sha256, None) as reader,
-        pytest.raises(IntegrityError, match="told by more than"),
-    ):
-        reader.restore(a, lambda data: None)

@@ -86,7 +86,7 @@ class Packs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._seen: tuple[int, Listing] = (-1, Listing())
+        self._seen: tuple[int, list[str], Listing] = (-1, [], Listing())
         self._heads: dict[str, Head] = {}
 
     def listing(self) -> Listing:
@@ -95,12 +95,15 @@ class Packs:
             stamp = os.stat(self.folder).st_mtime_ns
         except (FileNotFoundError, NotADirectoryError):
             return Listing()
-        if stamp != self._seen[0]:
-            names = self._names()
+        seen, names, listing = self._seen
+        if stamp != seen:
+            found = self._names()
+            # Packs never change, so those of the same names are the same. One that cannot be read may be mended.
+            if found != names or listing.damaged:
+                listing = self._list(found)
             # Two changes within one tick of the clock have one stamp: such a young one is not remembered.
-            settled = stamp if os.stat(self.folder).st_mtime_ns == stamp and _is_old(stamp) else -1
-            self._seen = (settled, self._list(names))
-        return self._seen[1]
+            self._seen = (stamp if _is_old(stamp) else -1, found, listing)
+        return listing
 
     def _names(self) -> list[str]:
         if self.folder.is_symlink():

@@ -28,9 +28,11 @@ from model_registry.records import Encoded, Saving, Span
 SCHEMA = 1
 _MARK = b"MRPACK1\n"
 _TAIL = len(_MARK) + 8
-#: A head takes about 300 bytes a blob; a table about 40 a piece. More is nothing that we wrote.
+#: A head takes about 300 bytes a blob, a table about 40 a piece. More is nothing that we wrote.
 _MOST_HEAD = 64 << 20
-_MOST_TABLE = 256 << 20
+_MOST_TABLE = 16 << 20
+#: Bytes of a piece, since it is decoded in memory.
+MOST_PIECE = 64 << 20
 _ONCE = 1 << 20
 
 
@@ -101,6 +103,8 @@ class PackWriter:
         rows: list[list[int]] = []
         begin = self._offset
         for piece in pieces:
+            if not 0 < piece.size <= MOST_PIECE:
+                raise IntegrityError(f"blob {sha256} was cut into a piece of {piece.size:,} bytes", expected=sha256)
             stored = self._write(piece.data)
             row = [piece.size, methods.setdefault(piece.method, len(methods)), stored]
             if piece.base is not None:
@@ -222,6 +226,8 @@ def _pieces(table: Mapping[str, Any], size: int) -> Iterator[Piece]:
         span = Span(bases[base[0]], base[1], base[2]) if base else None
         if min(row) < 0 or offset < 0:
             raise ValueError("a negative size")
+        if not 0 < length <= MOST_PIECE or max(stored, span.size if span else 0) > MOST_PIECE:
+            raise ValueError("a piece of a size that nobody writes")
         yield Piece(start, length, methods[method], offset, stored, span)
         start, offset = start + length, offset + stored
     if start != size:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +15,7 @@ from model_registry import workers
 from model_registry.archive.folder import MOST_STEPS, Listing, Packs
 from model_registry.archive.pack import Piece, Table, read_head, read_table
 from model_registry.durable import WRITE_BEHIND, write_all, write_behind
-from model_registry.errors import IntegrityError, ModelRegistryError
+from model_registry.errors import IntegrityError, ModelRegistryError, StorageError, UnsafeModelError
 from model_registry.plain_files import open_plain
 from model_registry.progress import advance, aside
 
@@ -27,14 +26,19 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 RAW, SAME = "raw", "same"
+#: Bytes that may be decoded to restore a blob: so many times its own, and so many more. A chain of casts takes fewer.
+_MOST_TIMES = 64
+_MOST_WORK = 1 << 30
+#: Pieces of bases that are remembered.
+_MOST_RECENT = 32
 _HINT = "restore the file from a copy of the registry, or register the same model again"
 
 
 class Reader:
-    """Reads blobs, from several threads. A block keeps the files open that it reads::
+    """Reads blobs, from several threads. A block keeps the packs open that it reads::
 
         with Reader(packs, plain, decode) as reader:
-            sha256 = reader.restore(blob, descriptor)
+            sha256 = reader.restore(blob, write)
 
     :param plain: The plain file of a blob, or where it would be.
     """
@@ -44,16 +48,19 @@ class Reader:
         self._plain = plain
         self._decode = decode
         self._listing: Listing = packs.listing()
-        self._maps: dict[str, memoryview | None] = {}
-        self._opened: dict[str, tuple[int, Table]] = {}
         self._stack = ExitStack()
+        self._descriptors: dict[str, int] = {}
+        self._opened: dict[str, tuple[int, Table]] = {}
+        self._included: set[str] = set()
+        self._recent: OrderedDict[tuple[str, int], memoryview] = OrderedDict()
+        self._left = _MOST_WORK
 
     def __enter__(self) -> Reader:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._maps.clear()
         self._opened.clear()
+        self._recent.clear()
         self._stack.close()
 
     def include(self, path: Path, name: str) -> None:
@@ -61,23 +68,21 @@ class Reader:
         descriptor = self._stack.enter_context(open_plain(path))
         for sha256, packed in read_head(path, name).blobs.items():
             self._opened[sha256] = (descriptor, read_table(path, packed))
-            self._maps[sha256] = None
+            self._included.add(sha256)
 
     def read(self, sha256: str, offset: int, size: int, steps: int = 0) -> memoryview:
         """Bytes of a blob, unverified.
 
         :raises IntegrityError: if they cannot be had.
         """
-        plain = self._map(sha256)
+        plain = None if sha256 in self._included else self._read_plain(sha256, offset, size)
         if plain is not None:
-            if offset + size > len(plain):
-                raise _lost(sha256, "it is too short")
-            return plain[offset : offset + size]
+            return plain
         if steps > MOST_STEPS:
             raise _lost(sha256, f"it is told by more than {MOST_STEPS} others, one after the other")
         descriptor, table = self._open(sha256)
         pieces = list(table.between(offset, offset + size)) if size else []
-        decoded = [self._piece(sha256, descriptor, piece, steps) for piece in pieces]
+        decoded = [self._remembered(sha256, descriptor, piece, steps) for piece in pieces]
         if len(pieces) == 1 and (pieces[0].start, pieces[0].size) == (offset, size):
             return decoded[0]
         start = pieces[0].start if pieces else offset
@@ -91,14 +96,29 @@ class Reader:
         which is for the caller to compare."""
         state = hashlib.sha256()
         descriptor, table = self._open(sha256)
+        self._left = _MOST_WORK + _MOST_TIMES * sum(piece.size for piece in table.pieces)
         for data in in_order(lambda piece: self._piece(sha256, descriptor, piece, 0), table.pieces):
             state.update(data)
             write(data)
             advance(len(data))
         return state.hexdigest()
 
+    def _remembered(self, sha256: str, descriptor: int, piece: Piece, steps: int) -> memoryview:
+        """A piece of a base. Where pieces of two blobs do not begin together, each is asked for twice."""
+        key = (sha256, piece.start)
+        found = self._recent.get(key)
+        if found is None:
+            found = self._recent[key] = self._piece(sha256, descriptor, piece, steps)
+            while len(self._recent) > _MOST_RECENT:
+                with suppress(KeyError):  # another thread was first
+                    self._recent.popitem(last=False)
+        return found
+
     def _piece(self, sha256: str, descriptor: int, piece: Piece, steps: int) -> memoryview:
         span = piece.base
+        self._left -= piece.size + (span.size if span else 0)
+        if self._left < 0:
+            raise _lost(sha256, "it is told in a way that would take for ever")
         base = None if span is None else self.read(span.sha256, span.offset, span.size, steps + 1)
         if piece.method == SAME and base is not None:
             data: Buffer = base
@@ -122,30 +142,26 @@ class Reader:
         except Exception as error:  # of a library, about bytes that somebody changed
             raise _lost(sha256, f"a piece cannot be decoded ({error})") from error
 
-    def _map(self, sha256: str) -> memoryview | None:
-        """The plain file of a blob, mapped; None if there is none."""
-        if sha256 not in self._maps:
-            self._maps[sha256] = _mapped(self._plain(sha256))
-        return self._maps[sha256]
+    def _read_plain(self, sha256: str, offset: int, size: int) -> memoryview | None:
+        """Bytes of the plain file of a blob; None if there is none. It is not kept open: a model has many."""
+        try:
+            with open_plain(self._plain(sha256)) as descriptor:
+                data = os.pread(descriptor, size, offset)
+        except (StorageError, UnsafeModelError):
+            return None
+        if len(data) != size:
+            raise _lost(sha256, "it is too short")
+        return memoryview(data)
 
     def _open(self, sha256: str) -> tuple[int, Table]:
         if sha256 not in self._opened:
             head = self._listing.holders.get(sha256)
             if head is None:
                 raise _lost(sha256, "no pack holds it")
-            descriptor = self._stack.enter_context(open_plain(self._packs.path(head.name)))
-            self._opened[sha256] = (descriptor, self._packs.table(head, sha256))
+            if head.name not in self._descriptors:
+                self._descriptors[head.name] = self._stack.enter_context(open_plain(self._packs.path(head.name)))
+            self._opened[sha256] = (self._descriptors[head.name], self._packs.table(head, sha256))
         return self._opened[sha256]
-
-
-def _mapped(path: Path) -> memoryview | None:
-    try:
-        with open_plain(path) as descriptor:
-            if os.fstat(descriptor).st_size == 0:
-                return memoryview(b"")
-            return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
-    except ModelRegistryError:
-        return None
 
 
 class Writer:

@@ -103,9 +103,11 @@ def _reading(reader: Reader, sha256: str) -> Callable[[int, int], memoryview]:
 def note_tensors(context: Context, twins: Twins, bases: Bases, reader: Reader) -> None:
     """Look at every version that was not looked at yet, for tensors that others may have too."""
     for row in context.catalog.versions():
+        if twins.knows(row.digest):
+            continue
         try:
             files = read_manifest(context, row.digest, row.name).files
-            if all(twins.knows(file.sha256) or context.blobs.size(file.sha256) is None for file in files):
+            if any(context.blobs.size(file.sha256) is None for file in files):  # it is archived, or damaged
                 continue
             contents = bases.contents(row)
         except ModelRegistryError:  # it is damaged, or its plugin is gone: others will do
@@ -114,6 +116,7 @@ def note_tensors(context: Context, twins: Twins, bases: Bases, reader: Reader) -
         for path, record in contents.records.items():
             if not twins.knows(record.sha256):
                 twins.note(record.sha256, tensors.get(path, ()), _reading(reader, record.sha256))
+        twins.note(row.digest, (), _nothing)
 
 
 def twins_of(twins: Twins, allowed: Allowed, tensors: tuple[TensorRecord, ...], reader: Reader) -> dict[int, Span]:
@@ -141,3 +144,7 @@ def _are_equal(reader: Reader, sha256: str, tensor: TensorRecord, span: Span) ->
     except ModelRegistryError:  # it was collected meanwhile
         return False
     return True
+
+
+def _nothing(offset: int, size: int) -> bytes:
+    return b""

@@ -26,7 +26,7 @@ class Registration:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._claimed: list[str] = []
+        self._claimed: dict[str, None] = {}
         self._committing = False
         self._committed = False
 
@@ -45,8 +45,9 @@ class Registration:
 
     def claim(self, digests: Iterable[str]) -> None:
         """Keep blobs, those that there are and those to come, from being collected."""
-        self._claimed += digests
-        self._context.catalog.claim(self.lease, self._claimed)
+        new = dict.fromkeys(digests, True).keys() - self._claimed.keys()
+        self._claimed.update(dict.fromkeys(new))
+        self._context.catalog.claim(self.lease, sorted(new))
 
     def secure(self, staged: Sequence[StagedFile]) -> None:
         """Claim the files' digests, and make the files blobs that survive a power cut."""
@@ -100,7 +101,7 @@ class Registration:
                 except StorageError as error:
                     if not error.facts.get("full"):
                         raise
-            catalog.release(self.lease, self._claimed, delete)
+            catalog.release(self.lease, list(self._claimed), delete)
         except (OSError, RuntimeError):
             logger.warning("could not clear up after a failed registration; «model-registry gc» will", exc_info=True)
 

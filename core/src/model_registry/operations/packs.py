@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from model_registry.archive.disk import refusals
@@ -31,35 +31,52 @@ def collect_packs(context: Context, among: Collection[str] | None = None) -> tup
     :param among: Only packs that hold one of these blobs.
     """
     blobs = context.blobs
-    count = size = 0
-    if not isinstance(blobs, ArchivedBlobs) or not blobs.packs.listing().heads:
+    if not isinstance(blobs, ArchivedBlobs):
         return 0, 0
-    if among is not None and not any(sha256 in blobs.packs.listing().holders for sha256 in among):
+    holders = blobs.packs.listing().holders
+    if not holders or (among is not None and not any(sha256 in holders for sha256 in among)):
         return 0, 0
     with refusals("packs cannot be collected"), blobs.packs.changing(wait=False) as alone:
-        found = [head for head in blobs.packs.listing().heads.values() if alone]
-        while unneeded := [head for head in found if not _is_needed(context, blobs, head)]:
-            for head in unneeded:
-                size += blobs.packs.remove(head.name)
-                count += 1
-            found = list(blobs.packs.listing().heads.values())
-    return count, size
+        unneeded = _unneeded(context, blobs) if alone else []
+        sizes = [blobs.packs.remove(name) for name in unneeded]
+    return len(sizes), sum(sizes)
 
 
-def _is_needed(context: Context, blobs: ArchivedBlobs, head: Head) -> bool:
-    """Whether something in a pack is kept nowhere else, and needed by a version or by another blob.
+def _unneeded(context: Context, blobs: ArchivedBlobs) -> list[str]:
+    """The packs of which everything is kept elsewhere, or needed by no version and by no blob of another pack.
 
     Nobody can begin to need it meanwhile: a registration that finds no plain file writes one, and who archives waits.
     """
     listing = blobs.packs.listing()
-    only_here = [
+    garbage = unneeded_blobs(context, listing.holders)
+    only_here = {
         sha256
-        for sha256, packed in head.blobs.items()
-        if listing.holders[sha256] is head and not blobs.is_intact(sha256, packed.size)
-    ]
-    unneeded, _ = context.catalog.collect(only_here, lambda sha256: 0)
-    others = {told for sha256 in only_here for told in listing.dependents(sha256)} - head.blobs.keys()
-    return unneeded < len(only_here) or bool(others)
+        for sha256, head in listing.holders.items()
+        if blobs.size(sha256) is None or not blobs.is_intact(sha256, head.blobs[sha256].size)
+    }
+    left = dict(listing.heads)
+
+    def is_needed(head: Head) -> bool:
+        mine = {sha256 for sha256 in head.blobs if sha256 in only_here and listing.holders[sha256] is head}
+        others = (told for sha256 in mine for told in listing.told_by(sha256) if told not in head.blobs)
+        return not mine <= garbage or any(listing.holders[told].name in left for told in others)
+
+    while unneeded := [name for name, head in left.items() if not is_needed(head)]:
+        for name in unneeded:
+            del left[name]
+    return [name for name in listing.heads if name not in left]
+
+
+def unneeded_blobs(context: Context, digests: Iterable[str]) -> set[str]:
+    """Those of the blobs that no version needs, and no lease claims."""
+    found: set[str] = set()
+
+    def note(sha256: str) -> int:
+        found.add(sha256)
+        return 0
+
+    context.catalog.collect(sorted(digests), note)
+    return found
 
 
 def archive_stats(context: Context) -> dict[str, Any]:

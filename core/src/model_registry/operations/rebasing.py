@@ -8,9 +8,9 @@ from collections.abc import Collection
 from model_registry.archive.pack import Head
 from model_registry.catalog import VersionRow
 from model_registry.errors import ModelRegistryError, StorageError
-from model_registry.operations.context import Context
 from model_registry.operations.lease import Registration
 from model_registry.operations.packing import Staged, Work, likely, stage_pack
+from model_registry.operations.packs import unneeded_blobs
 from model_registry.operations.stored import read_manifest
 
 logger = logging.getLogger("model_registry")
@@ -19,7 +19,7 @@ logger = logging.getLogger("model_registry")
 def rebase(work: Work) -> None:
     """Encode anew whatever pack is the only one that keeps blobs which no version needs, where that frees more."""
     packs = work.blobs.packs
-    dead = _unneeded(work.context, packs.listing().bases())
+    dead = unneeded_blobs(work.context, packs.listing().bases())
     if not dead:
         return
     rows = {row.digest: row for row in work.context.catalog.versions()}
@@ -34,18 +34,6 @@ def rebase(work: Work) -> None:
             raise
         except ModelRegistryError as error:  # it stays as it is
             logger.warning("%s:%s could not be told by something else: %s", row.name, row.version, error)
-
-
-def _unneeded(context: Context, digests: Collection[str]) -> set[str]:
-    """Those of the blobs that no version needs."""
-    found: set[str] = set()
-
-    def note(sha256: str) -> int:
-        found.add(sha256)
-        return 0
-
-    context.catalog.collect(sorted(digests), note)
-    return found
 
 
 def _rebase(work: Work, row: VersionRow, head: Head, kept: Collection[str], dead: Collection[str]) -> None:

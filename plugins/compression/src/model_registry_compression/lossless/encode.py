@@ -47,7 +47,9 @@ def encode(cold: ColdFile, options: CompressionOptions) -> Iterator[Callable[[],
     """What encodes each piece of a file, in order."""
     for run in _merged(_runs(cold, options)):
         if run.twin is not None:
-            yield partial(Encoded, run.size, "same", b"", run.twin)
+            for start in range(0, run.size, TEXT):
+                size = min(TEXT, run.size - start)
+                yield partial(Encoded, size, "same", b"", evolve(run.twin, offset=run.twin.offset + start, size=size))
             continue
         step = TEXT if run.kind is None else PIECE * run.kind.width
         for start in range(0, run.size, step):
