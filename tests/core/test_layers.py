@@ -38,6 +38,8 @@ LAYERS = (
         "plugins",
         "catalog",
         "blobs",
+        "archive",
+        "uses",
         "manifest",
         "environment",
         "provenance",

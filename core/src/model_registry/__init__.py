@@ -57,17 +57,13 @@ if TYPE_CHECKING:
     from model_registry.loaders import ModelLoader as ModelLoader
     from model_registry.parity import cases as cases
     from model_registry.progress import progress_here as progress_here
-    from model_registry.records import ArchiveReport as ArchiveReport
     from model_registry.records import Array as Array
-    from model_registry.records import BaseFile as BaseFile
     from model_registry.records import BatchFailure as BatchFailure
     from model_registry.records import BatchReport as BatchReport
-    from model_registry.records import ColdFile as ColdFile
     from model_registry.records import CollectReport as CollectReport
     from model_registry.records import Conversion as Conversion
     from model_registry.records import Detection as Detection
     from model_registry.records import Download as Download
-    from model_registry.records import Encoded as Encoded
     from model_registry.records import Event as Event
     from model_registry.records import ExportedPath as ExportedPath
     from model_registry.records import ExportRequest as ExportRequest
@@ -92,8 +88,12 @@ if TYPE_CHECKING:
     from model_registry.records import Runner as Runner
     from model_registry.records import SaveRequest as SaveRequest
     from model_registry.records import SearchPage as SearchPage
-    from model_registry.records import Span as Span
     from model_registry.records import TensorRecord as TensorRecord
+    from model_registry.records.archive import ArchiveReport as ArchiveReport
+    from model_registry.records.archive import BaseFile as BaseFile
+    from model_registry.records.archive import ColdFile as ColdFile
+    from model_registry.records.archive import Encoded as Encoded
+    from model_registry.records.archive import Span as Span
     from model_registry.registry import ModelRegistry as ModelRegistry
     from model_registry.shortcuts import register_huggingface_model as register_huggingface_model
     from model_registry.shortcuts import register_onnx_model as register_onnx_model
@@ -116,12 +116,13 @@ _HOMES = {
     "kinds": "Content Kind content_of",
     "loaders": "ModelLoader",
     "records": (
-        "ArchiveReport Array BaseFile BatchFailure BatchReport ColdFile CollectReport Conversion Detection"
-        " Download Encoded Event ExportRequest ExportedPath FileRecord Finding FormatSpec InputSpec Inputs"
+        "Array BatchFailure BatchReport CollectReport Conversion Detection"
+        " Download Event ExportRequest ExportedPath FileRecord Finding FormatSpec InputSpec Inputs"
         " LineageNode LoadRequest LoadedModel ModelEntry ModelMetadata OutputParity Parent ParentVersion"
-        " ParityReport PluginInfo ProgressReport RebuildReport RepairReport Runner SaveRequest SearchPage Span"
+        " ParityReport PluginInfo ProgressReport RebuildReport RepairReport Runner SaveRequest SearchPage"
         " TensorRecord"
     ),
+    "records.archive": "ArchiveReport BaseFile ColdFile Encoded Span",
     "parity": "cases",
     "progress": "progress_here",
     "registry": "ModelRegistry",

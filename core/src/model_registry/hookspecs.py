@@ -35,16 +35,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
 from model_registry.records import (
-    ColdFile,
     Conversion,
     Detection,
     Download,
-    Encoded,
     ExportRequest,
     Finding,
     FormatSpec,
@@ -56,6 +54,9 @@ from model_registry.records import (
     SaveRequest,
     TensorRecord,
 )
+
+if TYPE_CHECKING:
+    from model_registry.records.archive import ColdFile, Encoded
 
 PROJECT = "model_registry"
 #: Hooks that are called plugin by plugin, so that one that fails stops no other.

@@ -13,7 +13,6 @@ from model_registry.config import Settings, load_settings
 from model_registry.operations.context import Context
 from model_registry.operations.entries import LATEST, entry_of, find, require
 from model_registry.records import (
-    ArchiveReport,
     BatchReport,
     CollectReport,
     Conversion,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from model_registry.operations.batch import ProgressChoice
     from model_registry.operations.parents import ParentLike
     from model_registry.operations.selection import Where
+    from model_registry.records.archive import ArchiveReport
 
 
 class ModelRegistry:

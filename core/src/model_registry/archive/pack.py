@@ -23,7 +23,7 @@ from model_registry.digests import is_sha256, sha256_of_bytes
 from model_registry.durable import write_all
 from model_registry.errors import IntegrityError, ModelRegistryError
 from model_registry.plain_files import open_plain
-from model_registry.records import Encoded, Saving, Span
+from model_registry.records.archive import Encoded, Saving, Span
 
 SCHEMA = 1
 _MARK = b"MRPACK1\n"

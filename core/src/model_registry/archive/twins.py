@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from model_registry.forks import Connection
-from model_registry.records import Span, TensorRecord
+from model_registry.records import TensorRecord
+from model_registry.records.archive import Span
 
 #: Smaller tensors are not worth a row.
 LEAST = 16 << 10

@@ -29,7 +29,8 @@ from model_registry.operations.packs import archive_of, collect_packs
 from model_registry.operations.rebasing import rebase
 from model_registry.operations.stored import read_manifest
 from model_registry.progress import item_done, part
-from model_registry.records import ArchiveReport, FileRecord, ModelEntry
+from model_registry.records import FileRecord, ModelEntry
+from model_registry.records.archive import ArchiveReport
 
 logger = logging.getLogger("model_registry")
 

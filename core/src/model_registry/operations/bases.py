@@ -15,7 +15,8 @@ from model_registry.operations.contents import Contents, contents_of
 from model_registry.operations.context import Context
 from model_registry.operations.entries import entry_of
 from model_registry.operations.stored import read_manifest
-from model_registry.records import BaseFile, Span, TensorRecord
+from model_registry.records import TensorRecord
+from model_registry.records.archive import BaseFile, Span
 
 #: Bytes that are compared at a time.
 _PIECE = 1 << 20

@@ -21,7 +21,8 @@ from model_registry.operations.context import Context
 from model_registry.operations.lease import Registration
 from model_registry.operations.packs import archive_of
 from model_registry.progress import advance
-from model_registry.records import ColdFile, Encoded, FileRecord
+from model_registry.records import FileRecord
+from model_registry.records.archive import ColdFile, Encoded
 
 
 class Work:

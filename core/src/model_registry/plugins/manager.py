@@ -8,7 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
 from attrs import frozen
@@ -29,11 +29,9 @@ from model_registry.loaders import LoaderPlugin, Loaders
 from model_registry.plugins.discovery import Candidate, candidates
 from model_registry.plugins.settings_check import check_plugin_settings
 from model_registry.records import (
-    ColdFile,
     Conversion,
     Detection,
     Download,
-    Encoded,
     ExportRequest,
     Finding,
     FormatSpec,
@@ -46,6 +44,9 @@ from model_registry.records import (
     TensorRecord,
 )
 from model_registry.vocabulary import ModelFormat
+
+if TYPE_CHECKING:
+    from model_registry.records.archive import ColdFile, Encoded
 
 logger = logging.getLogger("model_registry")
 

@@ -5,7 +5,6 @@ All are immutable. Sizes are bytes unless a name says otherwise; ``*_mb`` are me
 
 from __future__ import annotations
 
-from model_registry.records.archive import ArchiveReport, BaseFile, ColdFile, Encoded, Saving, Span
 from model_registry.records.contents import FileRecord, TensorRecord
 from model_registry.records.entry import LoadedModel, ModelEntry, SearchPage
 from model_registry.records.facts import Event, LineageNode
@@ -27,17 +26,13 @@ from model_registry.records.signature import ITEM_BYTES, Array, Inputs, InputSpe
 __all__ = [
     "ITEM_BYTES",
     "MEGABYTE",
-    "ArchiveReport",
     "Array",
-    "BaseFile",
     "BatchFailure",
     "BatchReport",
-    "ColdFile",
     "CollectReport",
     "Conversion",
     "Detection",
     "Download",
-    "Encoded",
     "Event",
     "ExportRequest",
     "ExportedPath",
@@ -61,8 +56,6 @@ __all__ = [
     "RepairReport",
     "Runner",
     "SaveRequest",
-    "Saving",
     "SearchPage",
-    "Span",
     "TensorRecord",
 ]
