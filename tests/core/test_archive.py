@@ -300,7 +300,7 @@ def test_statistics_tell_what_was_saved(tmp_path: Path) -> None:
     assert stats["disk_bytes"] == blobs + archived["stored_bytes"]
 
 
-def test_without_a_plugin_everything_but_loading_works(tmp_path: Path, no_archiver: None) -> None:
+def test_without_a_plugin_everything_but_loading_works(tmp_path: Path) -> None:
     filled(tmp_path).archive("m", keep=1)
     registry = ModelRegistry(tmp_path, disabled_plugins=installed())
     registry.loaders["custom"] = faults.FolderLoader()
@@ -315,15 +315,18 @@ def test_without_a_plugin_everything_but_loading_works(tmp_path: Path, no_archiv
     assert len(faults.assert_sound(tmp_path)) == 3
 
 
+def test_without_a_plugin_garbage_is_collected_all_the_same(tmp_path: Path) -> None:
+    filled(tmp_path).remove_model("m", "1.0")
+    keys = {"auto_archive": True, "compression_threshold": 0, "keep_hot": 1}
+    registry = ModelRegistry(tmp_path, disabled_plugins=installed(), **keys)
+    assert registry.collect_garbage(0).versions == 1
+    assert packs(tmp_path) == set()
+
+
 def installed() -> list[str]:
     from importlib_metadata import entry_points
 
     return sorted({point.name for point in entry_points(group="model_registry.plugins")})
-
-
-@pytest.fixture
-def no_archiver() -> None:
-    """Marks a test that opens a registry without one."""
 
 
 class Twinned:

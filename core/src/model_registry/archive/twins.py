@@ -76,12 +76,6 @@ class Twins:
                 if (type(start), size) == (int, tensor.nbytes) and start >= 0 and len(blob) == 32:
                     yield Span(blob.hex(), start, size)
 
-    def forget(self, sha256: str) -> None:
-        """A blob is gone."""
-        with suppress(sqlite3.Error):
-            self._db.execute("DELETE FROM tensors WHERE sha256 = ?", (bytes.fromhex(sha256),))
-            self._db.execute("DELETE FROM looked_at WHERE sha256 = ?", (bytes.fromhex(sha256),))
-
 
 def _opened(path: Path | str) -> Connection:
     connection = Connection(path, check_same_thread=False, timeout=5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import groupby
 
 from model_registry.catalog import VersionRow
@@ -36,11 +35,3 @@ def _is_hot(context: Context, row: VersionRow) -> bool:
         return True
     idle = context.settings.idle_days
     return idle > 0 and now() - context.uses.last(row.digest, row.registered_at) < idle * DAY
-
-
-def in_order_of_age(rows: list[VersionRow]) -> Iterator[tuple[VersionRow, VersionRow | None]]:
-    """Each with the next newer one of the list."""
-    newer = None
-    for row in rows:
-        yield row, newer
-        newer = row

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from model_registry import leases
 from model_registry.clock import DAY, now
-from model_registry.errors import ModelRegistryError, StorageError
+from model_registry.errors import ModelRegistryError, StorageError, UnsupportedFormatError
 from model_registry.operations.archive import archive
 from model_registry.operations.backup import backup
 from model_registry.operations.context import Context
@@ -32,7 +32,10 @@ def collect(context: Context, keep_removed_days: float | None = None) -> Collect
         context.blobs.discard_staging(lease)
     versions = context.catalog.purge(now() - int(days * DAY))
     if context.settings.auto_archive:
-        archive(context, None, None, False)
+        try:
+            archive(context, None, None, False)
+        except UnsupportedFormatError as error:
+            logger.warning("nothing could be archived: %s", error)
     packs, packed = collect_packs(context)
     digests = list(context.blobs.digests())
     try:

@@ -7,8 +7,12 @@ the smallest tables and the longest least match, what is left of zstd is its Huf
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import TypeVar
 
 import zstandard
+
+Kept = TypeVar("Kept")
 
 _LOCAL = threading.local()
 _HUFFMAN = zstandard.ZstdCompressionParameters(
@@ -44,19 +48,18 @@ def decompress(data: memoryview, size: int) -> bytes:
         if zstandard.frame_content_size(data) != size:
             raise ValueError("a frame of another size")
         decompressor = _kept("decompressor", zstandard.ZstdDecompressor)
-        found: bytes = decompressor.decompress(data, max_output_size=size, read_across_frames=False)
-        return found
+        return decompressor.decompress(data, max_output_size=size, read_across_frames=False)
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from error
 
 
 def _compressor(name: str, parameters: zstandard.ZstdCompressionParameters) -> zstandard.ZstdCompressor:
-    found: zstandard.ZstdCompressor = _kept(name, lambda: zstandard.ZstdCompressor(compression_params=parameters))
-    return found
+    return _kept(name, lambda: zstandard.ZstdCompressor(compression_params=parameters))
 
 
-def _kept(name: str, make):  # type: ignore[no-untyped-def]
+def _kept(name: str, make: Callable[[], Kept]) -> Kept:
     """One of each for a thread: they keep their buffers, and cannot be shared."""
     if not hasattr(_LOCAL, name):
         setattr(_LOCAL, name, make())
-    return getattr(_LOCAL, name)
+    found: Kept = getattr(_LOCAL, name)
+    return found
