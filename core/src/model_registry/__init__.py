@@ -94,6 +94,8 @@ if TYPE_CHECKING:
     from model_registry.records.archive import ColdFile as ColdFile
     from model_registry.records.archive import Encoded as Encoded
     from model_registry.records.archive import Span as Span
+    from model_registry.records.compression import Compression as Compression
+    from model_registry.records.compression import CompressRequest as CompressRequest
     from model_registry.registry import ModelRegistry as ModelRegistry
     from model_registry.shortcuts import register_huggingface_model as register_huggingface_model
     from model_registry.shortcuts import register_onnx_model as register_onnx_model
@@ -123,6 +125,7 @@ _HOMES = {
         " TensorRecord"
     ),
     "records.archive": "ArchiveReport BaseFile ColdFile Encoded Span",
+    "records.compression": "Compression CompressRequest",
     "parity": "cases",
     "progress": "progress_here",
     "registry": "ModelRegistry",

@@ -57,6 +57,7 @@ from model_registry.records import (
 
 if TYPE_CHECKING:
     from model_registry.records.archive import ColdFile, Encoded
+    from model_registry.records.compression import Compression, CompressRequest
 
 PROJECT = "model_registry"
 #: Hooks that are called plugin by plugin, so that one that fails stops no other.
@@ -245,6 +246,21 @@ def difference(dtype: str, a: memoryview, b: memoryview) -> tuple[float, float] 
     :param dtype: As in ``TensorRecord``. None for one that this plugin does not know.
     :param a: The bytes of whole elements; ``b`` has as many.
     :returns: NaN against NaN counts as 0, and NaN against anything else as infinity, which is never hidden by a sum.
+    """
+
+
+@hookspec
+def compressions() -> Iterable[Compression]:  # type: ignore[empty-body]
+    """The ways to make models smaller that ``compress`` knows."""
+
+
+@hookspec(firstresult=True)
+def compress(request: CompressRequest, files: VersionFiles) -> Any | None:
+    """Make a smaller model of a version: what ``save`` of the same format takes, an object or a path.
+
+    The core compares the result with its source before it registers it. None for a type or format of somebody else.
+
+    :raises UnsupportedModelError: for a model of which nothing gets smaller.
     """
 
 

@@ -327,6 +327,50 @@ class ModelRegistry:
             self._context, name, version, export_path, export_format, overwrite=overwrite, gate=gate, given=options
         )
 
+    def compress_model(
+        self,
+        name: str,
+        version: str,
+        compression: str,
+        *,
+        new_name: str | None = None,
+        new_version: str | None = None,
+        inputs: Any = None,
+        evaluate: Callable[[Any], float] | None = None,
+        max_drop: float | None = None,
+        min_cosine: float | None = None,
+        **options: Any,
+    ) -> ModelEntry:
+        """Register a smaller model made of a version, whose results differ a little, with what that costs.
+
+        Both are run on the same inputs before anything is registered: how well they agree, and how long a run takes,
+        is kept in ``extra["compression"]``.
+
+        :param compression: A :class:`CompressionType` that a plugin offers for the version's format.
+        :param new_name: Register it under this model; default: the same.
+        :param new_version: Its version; default: the next patch.
+        :param inputs: As for ``export_model``.
+        :param evaluate: What gives the quality of a model, the greater the better; called with the source and with
+            the result, as ``load_model`` gives them. Both figures are kept.
+        :param max_drop: Refuse a result whose quality is less by more than this.
+        :param min_cosine: Refuse a result of which an output has a lower cosine with that of the source.
+        :param options: What the way of compression understands, such as ``block_size=``.
+        :raises ParityError: for a result that is refused; nothing was registered.
+        :raises UnsupportedFormatError: if no installed plugin offers this compression for the format.
+        :raises UnsupportedModelError: if nothing of the model gets smaller.
+        """
+        limits = operations.compress.Limits(inputs, evaluate, max_drop, min_cosine)
+        return operations.compress.compress(
+            self._context,
+            name,
+            version,
+            compression,
+            new_name=new_name,
+            new_version=new_version,
+            limits=limits,
+            given=options,
+        )
+
     def convert(
         self,
         name: str,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from model_registry.operations import batch as batch
     from model_registry.operations import collect as collect
     from model_registry.operations import compare as compare
+    from model_registry.operations import compress as compress
     from model_registry.operations import convert as convert
     from model_registry.operations import copying as copying
     from model_registry.operations import export as export

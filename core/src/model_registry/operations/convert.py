@@ -19,7 +19,7 @@ from model_registry.records import ModelEntry, Parent
 
 CONVERTED = "converted"
 #: What is true of the result as well, and no plugin finds out from its files.
-_KEPT = (
+KEPT = (
     "model_type",
     "description",
     "author",
@@ -64,7 +64,7 @@ def convert(
             target,
             version=new_version,
             parent=Parent(CONVERTED, entry.name, entry.version, entry.digest),
-            **{field: value for field in _KEPT if (value := getattr(entry.metadata, field))},
+            **{field: value for field in KEPT if (value := getattr(entry.metadata, field))},
             conversion={"from": entry.reference, "steps": describe(chain), "parity": report.document()},
         )
     return result

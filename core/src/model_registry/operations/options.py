@@ -14,6 +14,14 @@ def split(given: Mapping[str, Any], names: Collection[str]) -> tuple[dict[str, A
     return {k: v for k, v in given.items() if k in names}, {k: v for k, v in given.items() if k not in names}
 
 
+def require_known_names(given: Mapping[str, Any], known: Collection[str], what: str, verb: str) -> None:
+    """The same, of what is no format."""
+    for option in given:
+        if option not in known:
+            hint = f"it knows: {', '.join(sorted(known)) or 'none'}"
+            raise InvalidOptionError(f"{verb} {what} knows no option {option!r}", hint=hint, option=option)
+
+
 def require_known(given: Mapping[str, Any], known: Collection[str], spec: FormatSpec, verb: str) -> None:
     """:raises InvalidOptionError: naming the first option that the format does not know, and the nearest it does."""
     for option in given:

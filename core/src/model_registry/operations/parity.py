@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import statistics
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
@@ -25,6 +27,8 @@ from model_registry.records import Inputs, InputSpec, LoadRequest, ModelEntry, P
 
 logger = logging.getLogger("model_registry")
 
+#: Runs of each side that are timed; the first warms up.
+_TIMED = 6
 #: From the most to the least precise.
 _PRECISIONS = ("float64", "float32", "float16", "bfloat16", "float8")
 
@@ -95,6 +99,23 @@ def compare(
         agreement.add(first, runners[1].run(_renamed(inputs, theirs)))
     outputs = agreement.outputs()
     return ParityReport(all(output.passed for output in outputs), outputs, [sizes for sizes, _ in runs])
+
+
+def latencies(context: Context, source: Side, result: Side, given: Any = None) -> tuple[float, float] | None:
+    """How long a run of each takes, in milliseconds: the median of several, in turns, on the first inputs there are."""
+    runners = [context.plugins.runner(side.request, side.files) for side in (source, result)]
+    theirs = context.plugins.signature(result.request, result.files)
+    specs = _freed(context.plugins.signature(source.request, source.files) or theirs, theirs)
+    _, inputs = next(_runs(specs, given, source))
+    took: list[list[float]] = [[], []]
+    for _ in range(_TIMED):
+        for times, runner, mine in zip(took, runners, (inputs, _renamed(inputs, theirs)), strict=True):
+            begun = time.perf_counter()
+            if runner is None:
+                return None
+            runner.run(mine)
+            times.append(1000 * (time.perf_counter() - begun))
+    return statistics.median(took[0][1:]), statistics.median(took[1][1:])
 
 
 def pass_gate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -21,7 +21,7 @@ from model_registry.errors import (
     VersionExistsError,
 )
 from model_registry.files import StagedFiles
-from model_registry.hookspecs import EXAMPLE_INPUTS
+from model_registry.hookspecs import EXAMPLE_INPUTS, VersionFiles
 from model_registry.names import check_model_name
 from model_registry.operations import metadata, policy
 from model_registry.operations.context import Context
@@ -62,11 +62,13 @@ def register(
     exist_ok: bool = False,
     weights_only: bool | None = None,
     options: Mapping[str, Any] | None = None,
+    examine: Callable[[VersionFiles], Mapping[str, Any]] | None = None,
     **given: Any,
 ) -> tuple[ModelEntry, bool]:
     """See ``ModelRegistry.register_model``: the version, and whether it is new.
 
     :param model: Also a :class:`Download`, whose files must have the digests that it tells.
+    :param examine: Looks at what was staged, before it becomes a version: raises to refuse it, or gives more metadata.
     """
     check_model_name(name)
     if version is not None:
@@ -86,6 +88,8 @@ def register(
         members = registration.stage.finish()
         _require_expected(members, model.digests if isinstance(model, Download) else {})
         described = _describe(context, request, members, said_type=given.get("model_type") is not None)
+        if examine is not None:
+            described = attrs.evolve(described, **examine(StagedFiles(members, context.blobs)))
         return _commit(context, registration, described, members, version, exist_ok)
 
 

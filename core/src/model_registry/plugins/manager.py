@@ -47,6 +47,7 @@ from model_registry.vocabulary import ModelFormat
 
 if TYPE_CHECKING:
     from model_registry.records.archive import ColdFile, Encoded
+    from model_registry.records.compression import Compression, CompressRequest
 
 logger = logging.getLogger("model_registry")
 
@@ -218,6 +219,18 @@ class Plugins:
                 return None
             greatest, total = told
             return float(greatest), float(total)
+
+    def compressions(self) -> list[Compression]:
+        """The ways to make models smaller."""
+        with self._guarded("compressions"):
+            return [way for answer in self._hook.compressions() for way in answer]
+
+    def compress(self, request: CompressRequest, files: VersionFiles) -> Any:
+        with self._guarded("compress"):
+            made = self._hook.compress(request=request, files=files)
+        if made is None:
+            raise self._broken(request.format, f"nothing compresses by {request.type}, though it is offered")
+        return made
 
     def encode(self, cold: ColdFile) -> Iterator[Callable[[], Encoded]]:
         """What encodes the pieces of a file.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
-from model_registry import ColdFile, Encoded, hookimpl
+from model_registry import ColdFile, Compression, CompressRequest, Encoded, ModelFormat, VersionFiles, hookimpl
 from model_registry_compression.options import CompressionOptions
 
 
@@ -15,6 +16,24 @@ class Plugin:
 
     def __init__(self, options: CompressionOptions) -> None:
         self._options = options
+
+    @hookimpl
+    def compressions(self) -> Iterable[Compression]:
+        from model_registry_compression.lossy.offers import OFFERS
+
+        return OFFERS
+
+    @hookimpl
+    def compress(self, request: CompressRequest, files: VersionFiles) -> Any | None:
+        if request.format == ModelFormat.ONNX:
+            from model_registry_compression.lossy.onnx_models import compress_onnx
+
+            return compress_onnx(files, request.type, request.options, request.folder)
+        if request.format in (ModelFormat.PYTORCH, ModelFormat.HUGGINGFACE):
+            from model_registry_compression.lossy.torch_modules import compress_module
+
+            return compress_module(request.model(), request.type, request.options)
+        return None
 
     @hookimpl
     def encode(self, cold: ColdFile) -> Iterable[Callable[[], Encoded]]:

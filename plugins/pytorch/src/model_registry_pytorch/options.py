@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from importlib.metadata import entry_points
+
 from attrs import field, frozen
 
 
@@ -17,4 +20,16 @@ class PyTorchOptions:
 
     def trusts(self, module: str) -> bool:
         """Whether a module is one of the trusted ones or lies inside one."""
-        return any(module == name or module.startswith(f"{name}.") for name in self.trusted_modules)
+        return any(module == name or module.startswith(f"{name}.") for name in self.trusted_modules) or (
+            module in vouched_modules()
+        )
+
+
+#: The group of entry points by which a distribution says that stored models may be made of the classes of a module.
+GROUP = "model_registry.modules"
+
+
+@functools.cache
+def vouched_modules() -> frozenset[str]:
+    """The modules that installed distributions vouch for."""
+    return frozenset(point.value for point in entry_points(group=GROUP))

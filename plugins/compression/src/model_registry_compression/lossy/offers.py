@@ -1,0 +1,42 @@
+"""What can be made smaller, and how: read without importing any framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from model_registry import Compression, CompressionType, ModelFormat
+
+_INT8, _INT4, _FP8 = (
+    CompressionType.QUANTIZATION_INT8,
+    CompressionType.QUANTIZATION_INT4,
+    CompressionType.QUANTIZATION_FP8,
+)
+_FP16, _BF16, _LOW_RANK = CompressionType.FP16, CompressionType.BF16, CompressionType.LOW_RANK
+_RANK = ("rank", "energy")
+
+_OPTIONS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    ModelFormat.PYTORCH: {
+        _INT8: (),
+        _INT4: ("block_size",),
+        _FP8: (),
+        _FP16: (),
+        _BF16: (),
+        CompressionType.PRUNING_UNSTRUCTURED: ("sparsity",),
+        CompressionType.PRUNING_STRUCTURED: ("sparsity",),
+        _LOW_RANK: _RANK,
+    },
+    ModelFormat.HUGGINGFACE: {_FP16: (), _BF16: ()},
+    ModelFormat.ONNX: {
+        _INT8: ("calibration", "per_channel"),
+        _INT4: ("block_size",),
+        _FP16: (),
+        _BF16: (),
+        _LOW_RANK: _RANK,
+    },
+}
+
+OFFERS = tuple(
+    Compression(str(type), str(format), frozenset(options))
+    for format, types in _OPTIONS.items()
+    for type, options in types.items()
+)

@@ -1,0 +1,86 @@
+"""Smaller models of ONNX, by ONNX Runtime's own tools."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from model_registry import CompressionType, InvalidOptionError, ModelRegistry, ParityError, UnsupportedModelError
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("model_registry_onnx")
+from onnx import TensorProto, helper, numpy_helper  # noqa: E402
+
+CALIBRATION = [{"x": numpy.random.default_rng(i).normal(size=(4, 128)).astype("float32")} for i in range(8)]
+#: Type, options, the greatest ratio and the least cosine.
+WAYS: list[tuple[str, dict[str, Any], float, float]] = [
+    (CompressionType.QUANTIZATION_INT8, {}, 0.30, 0.999),
+    (CompressionType.QUANTIZATION_INT8, {"per_channel": False}, 0.30, 0.999),
+    (CompressionType.QUANTIZATION_INT8, {"calibration": CALIBRATION}, 0.30, 0.99),
+    (CompressionType.QUANTIZATION_INT4, {}, 0.22, 0.98),
+    (CompressionType.FP16, {}, 0.54, 0.9999),
+    (CompressionType.BF16, {}, 0.54, 0.999),
+    (CompressionType.LOW_RANK, {"rank": 40}, 0.60, 0.40),
+]
+
+
+def make(width: int = 256) -> Any:
+    rng = numpy.random.default_rng(0)
+    sizes = [(128, width), (width, 128)]
+    weights = [
+        numpy_helper.from_array((rng.normal(size=s) / s[0] ** 0.5).astype("float32"), f"w{i}")
+        for i, s in enumerate(sizes)
+    ]
+    nodes = [
+        helper.make_node("MatMul", ["x", "w0"], ["h"], name="first"),
+        helper.make_node("Relu", ["h"], ["r"], name="act"),
+        helper.make_node("MatMul", ["r", "w1"], ["y"], name="second"),
+    ]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 128]) for name in ("x", "y")]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+@pytest.mark.parametrize(("kind", "options", "ratio", "cosine"), WAYS)
+def test_smaller_and_near(tmp_path: Path, kind: str, options: dict[str, Any], ratio: float, cosine: float) -> None:
+    registry = ModelRegistry(tmp_path)
+    source = registry.register_model("m", make(), version="1.0.0")
+    made = registry.compress_model("m", "1.0.0", kind, **options)
+    assert made.metadata.compression_type == kind
+    assert made.metadata.compression_ratio == pytest.approx(made.size / source.size)
+    assert made.size / source.size <= ratio
+    [output] = made.metadata.extra["compression"]["parity"]["outputs"]
+    assert cosine <= output["cosine"] <= 1 + 1e-9
+    session = registry.load_model("m", made.version).model
+    [found] = session.run(None, {"x": CALIBRATION[0]["x"]})
+    assert found.dtype == numpy.float32
+    assert found.shape == (4, 128)
+    assert [entry.version for entry in registry.list_models()] == ["1.0.0", "1.0.1"]
+
+
+def test_weights_in_files_of_their_own(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path / "r")
+    (tmp_path / "m").mkdir()
+    onnx.save(make(512), tmp_path / "m" / "model.onnx", save_as_external_data=True, location="model.data")
+    registry.register_model("m", tmp_path / "m", version="1")
+    made = registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, min_cosine=0.99)
+    assert made.metadata.compression_ratio is not None
+    assert made.metadata.compression_ratio < 0.3
+
+
+def test_what_gains_nothing_or_is_too_bad_is_refused(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", make(), version="1")
+    with pytest.raises(UnsupportedModelError, match="makes nothing of the model smaller"):
+        registry.compress_model("m", "1", CompressionType.LOW_RANK, rank=10_000)
+    with pytest.raises(ParityError, match=r"less than min_cosine=0\.9999"):
+        registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT4, min_cosine=0.9999)
+    with pytest.raises(InvalidOptionError, match="calibration is a int"):
+        registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, calibration=3)
+    with pytest.raises(InvalidOptionError, match="block_size is 7"):
+        registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT4, block_size=7)
+    assert len(registry.list_models()) == 1

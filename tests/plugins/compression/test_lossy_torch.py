@@ -1,0 +1,157 @@
+"""Smaller modules of PyTorch: what they cost, and that they come back in a process that knows nothing of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model_registry import (
+    CompressionType,
+    InvalidOptionError,
+    ModelRegistry,
+    ParityError,
+    UnsupportedFormatError,
+    UnsupportedModelError,
+)
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("model_registry_pytorch")
+nn = torch.nn
+
+#: Type, options, the greatest ratio and the least cosine, each for the model below.
+WAYS = [
+    (CompressionType.QUANTIZATION_INT8, {}, 0.30, 0.999),
+    (CompressionType.QUANTIZATION_INT4, {}, 0.22, 0.98),
+    (CompressionType.QUANTIZATION_FP8, {}, 0.30, 0.995),
+    (CompressionType.FP16, {}, 0.54, 0.9999),
+    (CompressionType.BF16, {}, 0.54, 0.999),
+    (CompressionType.PRUNING_UNSTRUCTURED, {"sparsity": 0.5}, 0.57, 0.80),
+    (CompressionType.PRUNING_STRUCTURED, {"sparsity": 0.25}, 0.80, 0.70),
+    (CompressionType.LOW_RANK, {"rank": 48}, 0.60, 0.50),
+]
+LOAD = """
+import sys, torch
+from model_registry import ModelRegistry
+model = ModelRegistry(sys.argv[1]).load_model("m", sys.argv[2]).model
+torch.save(model(torch.load(sys.argv[3])), sys.argv[4])
+"""
+
+
+def make() -> torch.nn.Module:
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(3, 32, 5), nn.BatchNorm2d(32), nn.ReLU(), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(512, 256), nn.LayerNorm(256), nn.ReLU(), nn.Linear(256, 10)).eval()
+
+
+def register(path: Path) -> ModelRegistry:
+    registry = ModelRegistry(path)
+    registry.register_model("m", make(), version="1.0.0", input_shape=[3, 8, 8], description="a small one")
+    return registry
+
+
+@pytest.mark.parametrize(("kind", "options", "ratio", "cosine"), WAYS)
+def test_smaller_and_near_and_loaded_by_a_new_process(
+    tmp_path: Path, kind: str, options: dict[str, float], ratio: float, cosine: float
+) -> None:
+    registry = register(tmp_path / "r")
+    source = registry.resolve("m", "1.0.0")
+    made = registry.compress_model("m", "1.0.0", kind, **options)
+
+    assert made.metadata.compression_type == kind
+    assert made.metadata.compression_ratio is not None
+    assert made.metadata.compression_ratio == pytest.approx(made.size / source.size)
+    assert made.metadata.compression_ratio <= ratio
+    assert made.metadata.original_size_mb == pytest.approx(source.size / 1e6)
+    assert made.metadata.description == "a small one"
+    [parent] = made.metadata.parents
+    assert (parent.relation, parent.version, parent.digest) == ("compressed", "1.0.0", source.digest)
+    told = made.metadata.extra["compression"]
+    assert told["from"] == "m:1.0.0"
+    [output] = told["parity"]["outputs"]
+    assert cosine <= output["cosine"] <= 1 + 1e-9
+    assert output["max_abs"] > 0
+    assert told["latency_ms"]["before"] > 0
+    assert told["latency_ms"]["after"] > 0
+
+    dtype = {CompressionType.FP16: torch.float16, CompressionType.BF16: torch.bfloat16}.get(kind, torch.float32)
+    torch.save(torch.randn(4, 3, 8, 8).to(dtype), tmp_path / "x.pt")
+    arguments = [str(tmp_path / "r"), made.version, str(tmp_path / "x.pt"), str(tmp_path / "y.pt")]
+    subprocess.run([sys.executable, "-c", LOAD, *arguments], check=True)
+    here = registry.load_model("m", made.version).model(torch.load(tmp_path / "x.pt"))
+    assert torch.allclose(torch.load(tmp_path / "y.pt"), here, atol=1e-2 if dtype != torch.float32 else 1e-5)
+
+
+def test_the_source_stays_as_it_was(tmp_path: Path) -> None:
+    registry = register(tmp_path)
+    registry.compress_model("m", "1.0.0", CompressionType.PRUNING_UNSTRUCTURED, sparsity=0.9)
+    loaded = registry.load_model("m", "1.0.0").model.state_dict()
+    for name, tensor in make().state_dict().items():
+        assert torch.equal(loaded[name], tensor)
+
+
+def test_what_is_too_bad_is_refused_and_nothing_is_registered(tmp_path: Path) -> None:
+    registry = register(tmp_path)
+    with pytest.raises(ParityError, match=r"less than min_cosine=0\.99999") as caught:
+        registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT4, min_cosine=0.99999)
+    assert caught.value.report.outputs
+    for after, told in ((0.0, "0 after, a drop of more than 0.5"), (float("nan"), "nan after")):
+        qualities = iter([1.0, after])
+        with pytest.raises(ParityError, match=f"evaluate gave 1 before and {told}"):
+            registry.compress_model(
+                "m",
+                "1.0.0",
+                CompressionType.QUANTIZATION_INT8,
+                evaluate=lambda model, left=qualities: next(left),  # type: ignore[misc]
+                max_drop=0.5,
+            )
+    assert [entry.version for entry in registry.list_models()] == ["1.0.0"]
+
+
+def test_the_metric_before_and_after_is_kept(tmp_path: Path) -> None:
+    registry = register(tmp_path)
+
+    def evaluate(model: torch.nn.Module) -> float:
+        return float(model(torch.ones(2, 3, 8, 8)).detach().abs().sum())
+
+    made = registry.compress_model(
+        "m", "1.0.0", CompressionType.QUANTIZATION_INT8, evaluate=evaluate, max_drop=1.0, new_version="1.0.0+int8"
+    )
+    assert made.version == "1.0.0+int8"
+    told = made.metadata.extra["compression"]["metric"]
+    assert told["before"] == pytest.approx(evaluate(make()))
+    assert told["after"] == pytest.approx(evaluate(registry.load_model("m", made.version).model))
+    assert told["before"] != told["after"]
+
+
+def test_mistakes_are_told_in_one_line(tmp_path: Path) -> None:
+    registry = register(tmp_path)
+    with pytest.raises(UnsupportedFormatError, match="no installed plugin makes pytorch smaller by 'distilled'"):
+        registry.compress_model("m", "1.0.0", CompressionType.DISTILLED)
+    with pytest.raises(InvalidOptionError, match="knows no option 'block'"):
+        registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT4, block=3)
+    with pytest.raises(InvalidOptionError, match="block_size is 3"):
+        registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT4, block_size=3)
+    with pytest.raises(InvalidOptionError, match="sparsity is 1"):
+        registry.compress_model("m", "1.0.0", CompressionType.PRUNING_UNSTRUCTURED, sparsity=1)
+    with pytest.raises(InvalidOptionError, match="max_drop limits what evaluate= gives"):
+        registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT8, max_drop=0.1)
+    registry.register_model("small", nn.Linear(2, 2), version="1", input_shape=[2])
+    with pytest.raises(UnsupportedModelError, match="has no weight that quantization_int8 makes smaller"):
+        registry.compress_model("small", "1", CompressionType.QUANTIZATION_INT8)
+    registry.register_model("weights", {"w": torch.ones(4)}, "pytorch", version="1")
+    with pytest.raises(UnsupportedModelError, match="holds tensors, and no module"):
+        registry.compress_model("weights", "1", CompressionType.QUANTIZATION_INT8)
+
+
+@pytest.mark.parametrize("kind", [CompressionType.QUANTIZATION_INT8, CompressionType.QUANTIZATION_INT4])
+def test_tied_weights_and_attention_survive(tmp_path: Path, kind: str) -> None:
+    registry = ModelRegistry(tmp_path)
+    torch.manual_seed(1)
+    model = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True).eval()
+    registry.register_model("m", model, version="1", input_shape=["length", 64])
+    made = registry.compress_model("m", "1", kind, min_cosine=0.95)
+    assert made.metadata.compression_ratio is not None
+    assert made.metadata.compression_ratio < 1
