@@ -64,9 +64,9 @@ def test_smaller_and_near(tmp_path: Path, kind: str, options: dict[str, Any], ra
 
 def test_weights_in_files_of_their_own(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path / "r")
-    (tmp_path / "m").mkdir()
-    onnx.save(make(512), tmp_path / "m" / "model.onnx", save_as_external_data=True, location="model.data")
-    registry.register_model("m", tmp_path / "m", version="1")
+    (tmp_path / "m" / "onnx").mkdir(parents=True)
+    onnx.save(make(512), tmp_path / "m" / "onnx" / "model.onnx", save_as_external_data=True, location="model.data")
+    registry.register_model("m", tmp_path / "m", "onnx", version="1")
     made = registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, min_cosine=0.99)
     assert made.metadata.compression_ratio is not None
     assert made.metadata.compression_ratio < 0.3
@@ -74,7 +74,8 @@ def test_weights_in_files_of_their_own(tmp_path: Path) -> None:
 
 def test_what_gains_nothing_or_is_too_bad_is_refused(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path)
-    registry.register_model("m", make(), version="1")
+    large = {"x": numpy.zeros((2000, 128), "float32")}  # stored beside the model, and no gain
+    registry.register_model("m", make(), version="1", example_inputs=large)
     with pytest.raises(UnsupportedModelError, match="makes nothing of the model smaller"):
         registry.compress_model("m", "1", CompressionType.LOW_RANK, rank=10_000)
     with pytest.raises(ParityError, match=r"less than min_cosine=0\.9999"):

@@ -100,7 +100,11 @@ def compress(
             example_inputs=example_inputs.read_example_inputs(files),
             compression_type=way.type,
             original_size_mb=_size(files) / _MEGABYTE,
-            **{field: value for field in (*KEPT, "input_shape", "output_shape") if (value := _field(entry, field))},
+            **{
+                field: value
+                for field in (*KEPT, "input_shape", "output_shape")
+                if (value := getattr(entry.metadata, field))
+            },
         )
     return registered
 
@@ -169,10 +173,6 @@ def _parts(context: Context, format: str, loaded: list[LoadedModel]) -> dict[str
     tokenizer = loaded[-1].tokenizer if loaded else None
     known = context.plugins.format(format).save_options
     return {} if tokenizer is None or "tokenizer" not in known else {"tokenizer": tokenizer}
-
-
-def _field(entry: ModelEntry, field: str) -> Any:
-    return getattr(entry.metadata, field)
 
 
 def _size(files: VersionFiles) -> int:

@@ -13,30 +13,23 @@ from torch import nn
 _NIBBLES = 16
 
 
-class Int8Weight(nn.Module):
-    """Whole numbers of one byte, and a scale for each output channel, as ``torchao`` and ONNX Runtime have it.
-
-    :param stored: int8, of the weight's shape.
-    :param scale: Of the weight's type, ``(channels, 1, …)``.
-    """
+class _ScaledWeight(nn.Module):
+    """Short numbers, and a scale for each output channel: of the weight's type, ``(channels, 1, …)``."""
 
     def forward(self, stored: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
         return stored.to(scale.dtype) * scale
+
+
+class Int8Weight(_ScaledWeight):
+    """``stored`` is int8, of the weight's shape: whole numbers from -127 to 127."""
 
     def right_inverse(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         scale = _greatest(weight) / 127
         return torch.round(weight / scale).clamp(-127, 127).to(torch.int8), scale
 
 
-class Float8Weight(nn.Module):
-    """Floats of one byte (e4m3), and a scale for each output channel.
-
-    :param stored: float8_e4m3fn, of the weight's shape.
-    :param scale: Of the weight's type, ``(channels, 1, …)``.
-    """
-
-    def forward(self, stored: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        return stored.to(scale.dtype) * scale
+class Float8Weight(_ScaledWeight):
+    """``stored`` is float8_e4m3fn, of the weight's shape."""
 
     def right_inverse(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         scale = _greatest(weight) / torch.finfo(torch.float8_e4m3fn).max

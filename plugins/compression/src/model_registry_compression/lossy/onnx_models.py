@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from model_registry import CompressionType, InvalidOptionError, UnsupportedModelError, VersionFiles
+from model_registry import EXAMPLE_INPUTS, CompressionType, InvalidOptionError, UnsupportedModelError, VersionFiles
 from model_registry_compression.lossy.shares import rank_for, share_of
 
 if TYPE_CHECKING:
@@ -41,15 +41,15 @@ def compress_onnx(files: VersionFiles, kind: str, options: Mapping[str, Any], fo
         (before / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(files.local(path), before / path)  # no links: onnx refuses them for external data
     models = [path for path in files if path.endswith(_SUFFIX)]
-    external = {place for path in models for place in _external(before / path)}
+    external = {str(PurePosixPath(path).parent / place) for path in models for place in _external(before / path)}
     for path in files:
-        if path not in models and path not in external and path != "example_inputs.safetensors":
+        if path not in models and path not in external and path != EXAMPLE_INPUTS:
             (after / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(before / path, after / path)
     for path in models:
         (after / path).parent.mkdir(parents=True, exist_ok=True)
         _MAKERS[kind](before / path, after / path, options)
-    if _size(after) >= sum(map(files.size, files)):
+    if _size(after) >= sum(files.size(path) for path in files if path != EXAMPLE_INPUTS):
         raise UnsupportedModelError(
             f"{kind} makes nothing of the model smaller", hint="its weights may be small, or compressed already"
         )
