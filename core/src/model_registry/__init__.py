@@ -95,6 +95,8 @@ if TYPE_CHECKING:
     from model_registry.records.archive import Encoded as Encoded
     from model_registry.records.archive import Span as Span
     from model_registry.records.compression import Compression as Compression
+    from model_registry.records.compression import CompressionReport as CompressionReport
+    from model_registry.records.compression import CompressionTrial as CompressionTrial
     from model_registry.records.compression import CompressRequest as CompressRequest
     from model_registry.registry import ModelRegistry as ModelRegistry
     from model_registry.shortcuts import register_huggingface_model as register_huggingface_model
@@ -125,7 +127,7 @@ _HOMES = {
         " TensorRecord"
     ),
     "records.archive": "ArchiveReport BaseFile ColdFile Encoded Span",
-    "records.compression": "Compression CompressRequest",
+    "records.compression": "Compression CompressRequest CompressionReport CompressionTrial",
     "parity": "cases",
     "progress": "progress_here",
     "registry": "ModelRegistry",

@@ -57,7 +57,7 @@ from model_registry.records import (
 
 if TYPE_CHECKING:
     from model_registry.records.archive import ColdFile, Encoded
-    from model_registry.records.compression import Compression, CompressRequest
+    from model_registry.records.compression import Compression, CompressionReport, CompressRequest
 
 PROJECT = "model_registry"
 #: Hooks that are called plugin by plugin, so that one that fails stops no other.
@@ -261,6 +261,14 @@ def compress(request: CompressRequest, files: VersionFiles) -> Any | None:
     The core compares the result with its source before it registers it. None for a type or format of somebody else.
 
     :raises UnsupportedModelError: for a model of which nothing gets smaller.
+    """
+
+
+@hookspec(firstresult=True)
+def plotter() -> Callable[[CompressionReport, Path], object] | None:
+    """What draws a report as a picture: into the file that the path names, of the kind that its suffix says.
+
+    Asked before anything is tried, so what it needs has to be there: :raises PluginLoadError: if not.
     """
 
 

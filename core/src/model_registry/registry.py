@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_registry import operations
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from model_registry.operations.parents import ParentLike
     from model_registry.operations.selection import Where
     from model_registry.records.archive import ArchiveReport
+    from model_registry.records.compression import CompressionReport
 
 
 class ModelRegistry:
@@ -352,14 +354,15 @@ class ModelRegistry:
         :param inputs: As for ``export_model``.
         :param evaluate: What gives the quality of a model, the greater the better; called with the source and with
             the result, as ``load_model`` gives them. Both figures are kept.
-        :param max_drop: Refuse a result whose quality is less by more than this.
+        :param max_drop: Refuse a result whose quality is less by more than this. Without ``evaluate``, the quality is
+            the cosine of its outputs with those of the source: 1 before.
         :param min_cosine: Refuse a result of which an output has a lower cosine with that of the source.
         :param options: What the way of compression understands, such as ``block_size=``.
         :raises ParityError: for a result that is refused; nothing was registered.
         :raises UnsupportedFormatError: if no installed plugin offers this compression for the format.
         :raises UnsupportedModelError: if nothing of the model gets smaller.
         """
-        limits = operations.compress.Limits(inputs, evaluate, max_drop, min_cosine)
+        limits = operations.price.Limits(inputs, evaluate, max_drop, min_cosine)
         return operations.compress.compress(
             self._context,
             name,
@@ -370,6 +373,47 @@ class ModelRegistry:
             limits=limits,
             given=options,
         )
+
+    def recommend_compression(
+        self,
+        name: str,
+        version: str = LATEST,
+        *,
+        types: Sequence[str] | None = None,
+        inputs: Any = None,
+        evaluate: Callable[[Any], float] | None = None,
+        max_drop: float | None = None,
+        min_cosine: float | None = None,
+        plot: str | os.PathLike[str] | None = None,
+        keep: bool = False,
+        new_name: str | None = None,
+        new_version: str | None = None,
+        progress: ProgressChoice = None,
+    ) -> CompressionReport:
+        """Try what ``compress_model`` can make of a version, and measure each: the smallest that is good enough is
+        recommended. ``print`` the report to see a table.
+
+        :param types: What to try. Default: every :class:`CompressionType` that plugins offer for the format.
+        :param inputs: As for ``compress_model``, like ``evaluate``, ``max_drop`` and ``min_cosine``.
+        :param max_drop: Default, if there is no ``min_cosine`` either: 0.01.
+        :param plot: A picture to draw, ``.png`` or ``.svg``: size against fidelity against latency.
+        :param keep: Register what is recommended; otherwise nothing is kept.
+        :param new_name: As for ``compress_model``, like ``new_version``.
+        :param progress: As for ``register_many``.
+        """
+        limits = operations.price.Limits(inputs, evaluate, max_drop, min_cosine)
+        with operations.batch.showing(self._context, progress):
+            return operations.recommend.recommend(
+                self._context,
+                name,
+                version,
+                types=types,
+                limits=limits,
+                plot=None if plot is None else Path(plot),
+                keep=keep,
+                new_name=new_name,
+                new_version=new_version,
+            )
 
     def convert(
         self,

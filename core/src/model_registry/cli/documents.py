@@ -30,6 +30,11 @@
 ``load-check``    ``name``, ``version``; ``type`` and ``tokenizer_type``: dotted, or null; ``bytes_verified``,
                   ``seconds``
 ``export``        ``name``, ``version``, ``path``
+``compress``      a *version*
+``recommend-compression``
+                  ``version``, ``size_mb``, ``latency_ms``, ``metric``; ``trials``: a list of ``type``, ``ratio``,
+                  ``size_mb``, ``cosine``, ``max_abs``, ``latency_ms``, ``metric``, ``problem``; ``recommended``: a
+                  type; ``kept``: a reference. What is not known is null
 ``copy``          ``copied``: a list of *version*; and the rest of a *batch*
 ``remove``        ``removed``: a list of *version*; ``restorable``: whether ``restore`` can bring them back; with
                   ``--where`` also the rest of a *batch*

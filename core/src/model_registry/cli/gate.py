@@ -1,4 +1,4 @@
-"""What ``export`` and ``convert`` have in common: the plan, the gate, and the figures."""
+"""What ``export``, ``convert`` and ``compress`` have in common: the plan, the gate, and the figures."""
 
 from __future__ import annotations
 
@@ -44,8 +44,25 @@ def show_parity(session: Session, told: Mapping[str, Any]) -> None:
         return session.say(f"not compared: {told['reason']}")
     for output in told["outputs"]:
         verdict = "agrees" if output["passed"] else "does NOT agree"
-        argmax = "" if output["argmax"] is None else f", same greatest score in {output['argmax']:.1%}"
         worst = f"greatest difference {float(output['max_abs']):.2e} of {float(output['allowed']):.2e} allowed"
-        session.say(f"{output['name']} {verdict}: {worst}, cosine {float(output['cosine']):.6f}{argmax}")
+        session.say(f"{output['name']} {verdict}: {worst}, {_likeness(output)}")
+    return _say_runs(session, told)
+
+
+def show_loss(session: Session, told: Mapping[str, Any]) -> None:
+    """How much the result differs from its source, which it may, an output a line."""
+    if not told["checked"]:
+        return session.say(f"not compared: {told['reason']}")
+    for output in told["outputs"]:
+        session.say(f"{output['name']}: {_likeness(output)}, greatest difference {float(output['max_abs']):.2e}")
+    return _say_runs(session, told)
+
+
+def _likeness(output: Mapping[str, Any]) -> str:
+    argmax = "" if output["argmax"] is None else f", same greatest score in {output['argmax']:.1%}"
+    return f"cosine {float(output['cosine']):.6f}{argmax}"
+
+
+def _say_runs(session: Session, told: Mapping[str, Any]) -> None:
     sizes = ", ".join(" × ".join(f"{name} {size}" for name, size in run.items()) or "as it is" for run in told["runs"])
-    return session.say(f"run {len(told['runs'])} times: {sizes}")
+    session.say(f"run {len(told['runs'])} times: {sizes}")

@@ -1,4 +1,4 @@
-"""What shells complete: names of models, versions, aliases, formats and relations."""
+"""What shells complete: names of models, versions, aliases, formats, types of compression and relations."""
 
 from __future__ import annotations
 
@@ -54,6 +54,14 @@ def complete_format(context: click.Context, parameter: click.Parameter, incomple
         return [
             format for format in context.ensure_object(Session).plugins().formats() if format.startswith(incomplete)
         ]
+    return []
+
+
+def complete_compression(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The types of compression that the installed plugins offer."""
+    with suppress(Exception):
+        ways = context.ensure_object(Session).plugins().compressions()
+        return sorted({way.type for way in ways if way.type.startswith(incomplete)})
     return []
 
 

@@ -39,6 +39,8 @@ _NAMES = (
     "link",
     "remove",
     "restore",
+    "recommend-compression",
+    "compress",
     "archive",
     "restore-hot",
     "validate",

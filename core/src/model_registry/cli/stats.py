@@ -57,5 +57,6 @@ def command(session: Session) -> None:
             screen.facts({kind: count_text(count) for kind, count in counts.items()})
     large = stats["above_compression_threshold"]
     if large:
-        session.say(f"\n{len(large):,} of {stats['compression_threshold_mb']:g} MB or more are worth compressing")
+        session.say(f"\n{len(large):,} of {stats['compression_threshold_mb']:g} MB or more are worth compressing:")
+        session.say("«archive» takes their older versions, and «recommend-compression» tells what makes one smaller")
     return None

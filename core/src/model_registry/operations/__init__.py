@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from model_registry.operations import lineage as lineage
     from model_registry.operations import load as load
     from model_registry.operations import parity as parity
+    from model_registry.operations import price as price
     from model_registry.operations import rebuild as rebuild
+    from model_registry.operations import recommend as recommend
     from model_registry.operations import register as register
     from model_registry.operations import remove as remove
     from model_registry.operations import repair as repair

@@ -3,47 +3,37 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import attrs
 
 from model_registry import example_inputs
-from model_registry.errors import InvalidOptionError, ParityError, UnsupportedFormatError
+from model_registry.errors import ParityError, UnsupportedFormatError, UnsupportedModelError
 from model_registry.hookspecs import VersionFiles
 from model_registry.operations.context import Context
 from model_registry.operations.convert import KEPT
 from model_registry.operations.entries import entry_of, require
 from model_registry.operations.options import require_known_names
-from model_registry.operations.parity import Side, compare, latencies, side_of
-from model_registry.operations.register import register
+from model_registry.operations.parity import Side, pair, side_of
+from model_registry.operations.price import Limits, Price
+from model_registry.operations.register import Draft, drafted
 from model_registry.operations.stored import files_of
-from model_registry.records import LoadedModel, ModelEntry, Parent, ParityReport
+from model_registry.records import MEGABYTE, LoadedModel, ModelEntry, Parent, ParityReport
 from model_registry.records.compression import Compression, CompressRequest
+from model_registry.vocabulary import CompressionType
 
 COMPRESSED = "compressed"
-_MEGABYTE = 1e6
-
-Evaluate = Callable[[Any], float]
-
-
-@attrs.frozen
-class Limits:
-    """What a smaller model may cost; see ``ModelRegistry.compress_model``."""
-
-    inputs: Any = None
-    evaluate: Evaluate | None = None
-    max_drop: float | None = None
-    min_cosine: float | None = None
-
-    def __attrs_post_init__(self) -> None:
-        if self.max_drop is not None and self.evaluate is None:
-            raise InvalidOptionError(
-                "max_drop limits what evaluate= gives, which is missing",
-                hint="give evaluate=, a function of the model whose result is the better the greater, or min_cosine=",
-                option="max_drop",
-            )
+_ARCHIVED = "archive() keeps older versions smaller without any loss, and loading them brings every bit back"
+#: What is said of a version, and not done to one.
+_NOT_DONE = {
+    CompressionType.NONE: "name what is to be done",
+    CompressionType.DISTILLED: "a distilled model is trained: register it with compression_type= and parent=",
+    CompressionType.ZSTD: _ARCHIVED,
+    CompressionType.DELTA: _ARCHIVED,
+}
 
 
 def compress(
@@ -58,114 +48,142 @@ def compress(
     given: Mapping[str, Any],
 ) -> ModelEntry:
     """See ``ModelRegistry.compress_model``."""
-    entry = entry_of(context, require(context, name, version))
-    format = str(entry.metadata.format)
-    way = _way(context, str(type), format)
-    require_known_names(given, way.options, f"{way.type} of {format}", "compressing by")
-    files = files_of(context, entry)
-    source = side_of(context, entry, format, files)
-
-    def load(side: Side = source) -> LoadedModel:
-        return context.plugins.load(side.request, side.files)
-
+    source = original(context, name, version, limits)
+    way = source.way(type)
+    require_known_names(given, way.options, f"{way.type} of {way.format}", "compressing by")
+    what = f"{source.entry.reference} by {way.type}"
     with (
-        context.progress.operation(f"compressing {entry.reference} by {way.type}"),
-        tempfile.TemporaryDirectory(prefix="model_registry-") as folder,
+        context.progress.operation(f"compressing {what}"),
+        source.compressed(way, given, name=new_name, version=new_version) as smaller,
     ):
-        loaded: list[LoadedModel] = []
+        problem = smaller.price.problem(limits)
+        if problem:
+            raise ParityError(
+                f"{what}: {problem}",
+                hint="nothing was registered; choose other options, another type, or a wider limit",
+                report=smaller.price.parity,
+            )
+        return smaller.commit()
 
-        def model() -> Any:
-            loaded.append(load())
-            return loaded[-1].model
 
-        request = CompressRequest(way.type, format, given, entry.metadata, Path(folder), load=model)
-        made = context.plugins.compress(request, files)
-
-        def examine(staged: VersionFiles) -> Mapping[str, Any]:
-            result = attrs.evolve(source, files=staged)
-            price = _price(context, source, result, limits, load)
-            _require_acceptable(f"{entry.reference} by {way.type}", price, limits)
-            ratio = _size(staged) / max(1, _size(files))
-            return {"compression_ratio": ratio, "extra": {"compression": _document(entry, way, given, price)}}
-
-        registered, _ = register(
-            context,
-            new_name or entry.name,
-            made,
-            format,
-            version=new_version,
-            parent=Parent(COMPRESSED, entry.name, entry.version, entry.digest),
-            examine=examine,
-            options=_parts(context, format, loaded),
-            example_inputs=example_inputs.read_example_inputs(files),
-            compression_type=way.type,
-            original_size_mb=_size(files) / _MEGABYTE,
-            **{
-                field: value
-                for field in (*KEPT, "input_shape", "output_shape")
-                if (value := getattr(entry.metadata, field))
-            },
-        )
-    return registered
+def original(context: Context, name: str, version: str, limits: Limits) -> Original:
+    """A version that is to be made smaller."""
+    return Original(context, entry_of(context, require(context, name, version)), limits)
 
 
 @attrs.frozen
-class _Price:
-    """What the result costs, and what it gives."""
+class Smaller:
+    """What was made of a version, and what it costs; not yet a version."""
 
-    parity: ParityReport
-    latency_ms: tuple[float, float] | None
-    metric: tuple[float, float] | None
+    ratio: float
+    price: Price
+    _document: Mapping[str, Any]
+    _draft: Draft
 
-
-def _way(context: Context, type: str, format: str) -> Compression:
-    ways = [way for way in context.plugins.compressions() if way.format == format]
-    for way in ways:
-        if way.type == type:
-            return way
-    known = ", ".join(sorted(way.type for way in ways))
-    hint = f"there is {known}" if known else "pip install model-registry-compression"
-    raise UnsupportedFormatError(f"no installed plugin makes {format} smaller by {type!r}", hint=hint, format=format)
+    def commit(self) -> ModelEntry:
+        """Make it a version."""
+        told = {"compression": {**self._document, **self.price.document()}}
+        return self._draft.commit(compression_ratio=self.ratio, extra=told)[0]
 
 
-def _price(context: Context, source: Side, result: Side, limits: Limits, load: Callable[[Side], LoadedModel]) -> _Price:
-    parity = compare(context, source, result, limits.inputs)
-    latency = None if parity.passed is None else latencies(context, source, result, limits.inputs)
-    evaluate = limits.evaluate
-    metric = None
-    if evaluate is not None:
-        metric = (float(evaluate(load(source).model)), float(evaluate(load(result).model)))
-    return _Price(parity, latency, metric)
+class Original:
+    """A version, of which smaller ones are made."""
+
+    def __init__(self, context: Context, entry: ModelEntry, limits: Limits) -> None:
+        self.entry = entry
+        self.files = files_of(context, entry)
+        self._context = context
+        self._limits = limits
+        self._metric: float | None = None
+        self._side = side_of(context, entry, str(entry.metadata.format), self.files)
+
+    @property
+    def ways(self) -> list[Compression]:
+        """What can be done to it."""
+        return [way for way in self._context.plugins.compressions() if way.format == self.entry.metadata.format]
+
+    def way(self, type: str) -> Compression:
+        """What is called so.
+
+        :raises UnsupportedFormatError: if nothing is.
+        """
+        for way in self.ways:
+            if way.type == type:
+                return way
+        format, known = str(self.entry.metadata.format), ", ".join(sorted(way.type for way in self.ways))
+        hint = _NOT_DONE.get(CompressionType(type))
+        hint = hint or (f"there is {known}" if known else "pip install model-registry-compression")
+        raise UnsupportedFormatError(
+            f"no installed plugin makes {format} smaller by {str(type)!r}", hint=hint, format=format
+        )
+
+    @contextmanager
+    def compressed(
+        self, way: Compression, given: Mapping[str, Any], *, name: str | None = None, version: str | None = None
+    ) -> Iterator[Smaller]:
+        """What comes of it, as long as the block lasts.
+
+        :raises UnsupportedModelError: if nothing gets smaller.
+        """
+        context, entry = self._context, self.entry
+        loaded: list[LoadedModel] = []
+
+        def model() -> Any:
+            loaded.append(self._load(self._side))
+            return loaded[-1].model
+
+        with tempfile.TemporaryDirectory(prefix="model_registry-") as folder:
+            request = CompressRequest(way.type, way.format, given, entry.metadata, Path(folder), load=model)
+            made = context.plugins.compress(request, self.files)
+            with drafted(
+                context,
+                name or entry.name,
+                made,
+                way.format,
+                version=version,
+                parent=Parent(COMPRESSED, entry.name, entry.version, entry.digest),
+                options=_parts(context, way.format, loaded),
+                example_inputs=example_inputs.read_example_inputs(self.files),
+                compression_type=way.type,
+                original_size_mb=size_of(self.files) / MEGABYTE,
+                **_kept(entry),
+            ) as draft:
+                ratio = size_of(draft.files) / max(1, size_of(self.files))
+                if ratio >= 1:
+                    raise UnsupportedModelError(
+                        f"{way.type} makes nothing of {entry.reference} smaller",
+                        hint="its weights may be small, or compressed already",
+                    )
+                yield Smaller(ratio, self._price(draft.files), _document(entry, way, given), draft)
+
+    def _price(self, files: VersionFiles) -> Price:
+        result = attrs.evolve(self._side, files=files)
+        both = pair(self._context, self._side, result, self._limits.inputs)
+        parity, latency = (both, None) if isinstance(both, ParityReport) else (both.agreement(), both.latencies())
+        return Price(parity, latency, self._measured(result))
+
+    def _measured(self, result: Side) -> tuple[float, float] | None:
+        """What the caller's metric is before and after; before is measured once, however many results there are."""
+        evaluate = self._limits.evaluate
+        if evaluate is None:
+            return None
+        if self._metric is None:
+            self._metric = float(evaluate(self._load(self._side).model))
+        return self._metric, float(evaluate(self._load(result).model))
+
+    def _load(self, side: Side) -> LoadedModel:
+        return self._context.plugins.load(side.request, side.files)
 
 
-def _require_acceptable(what: str, price: _Price, limits: Limits) -> None:
-    """:raises ParityError: for a result that is too bad."""
-    hint = "nothing was registered; choose other options, another type, or a wider limit"
-    for output in price.parity.outputs:
-        if output.problem:
-            raise ParityError(f"{what}: {output}", hint=hint, report=price.parity)
-        if limits.min_cosine is not None and not output.cosine >= limits.min_cosine:
-            problem = f"{output.name} has cosine {output.cosine:.6f}, less than min_cosine={limits.min_cosine:g}"
-            raise ParityError(f"{what}: {problem}", hint=hint, report=price.parity)
-    if limits.min_cosine is not None and price.parity.passed is None:
-        raise ParityError(f"{what}: not compared: {price.parity.skipped}", hint=hint, report=price.parity)
-    if limits.max_drop is not None and price.metric is not None:
-        before, after = price.metric
-        if not before - after <= limits.max_drop:
-            problem = f"evaluate gave {before:g} before and {after:g} after, a drop of more than {limits.max_drop:g}"
-            raise ParityError(f"{what}: {problem}", hint=hint, report=price.parity)
+def _kept(entry: ModelEntry) -> dict[str, Any]:
+    names = (*KEPT, "input_shape", "output_shape")
+    return {name: value for name in names if (value := getattr(entry.metadata, name))}
 
 
-def _document(entry: ModelEntry, way: Compression, given: Mapping[str, Any], price: _Price) -> dict[str, Any]:
-    document: dict[str, Any] = {"from": entry.reference, "type": way.type, "parity": price.parity.document()}
+def _document(entry: ModelEntry, way: Compression, given: Mapping[str, Any]) -> dict[str, Any]:
+    document: dict[str, Any] = {"from": entry.reference, "type": way.type}
     plain = {name: value for name, value in given.items() if isinstance(value, (bool, int, float, str))}
-    if plain:
-        document["options"] = plain
-    if price.latency_ms is not None:
-        document["latency_ms"] = dict(zip(("before", "after"), price.latency_ms, strict=True))
-    if price.metric is not None:
-        document["metric"] = dict(zip(("before", "after"), price.metric, strict=True))
-    return document
+    return {**document, "options": plain} if plain else document
 
 
 def _parts(context: Context, format: str, loaded: list[LoadedModel]) -> dict[str, Any]:
@@ -175,5 +193,6 @@ def _parts(context: Context, format: str, loaded: list[LoadedModel]) -> dict[str
     return {} if tokenizer is None or "tokenizer" not in known else {"tokenizer": tokenizer}
 
 
-def _size(files: VersionFiles) -> int:
+def size_of(files: VersionFiles) -> int:
+    """The bytes of all of them."""
     return sum(files.size(path) for path in files)

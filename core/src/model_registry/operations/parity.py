@@ -73,7 +73,45 @@ def compare_versions(
 def compare(
     context: Context, source: Side, result: Side, given: Any = None, tolerance: float | None = None
 ) -> ParityReport:
-    """Run both, and say how well they agree; or why that cannot be known.
+    """Run both, and say how well they agree; or why that cannot be known. See :func:`pair`."""
+    both = pair(context, source, result, given)
+    return both if isinstance(both, ParityReport) else both.agreement(tolerance)
+
+
+@attrs.frozen
+class Pair:
+    """A model and what was made of it, ready to be run on the same inputs.
+
+    :param runs: The sizes of the inputs of each run, and the inputs by the names that the source has for them.
+    :param theirs: The inputs of the result.
+    """
+
+    source: Runner
+    result: Runner
+    runs: Sequence[tuple[dict[str, int], Inputs]]
+    theirs: Sequence[InputSpec] | None
+
+    def agreement(self, tolerance: float | None = None) -> ParityReport:
+        """How well they agree."""
+        precision = max((self.source.precision, self.result.precision), key=_coarseness)
+        agreement = Agreement(precision, tolerance)
+        for _, inputs in self.runs:
+            first = self.source.run(inputs)
+            agreement.add(first, self.result.run(_renamed(inputs, self.theirs)))
+        outputs = agreement.outputs()
+        return ParityReport(all(output.passed for output in outputs), outputs, [sizes for sizes, _ in self.runs])
+
+    def latencies(self) -> tuple[float, float]:
+        """How long a run of each takes on the first inputs, in milliseconds: the median of several, in turns."""
+        _, inputs = self.runs[0]
+        sides = ((self.source, inputs), (self.result, _renamed(inputs, self.theirs)))
+        took = [[_milliseconds(runner, mine) for runner, mine in sides] for _ in range(_TIMED)][1:]
+        before, after = (statistics.median(column) for column in zip(*took, strict=True))
+        return before, after
+
+
+def pair(context: Context, source: Side, result: Side, given: Any = None) -> Pair | ParityReport:
+    """Both, ready to be run; or why they cannot be.
 
     :param given: Inputs of the caller's, as for ``example_inputs``; a list of mappings for several runs.
     :raises UnsupportedModelError: if nobody knows what the model takes.
@@ -90,32 +128,15 @@ def compare(
     if not runs:
         raise UnsupportedModelError(
             "nobody knows what the model takes, so source and result cannot be compared",
-            hint="give inputs=, register it with example_inputs= or input_shape=, or pass check=False",
+            hint="give inputs=, or register it with example_inputs= or input_shape=",
         )
-    precision = max((runner.precision for runner in runners), key=_coarseness)
-    agreement = Agreement(precision, tolerance)
-    for _, inputs in runs:
-        first = runners[0].run(inputs)
-        agreement.add(first, runners[1].run(_renamed(inputs, theirs)))
-    outputs = agreement.outputs()
-    return ParityReport(all(output.passed for output in outputs), outputs, [sizes for sizes, _ in runs])
+    return Pair(runners[0], runners[1], runs, theirs)
 
 
-def latencies(context: Context, source: Side, result: Side, given: Any = None) -> tuple[float, float] | None:
-    """How long a run of each takes, in milliseconds: the median of several, in turns, on the first inputs there are."""
-    runners = [context.plugins.runner(side.request, side.files) for side in (source, result)]
-    theirs = context.plugins.signature(result.request, result.files)
-    specs = _freed(context.plugins.signature(source.request, source.files) or theirs, theirs)
-    _, inputs = next(_runs(specs, given, source))
-    took: list[list[float]] = [[], []]
-    for _ in range(_TIMED):
-        for times, runner, mine in zip(took, runners, (inputs, _renamed(inputs, theirs)), strict=True):
-            begun = time.perf_counter()
-            if runner is None:
-                return None
-            runner.run(mine)
-            times.append(1000 * (time.perf_counter() - begun))
-    return statistics.median(took[0][1:]), statistics.median(took[1][1:])
+def _milliseconds(runner: Runner, inputs: Inputs) -> float:
+    begun = time.perf_counter()
+    runner.run(inputs)
+    return 1000 * (time.perf_counter() - begun)
 
 
 def pass_gate(

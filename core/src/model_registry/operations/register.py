@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -50,7 +51,40 @@ class _Version:
     staged: Sequence[StagedFile]
 
 
-def register(
+@attrs.frozen
+class Draft:
+    """What may become a version: staged, hashed and described. It is gone after the block unless it is committed."""
+
+    _context: Context
+    _registration: Registration
+    _described: ModelMetadata
+    _members: Sequence[StagedFile]
+    _version: str | None
+    _exist_ok: bool
+
+    @property
+    def files(self) -> VersionFiles:
+        """Its files, as they were staged."""
+        return StagedFiles(self._members, self._context.blobs)
+
+    def commit(self, *, extra: Mapping[str, Any] | None = None, **more: Any) -> tuple[ModelEntry, bool]:
+        """The version, and whether it is new.
+
+        :param extra: Joins the metadata of this name.
+        :param more: Other metadata that only a look at the files gave.
+        """
+        described = attrs.evolve(self._described, extra={**self._described.extra, **(extra or {})}, **more)
+        return _commit(self._context, self._registration, described, self._members, self._version, self._exist_ok)
+
+
+def register(context: Context, /, name: str, model: Any, *args: Any, **given: Any) -> tuple[ModelEntry, bool]:
+    """See ``ModelRegistry.register_model`` and :func:`drafted`: the version, and whether it is new."""
+    with drafted(context, name, model, *args, **given) as draft:
+        return draft.commit()
+
+
+@contextmanager
+def drafted(
     context: Context,
     /,
     name: str,
@@ -62,13 +96,11 @@ def register(
     exist_ok: bool = False,
     weights_only: bool | None = None,
     options: Mapping[str, Any] | None = None,
-    examine: Callable[[VersionFiles], Mapping[str, Any]] | None = None,
     **given: Any,
-) -> tuple[ModelEntry, bool]:
-    """See ``ModelRegistry.register_model``: the version, and whether it is new.
+) -> Iterator[Draft]:
+    """What registering makes of a model, before anybody can see it.
 
     :param model: Also a :class:`Download`, whose files must have the digests that it tells.
-    :param examine: Looks at what was staged, before it becomes a version: raises to refuse it, or gives more metadata.
     """
     check_model_name(name)
     if version is not None:
@@ -88,9 +120,7 @@ def register(
         members = registration.stage.finish()
         _require_expected(members, model.digests if isinstance(model, Download) else {})
         described = _describe(context, request, members, said_type=given.get("model_type") is not None)
-        if examine is not None:
-            described = attrs.evolve(described, **examine(StagedFiles(members, context.blobs)))
-        return _commit(context, registration, described, members, version, exist_ok)
+        yield Draft(context, registration, described, members, version, exist_ok)
 
 
 def _require_expected(members: Sequence[StagedFile], expected: Mapping[str, str]) -> None:

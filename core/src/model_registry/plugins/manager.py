@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pluggy
@@ -47,11 +48,11 @@ from model_registry.vocabulary import ModelFormat
 
 if TYPE_CHECKING:
     from model_registry.records.archive import ColdFile, Encoded
-    from model_registry.records.compression import Compression, CompressRequest
+    from model_registry.records.compression import Compression, CompressionReport, CompressRequest
 
 logger = logging.getLogger("model_registry")
 
-#: The distribution of the plugin that archives.
+#: The distribution of the plugin that archives, and draws.
 _ARCHIVES = "model-registry-compression"
 
 #: What the names of custom loaders begin with, among those of plugins.
@@ -231,6 +232,17 @@ class Plugins:
         if made is None:
             raise self._broken(request.format, f"nothing compresses by {request.type}, though it is offered")
         return made
+
+    def plotter(self) -> Callable[[CompressionReport, Path], object]:
+        """What draws a report.
+
+        :raises UnsupportedFormatError: if no plugin does.
+        """
+        with self._guarded("plotter"):
+            told: Callable[[CompressionReport, Path], object] | None = self._hook.plotter()
+        if told is None:
+            raise UnsupportedFormatError("no installed plugin draws pictures", hint=f"pip install '{_ARCHIVES}[plot]'")
+        return told
 
     def encode(self, cold: ColdFile) -> Iterator[Callable[[], Encoded]]:
         """What encodes the pieces of a file.

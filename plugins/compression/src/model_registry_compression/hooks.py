@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
-from model_registry import ColdFile, Compression, CompressRequest, Encoded, ModelFormat, VersionFiles, hookimpl
+from model_registry import (
+    ColdFile,
+    Compression,
+    CompressionReport,
+    CompressRequest,
+    Encoded,
+    ModelFormat,
+    PluginLoadError,
+    VersionFiles,
+    hookimpl,
+)
 from model_registry_compression.options import CompressionOptions
 
 
@@ -34,6 +45,16 @@ class Plugin:
 
             return compress_module(request.model(), request.type, request.options)
         return None
+
+    @hookimpl
+    def plotter(self) -> Callable[[CompressionReport, Path], object]:
+        try:
+            from model_registry_compression.lossy.plot import draw
+        except ImportError as error:
+            raise PluginLoadError(
+                f"drawing needs matplotlib: {error}", hint="pip install 'model-registry-compression[plot]'"
+            ) from error
+        return draw
 
     @hookimpl
     def encode(self, cold: ColdFile) -> Iterable[Callable[[], Encoded]]:

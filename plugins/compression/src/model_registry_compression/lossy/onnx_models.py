@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from model_registry import EXAMPLE_INPUTS, CompressionType, InvalidOptionError, UnsupportedModelError, VersionFiles
+from model_registry import EXAMPLE_INPUTS, CompressionType, InvalidOptionError, VersionFiles
 from model_registry_compression.lossy.shares import rank_for, share_of
 
 if TYPE_CHECKING:
@@ -32,10 +32,7 @@ _SENSITIVE = (
 
 
 def compress_onnx(files: VersionFiles, kind: str, options: Mapping[str, Any], folder: Path) -> Path:
-    """A folder with the models of a version, each smaller, and what lay beside them.
-
-    :raises UnsupportedModelError: for a version in which nothing gets smaller.
-    """
+    """A folder with the models of a version, each smaller, and what lay beside them."""
     before, after = folder / "before", folder / "after"
     for path in files:
         (before / path).parent.mkdir(parents=True, exist_ok=True)
@@ -49,16 +46,8 @@ def compress_onnx(files: VersionFiles, kind: str, options: Mapping[str, Any], fo
     for path in models:
         (after / path).parent.mkdir(parents=True, exist_ok=True)
         _MAKERS[kind](before / path, after / path, options)
-    if _size(after) >= sum(files.size(path) for path in files if path != EXAMPLE_INPUTS):
-        raise UnsupportedModelError(
-            f"{kind} makes nothing of the model smaller", hint="its weights may be small, or compressed already"
-        )
     kept = [path for path in after.rglob("*") if path.is_file()]
     return kept[0] if len(kept) == 1 else after
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _external(path: Path) -> Iterator[str]:

@@ -1,0 +1,70 @@
+"""What a smaller model costs, measured, and what it may cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+
+from model_registry.records import ParityReport
+
+Evaluate = Callable[[Any], float]
+
+
+@attrs.frozen
+class Limits:
+    """What a smaller model may cost, and how that is measured; see ``ModelRegistry.compress_model``."""
+
+    inputs: Any = None
+    evaluate: Evaluate | None = None
+    max_drop: float | None = None
+    min_cosine: float | None = None
+
+
+@attrs.frozen
+class Price:
+    """What a smaller model costs, and what it gives.
+
+    :param latency_ms: Before and after; None where nothing could be run.
+    :param metric: What ``evaluate`` gave before and after.
+    """
+
+    parity: ParityReport
+    latency_ms: tuple[float, float] | None = None
+    metric: tuple[float, float] | None = None
+
+    def problem(self, limits: Limits) -> str:
+        """Why it is too high; empty if it is not."""
+        return next(self._problems(limits), "")
+
+    def _problems(self, limits: Limits) -> Iterator[str]:
+        for output in self.parity.outputs:
+            if output.problem:
+                yield str(output)
+        for name, least in _least_cosines(limits):
+            if self.parity.passed is None:
+                yield f"not compared: {self.parity.skipped}"
+            for output in self.parity.outputs:
+                if not output.cosine >= least:
+                    yield f"{output.name} has cosine {output.cosine:.6f}, less than {name} allows"
+        if limits.max_drop is not None and self.metric is not None:
+            before, after = self.metric
+            if not before - after <= limits.max_drop:
+                yield f"evaluate gave {before:g} before and {after:g} after, a drop of more than {limits.max_drop:g}"
+
+    def document(self) -> dict[str, Any]:
+        """As it is kept in the metadata."""
+        told: dict[str, Any] = {"parity": self.parity.document()}
+        for name, pair in (("latency_ms", self.latency_ms), ("metric", self.metric)):
+            if pair is not None:
+                told[name] = dict(zip(("before", "after"), pair, strict=True))
+        return told
+
+
+def _least_cosines(limits: Limits) -> Iterator[tuple[str, float]]:
+    """The limits of the cosine: without a metric of the caller's, it is the metric, and 1 before."""
+    if limits.min_cosine is not None:
+        yield f"min_cosine={limits.min_cosine:g}", limits.min_cosine
+    if limits.max_drop is not None and limits.evaluate is None:
+        yield f"max_drop={limits.max_drop:g}", 1 - limits.max_drop

@@ -1,0 +1,107 @@
+"""Trying what can be made of a version, to find what is smallest and still good enough."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import attrs
+
+from model_registry.errors import InvalidOptionError, ModelRegistryError, StorageError
+from model_registry.operations.compress import Original, original, size_of
+from model_registry.operations.context import Context
+from model_registry.operations.price import Limits, Price
+from model_registry.progress import item_done
+from model_registry.records import MEGABYTE
+from model_registry.records.compression import Compression, CompressionReport, CompressionTrial
+
+#: Without a limit of the caller's: a cosine of 0.99.
+_MAX_DROP = 0.01
+_PICTURES = (".png", ".svg")
+
+
+def recommend(
+    context: Context,
+    name: str,
+    version: str,
+    *,
+    types: Sequence[str] | None,
+    limits: Limits,
+    plot: str | Path | None,
+    keep: bool,
+    new_name: str | None,
+    new_version: str | None,
+) -> CompressionReport:
+    """See ``ModelRegistry.recommend_compression``."""
+    if limits.max_drop is None and limits.min_cosine is None:
+        limits = attrs.evolve(limits, max_drop=_MAX_DROP)
+    draw = None if plot is None else _drawing(context, Path(plot))  # first: it may be missing, and trying takes long
+    source = original(context, name, version, limits)
+    ways = source.ways if types is None else [source.way(type) for type in types]
+    if not ways:
+        source.way("")  # says what is missing
+    what = f"trying to make {source.entry.reference} smaller"
+    prices: list[Price] = []
+    with context.progress.operation(what, items_total=len(ways)):
+        trials = [_tried(source, way, limits, prices) for way in ways]
+        ordered = sorted(trials, key=lambda trial: (trial.ratio is None, trial.ratio))
+        report = CompressionReport(
+            source.entry.reference,
+            size_of(source.files) / MEGABYTE,
+            next((price.latency_ms[0] for price in prices if price.latency_ms), None),
+            next((price.metric[0] for price in prices if price.metric), None),
+            ordered,
+        )
+        if draw is not None:
+            draw(report)
+        best = report.recommended
+        if not keep or best is None:
+            return report
+        [way] = [way for way in ways if way.type == best.type]
+        with source.compressed(way, {}, name=new_name, version=new_version) as smaller:
+            return attrs.evolve(report, kept=smaller.commit())
+
+
+def _tried(source: Original, way: Compression, limits: Limits, prices: list[Price]) -> CompressionTrial:
+    """What one way gives. That it fails is worth knowing, and no reason not to try the others."""
+    try:
+        with source.compressed(way, {}) as smaller:
+            price = smaller.price
+            prices.append(price)
+            cosines = [output.cosine for output in price.parity.outputs]
+            return CompressionTrial(
+                way.type,
+                smaller.ratio,
+                smaller.ratio * size_of(source.files) / MEGABYTE,
+                min(cosines, default=None),
+                max((output.max_abs for output in price.parity.outputs), default=None),
+                price.latency_ms and price.latency_ms[1],
+                price.metric and price.metric[1],
+                price.problem(limits),
+            )
+    except StorageError:
+        raise
+    except ModelRegistryError as error:
+        return CompressionTrial(way.type, problem=error.message)
+    finally:
+        item_done()
+
+
+def _drawing(context: Context, path: Path) -> Callable[[CompressionReport], None]:
+    if path.suffix.lower() not in _PICTURES:
+        raise InvalidOptionError(
+            f"{path} is no picture that can be drawn", hint=f"let it end in {' or '.join(_PICTURES)}", option="plot"
+        )
+    if not path.parent.is_dir():
+        raise InvalidOptionError(f"there is no folder {path.parent}", hint="make it first", option="plot")
+    plotter = context.plugins.plotter()
+
+    def draw(report: CompressionReport) -> None:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+            drawn = Path(folder, path.name)
+            plotter(report, drawn)
+            os.replace(drawn, path)
+
+    return draw
