@@ -77,6 +77,7 @@ def test_a_distribution_has_its_tests(folder: Path) -> None:
 def test_a_plugin_has_one_name_everywhere(folder: Path) -> None:
     entry_points = project(folder)["entry-points"]
     entry_points.pop("model_registry.modules", None)  # classes that stored models may be made of
+    entry_points.pop("model_registry.quantizers", None)  # ways to quantize that a stored configuration may name
     assert entry_points == {"model_registry.plugins": {folder.name: f"{import_name(folder)}.hooks:Plugin"}}
 
 

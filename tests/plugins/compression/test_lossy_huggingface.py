@@ -1,35 +1,190 @@
-"""Models of transformers in a shorter type, with their tokenizer."""
+"""Smaller models of transformers: what they cost, and that they come back in a process that knows nothing of them."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from model_registry import CompressionType, ModelRegistry, UnsupportedFormatError
+from model_registry import (
+    CompressionType,
+    InvalidOptionError,
+    ModelRegistry,
+    ModelRegistryError,
+    PluginLoadError,
+    UnsafeModelError,
+    UnsupportedModelError,
+)
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("model_registry_huggingface")
 
+#: Type, options, the greatest ratio and the least cosine, each for the model below.
+WAYS: list[tuple[str, dict[str, Any], float, float]] = [
+    (CompressionType.QUANTIZATION_INT8, {}, 0.28, 0.999),
+    (CompressionType.QUANTIZATION_INT8, {"weight_only": True}, 0.28, 0.9999),
+    (CompressionType.QUANTIZATION_INT4, {}, 0.20, 0.98),
+    (CompressionType.QUANTIZATION_FP8, {}, 0.28, 0.998),
+    (CompressionType.FP16, {}, 0.51, 0.9999),
+    (CompressionType.BF16, {}, 0.51, 0.999),
+    (CompressionType.PRUNING_UNSTRUCTURED, {"sparsity": 0.5}, 0.80, 0.80),
+    (CompressionType.PRUNING_STRUCTURED, {"sparsity": 0.25}, 0.90, 0.60),
+    (CompressionType.LOW_RANK, {"rank": 32}, 0.85, 0.50),
+]
+LOAD = """
+import sys, torch
+from model_registry import ModelRegistry
+model = ModelRegistry(sys.argv[1]).load_model("m", sys.argv[2]).model
+torch.save(model(torch.arange(20).view(2, 10)).last_hidden_state.float(), sys.argv[3])
+"""
 
-@pytest.mark.parametrize(
-    ("kind", "dtype", "cosine"),
-    [(CompressionType.FP16, torch.float16, 0.9999), (CompressionType.BF16, torch.bfloat16, 0.999)],
-)
-def test_a_cast_halves_it(tmp_path: Path, kind: str, dtype: torch.dtype, cosine: float) -> None:
+
+def make() -> Any:
     torch.manual_seed(0)
     config = transformers.BertConfig(
-        vocab_size=100, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=128
+        vocab_size=300, hidden_size=128, num_hidden_layers=2, num_attention_heads=4, intermediate_size=256
+    )
+    return transformers.BertModel(config).eval()
+
+
+@pytest.mark.parametrize(("kind", "options", "ratio", "cosine"), WAYS)
+def test_smaller_and_near_and_loaded_by_a_new_process(
+    tmp_path: Path, kind: str, options: dict[str, Any], ratio: float, cosine: float
+) -> None:
+    registry = ModelRegistry(tmp_path / "r")
+    source = registry.register_model("m", make(), version="1")
+    made = registry.compress_model("m", "1", kind, **options)
+    assert made.metadata.compression_ratio == pytest.approx(made.size / source.size)
+    assert made.size / source.size <= ratio
+    outputs = {out["name"]: out["cosine"] for out in made.metadata.extra["compression"]["parity"]["outputs"]}
+    assert outputs.keys() >= {"last_hidden_state"}
+    assert min(outputs.values()) >= cosine
+    model = registry.load_model("m", made.version).model
+    assert type(model) is transformers.BertModel
+    assert model.dtype == {CompressionType.FP16: torch.float16, CompressionType.BF16: torch.bfloat16}.get(
+        kind, torch.float32
+    )
+    with torch.no_grad():
+        here = model(torch.arange(20).view(2, 10)).last_hidden_state.float()
+    command = [sys.executable, "-c", LOAD, tmp_path / "r", made.version, tmp_path / "y.pt"]
+    subprocess.run(command, check=True)
+    assert torch.equal(torch.load(tmp_path / "y.pt"), here)
+
+
+def test_whole_numbers_are_kept_and_computed_with(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", make(), version="1")
+    made = registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8)
+    model = registry.load_model("m", made.version).model
+    layer = model.encoder.layer[0].output.dense
+    assert layer.stored.numbers.dtype == torch.int8
+    given = torch.randn(3, 256)
+    assert not torch.equal(layer(given), torch.nn.functional.linear(given, layer.weight, layer.bias))
+    assert torch.allclose(layer(given), torch.nn.functional.linear(given, layer.weight, layer.bias), atol=0.05)
+
+
+def test_inputs_that_were_seen_say_how_inputs_are_scaled(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", make(), version="1")
+    seen = [{"input_ids": torch.randint(0, 300, (4, 12))} for _ in range(4)]
+    made = registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, calibration=seen, min_cosine=0.99)
+    layer = registry.load_model("m", made.version).model.encoder.layer[1].intermediate.dense
+    greatest = layer.stored.input_scale * 127
+    assert greatest.shape == ()
+    assert 1 < greatest < 20
+    with pytest.raises(InvalidOptionError, match="the model does not take what calibration gives"):
+        registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, calibration=[{"pixels": [1.0]}])
+    with pytest.raises(InvalidOptionError, match="nothing ran through the model"):
+        registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, calibration=[])
+
+
+def test_layers_that_lie_the_other_way_round(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=300, n_embd=128, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=1, n_positions=64
     )
     registry = ModelRegistry(tmp_path)
-    source = registry.register_model("m", transformers.BertModel(config).eval(), version="1")
-    made = registry.compress_model("m", "1", kind, min_cosine=cosine)
-    assert made.metadata.compression_ratio == pytest.approx(made.size / source.size)
-    assert made.size / source.size < 0.55
-    assert {out["name"] for out in made.metadata.extra["compression"]["parity"]["outputs"]} >= {"last_hidden_state"}
-    loaded = registry.load_model("m", made.version).model
-    assert loaded.dtype == dtype
-    assert type(loaded) is transformers.BertModel
-    with pytest.raises(UnsupportedFormatError, match="no installed plugin makes huggingface smaller by 'low_rank'"):
-        registry.compress_model("m", "1", CompressionType.LOW_RANK)
+    registry.register_model("m", transformers.GPT2LMHeadModel(config).eval(), version="1")
+    for kind, cosine in ((CompressionType.QUANTIZATION_INT8, 0.999), (CompressionType.QUANTIZATION_INT4, 0.98)):
+        made = registry.compress_model("m", "1", kind, min_cosine=cosine)
+        assert made.metadata.compression_ratio is not None
+        assert made.metadata.compression_ratio < 0.40  # the table that the head shares stays as it is
+        model = registry.load_model("m", made.version).model
+        assert model.lm_head.weight is model.transformer.wte.weight
+
+
+def test_another_type_of_floats_and_another_format(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", make(), version="1")
+    made = registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT4)
+    model = registry.load_model("m", made.version, dtype="bfloat16").model
+    with torch.no_grad():
+        assert model(torch.arange(10).view(1, 10)).last_hidden_state.dtype == torch.bfloat16
+    whole = registry.convert("m", made.version, to="onnx", new_name="o")
+    assert whole.metadata.extra["conversion"]["parity"]["passed"] is True
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_what_cannot_be_made_smaller_is_told(tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", make(), version="1")
+    made = registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8)
+    with pytest.raises(UnsupportedModelError, match="no weight that quantization_int4 makes smaller"):
+        registry.compress_model("m", made.version, CompressionType.QUANTIZATION_INT4)
+    adapter = peft.get_peft_model(make(), peft.LoraConfig(r=2, target_modules=["query"]))
+    registry.register_model("a", adapter, version="1", parent="m:1")
+    with pytest.raises(UnsupportedModelError, match="an adapter is small already"):
+        registry.compress_model("a", "1", CompressionType.FP16)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        {"encoder.layer.0.output.dense": {"kind": "int4", "block": 0}},
+        {"encoder.layer.0.output.dense": {"kind": "low_rank", "rank": 1 << 60}},
+        {"encoder.layer.0.output.dense": {"kind": "sparse", "count": -1}},
+        {"encoder.layer.0.output.dense": {"kind": "os.system"}},
+        {"encoder.layer.0.output.dense": {"kind": "int8", "rows": 7}},
+        {"encoder.layer.0.output.dense": {"kind": "low_rank", "rank": 4}},
+        {"encoder.layer.0.output.dense": "int8"},
+        {"encoder.layer.0.output.dense": {"kind": ["int8"]}},
+        {"encoder.layer.0.output": {"kind": "int8"}},
+        {"__class__": {"kind": "int8"}},
+        {"": {"kind": "int8"}},
+        {"encoder.layer.99": {"kind": "int8"}},
+        ["encoder"],
+        "all",
+        None,
+    ],
+)
+def test_configurations_that_lie_are_refused(tmp_path: Path, layers: Any) -> None:
+    model = make()
+    folder = tmp_path / "m"
+    model.save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "model_registry", "layers": layers}
+    (folder / "config.json").write_text(json.dumps(config))
+    registry = ModelRegistry(tmp_path / "r")
+    registry.register_model("m", folder, version="1")
+    with pytest.raises(UnsafeModelError):
+        registry.load_model("m", "1")
+
+
+def test_a_way_to_quantize_that_nobody_knows(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    make().save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": "somebody_elses"}
+    (folder / "config.json").write_text(json.dumps(config))
+    registry = ModelRegistry(tmp_path / "r")
+    registry.register_model("m", folder, version="1")
+    with pytest.raises(PluginLoadError, match="quantized by 'somebody_elses', which nothing that is installed knows"):
+        registry.load_model("m", "1")
+    assert issubclass(PluginLoadError, ModelRegistryError)

@@ -24,6 +24,9 @@ WAYS: list[tuple[str, dict[str, Any], float, float]] = [
     (CompressionType.QUANTIZATION_INT4, {}, 0.22, 0.98),
     (CompressionType.FP16, {}, 0.54, 0.9999),
     (CompressionType.BF16, {}, 0.54, 0.999),
+    (CompressionType.QUANTIZATION_FP8, {}, 0.30, 0.99),
+    (CompressionType.PRUNING_UNSTRUCTURED, {"sparsity": 0.5}, 0.57, 0.80),
+    (CompressionType.PRUNING_STRUCTURED, {"sparsity": 0.25}, 0.80, 0.60),
     (CompressionType.LOW_RANK, {"rank": 40}, 0.60, 0.40),
 ]
 
@@ -45,9 +48,20 @@ def make(width: int = 256) -> Any:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
 
 
+def opened(path: str) -> int:
+    """How many nodes are left when ONNX Runtime has opened the model."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = f"{path}.opened"
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return len(onnx.load(f"{path}.opened", load_external_data=False).graph.node)
+
+
 @pytest.mark.parametrize(("kind", "options", "ratio", "cosine"), WAYS)
 def test_smaller_and_near(tmp_path: Path, kind: str, options: dict[str, Any], ratio: float, cosine: float) -> None:
-    registry = ModelRegistry(tmp_path)
+    registry = ModelRegistry(tmp_path / "r")
     source = registry.register_model("m", make(), version="1.0.0")
     made = registry.compress_model("m", "1.0.0", kind, **options)
     assert made.metadata.compression_type == kind
@@ -56,6 +70,8 @@ def test_smaller_and_near(tmp_path: Path, kind: str, options: dict[str, Any], ra
     [output] = made.metadata.extra["compression"]["parity"]["outputs"]
     assert cosine <= output["cosine"] <= 1 + 1e-9
     session = registry.load_model("m", made.version).model
+    path = str(registry.export_model("m", made.version, str(tmp_path / "m.onnx")))
+    assert opened(path) <= 8, "what computes the weights is computed each time"
     [found] = session.run(None, {"x": CALIBRATION[0]["x"]})
     assert found.dtype == numpy.float32
     assert found.shape == (4, 128)
@@ -72,11 +88,62 @@ def test_weights_in_files_of_their_own(tmp_path: Path) -> None:
     assert made.metadata.compression_ratio < 0.3
 
 
+def linear(turned: bool) -> Any:
+    """A linear layer and a convolution, as exporters write them; of an old opset."""
+    rng = numpy.random.default_rng(0)
+    kernel = (rng.normal(size=(32, 3, 5, 5)) / 9).astype("float32")
+    matrix = (rng.normal(size=(512, 64)) / 23).astype("float32")
+    weights = [
+        numpy_helper.from_array(kernel, "kernel"),
+        numpy_helper.from_array(numpy.ascontiguousarray(matrix.T) if turned else matrix, "matrix"),
+        numpy_helper.from_array(numpy.zeros(64, "float32"), "bias"),
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "kernel"], ["c"]),
+        helper.make_node("Relu", ["c"], ["r"]),
+        helper.make_node("Flatten", ["r"], ["f"]),
+        helper.make_node("Gemm", ["f", "matrix", "bias"], ["y"], transB=int(turned)),
+    ]
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 3, 8, 8])
+    told = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 64])
+    graph = helper.make_graph(nodes, "g", [given], [told], weights)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "ratio", "cosine"), [(way[0], way[2], way[3]) for way in WAYS if not way[1] or len(way[1]) == 1]
+)
+def test_linear_layers_and_convolutions(tmp_path: Path, kind: str, ratio: float, cosine: float, turned: bool) -> None:
+    options = {CompressionType.LOW_RANK: {"rank": 24}}.get(kind, {})
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", linear(turned), version="1")
+    made = registry.compress_model("m", "1", kind, **options)
+    assert made.metadata.compression_ratio is not None
+    assert made.metadata.compression_ratio <= ratio + 0.2
+    [output] = made.metadata.extra["compression"]["parity"]["outputs"]
+    assert output["cosine"] >= cosine
+
+
+def test_models_of_more_than_a_protobuf_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from model_registry_compression.lossy import onnx_models
+
+    monkeypatch.setattr(onnx_models, "_MOST_BYTES", 1000)
+    registry = ModelRegistry(tmp_path / "r")
+    registry.register_model("m", make(), version="1")
+    for kind in (CompressionType.QUANTIZATION_INT8, CompressionType.FP16):
+        made = registry.compress_model("m", "1", kind, min_cosine=0.99)
+        folder = Path(registry.export_model("m", made.version, str(tmp_path / kind)))
+        large = [file for file in folder.iterdir() if file.suffix == ".data"]
+        assert len(large) == 1
+        assert large[0].stat().st_size > 10 * sum(file.stat().st_size for file in folder.glob("*.onnx"))
+
+
 def test_what_gains_nothing_or_is_too_bad_is_refused(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path)
     large = {"x": numpy.zeros((2000, 128), "float32")}  # stored beside the model, and no gain
     registry.register_model("m", make(), version="1", example_inputs=large)
-    with pytest.raises(UnsupportedModelError, match="makes nothing of the model smaller"):
+    with pytest.raises(UnsupportedModelError, match="makes nothing of m:1 smaller"):
         registry.compress_model("m", "1", CompressionType.LOW_RANK, rank=10_000)
     with pytest.raises(ParityError, match=r"less than min_cosine=0\.9999"):
         registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT4, min_cosine=0.9999)

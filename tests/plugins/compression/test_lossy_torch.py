@@ -136,8 +136,14 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path) -> None:
         registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT4, block_size=3)
     with pytest.raises(InvalidOptionError, match="sparsity is 1"):
         registry.compress_model("m", "1.0.0", CompressionType.PRUNING_UNSTRUCTURED, sparsity=1)
-    with pytest.raises(InvalidOptionError, match="max_drop limits what evaluate= gives"):
-        registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT8, max_drop=0.1)
+    with pytest.raises(ParityError, match=r"output has cosine 0\.9\d+, less than max_drop=1e-07 allows"):
+        registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT8, max_drop=1e-7)
+    for lossless in (CompressionType.ZSTD, CompressionType.DELTA):
+        with pytest.raises(UnsupportedFormatError, match=r"archive\(\) keeps older versions smaller"):
+            registry.compress_model("m", "1.0.0", lossless)
+    for calibration, problem in ((3, "is a int"), ("text", "is a str"), ([torch.ones(1, 2)], "does not take")):
+        with pytest.raises(InvalidOptionError, match=problem):
+            registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT8, calibration=calibration)
     registry.register_model("small", nn.Linear(2, 2), version="1", input_shape=[2])
     with pytest.raises(UnsupportedModelError, match="has no weight that quantization_int8 makes smaller"):
         registry.compress_model("small", "1", CompressionType.QUANTIZATION_INT8)
@@ -147,11 +153,102 @@ def test_mistakes_are_told_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", [CompressionType.QUANTIZATION_INT8, CompressionType.QUANTIZATION_INT4])
-def test_tied_weights_and_attention_survive(tmp_path: Path, kind: str) -> None:
+def test_attention_survives(tmp_path: Path, kind: str) -> None:
     registry = ModelRegistry(tmp_path)
     torch.manual_seed(1)
     model = nn.TransformerEncoderLayer(64, 4, 128, batch_first=True).eval()
     registry.register_model("m", model, version="1", input_shape=["length", 64])
     made = registry.compress_model("m", "1", kind, min_cosine=0.95)
     assert made.metadata.compression_ratio is not None
-    assert made.metadata.compression_ratio < 1
+    assert made.metadata.compression_ratio < 0.4
+    assert registry.load_model("m", made.version).model.self_attn.stored.numbers.dtype in (torch.int8, torch.uint8)
+
+
+def test_a_weight_of_several_layers_stays_as_it_is(tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Embedding(300, 32), nn.Linear(32, 64), nn.Linear(64, 32), nn.Linear(32, 300)).eval()
+    model[3].weight = model[0].weight
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", model, version="1", example_inputs=(torch.arange(10),))
+    made = registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, min_cosine=0.99)
+    loaded = registry.load_model("m", made.version).model
+    assert loaded[3].weight is loaded[0].weight
+    assert loaded[1].stored.numbers.dtype == torch.int8
+
+
+def test_whole_numbers_are_multiplied_and_nothing_else(tmp_path: Path) -> None:
+    registry = register(tmp_path)
+    dynamic = registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT8)
+    exact = registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT8, weight_only=True)
+    layer = registry.load_model("m", dynamic.version).model[4]
+    given = torch.randn(6, 512)
+    scale = given.abs().amax(1, keepdim=True) / 127
+    numbers = torch.round(given / scale)
+    expected = (numbers.double() @ layer.stored.numbers.double().t()) * scale * layer.stored.scale.t() + layer.bias
+    assert torch.allclose(layer(given).double(), expected, atol=1e-5)
+    layer = registry.load_model("m", exact.version).model[4]
+    assert torch.equal(layer(given), nn.functional.linear(given, layer.weight, layer.bias))
+
+
+def test_inputs_that_were_seen_say_how_inputs_are_scaled(tmp_path: Path) -> None:
+    registry = register(tmp_path)
+    seen = [torch.randn(8, 3, 8, 8, generator=torch.Generator().manual_seed(i)) for i in range(4)]
+    made = registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT8, calibration=seen, min_cosine=0.99)
+    model = make()
+    greatest = max(float(model[:4](batch).detach().abs().max()) for batch in seen)
+    layer = registry.load_model("m", made.version).model[4]
+    assert float(layer.stored.input_scale) * 127 == pytest.approx(greatest)
+
+
+@pytest.mark.parametrize("kind", [CompressionType.LOW_RANK, CompressionType.PRUNING_STRUCTURED])
+def test_what_is_left_can_be_trained_further(tmp_path: Path, kind: str) -> None:
+    registry = register(tmp_path)
+    made = registry.compress_model("m", "1.0.0", kind)
+    model = registry.load_model("m", made.version).model
+    model.requires_grad_(True)
+    before = model[4].weight.detach().clone()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    model(torch.randn(4, 3, 8, 8)).square().sum().backward()
+    optimizer.step()
+    assert not torch.equal(model[4].weight, before)
+
+
+def test_it_is_converted_like_any_other(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    registry = register(tmp_path)
+    for kind in (CompressionType.QUANTIZATION_INT8, CompressionType.QUANTIZATION_INT4):
+        made = registry.compress_model("m", "1.0.0", kind)
+        plain = registry.convert("m", made.version, to="onnx", new_name=f"o-{kind}", tolerance=0.05)
+        assert plain.metadata.extra["conversion"]["parity"]["passed"] is True
+
+
+def lying(model: torch.nn.Module, attribute: str, value: object) -> torch.nn.Module:
+    setattr(model[4].stored, attribute, value)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("kind", "attribute", "value"),
+    [
+        (CompressionType.QUANTIZATION_INT4, "columns", -5),
+        (CompressionType.QUANTIZATION_INT8, "scale", torch.ones(3, 7)),
+        (CompressionType.QUANTIZATION_INT8, "numbers", torch.ones(2, 2)),
+        (CompressionType.QUANTIZATION_INT8, "numbers", torch.ones(256, 9, dtype=torch.int8)),
+        (CompressionType.PRUNING_UNSTRUCTURED, "shape", (1 << 40, 1 << 20)),
+        (CompressionType.PRUNING_UNSTRUCTURED, "mask", torch.full((16384,), 255, dtype=torch.uint8)),
+        (CompressionType.PRUNING_STRUCTURED, "channels", torch.full((192,), 1 << 20, dtype=torch.int32)),
+        (CompressionType.PRUNING_STRUCTURED, "channels", torch.full((192,), -1, dtype=torch.int32)),
+        (CompressionType.PRUNING_STRUCTURED, "rows", 1 << 60),
+        (CompressionType.LOW_RANK, "left", nn.Parameter(torch.ones(3, 3))),
+    ],
+)
+def test_stored_weights_that_lie_are_errors_when_they_are_used(
+    tmp_path: Path, kind: str, attribute: str, value: object
+) -> None:
+    registry = register(tmp_path)
+    made = registry.compress_model("m", "1.0.0", kind)
+    model = registry.load_model("m", made.version).model
+    entry = registry.register_model("lie", lying(model, attribute, value), "pytorch", input_shape=[3, 8, 8])
+    loaded = registry.load_model("lie", entry.version).model
+    with pytest.raises((RuntimeError, IndexError, TypeError, ValueError)):
+        loaded(torch.ones(1, 3, 8, 8))

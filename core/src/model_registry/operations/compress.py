@@ -169,7 +169,14 @@ class Original:
             return None
         if self._metric is None:
             self._metric = float(evaluate(self._load(self._side).model))
-        return self._metric, float(evaluate(self._load(result).model))
+        model = self._load(result).model
+        try:
+            return self._metric, float(evaluate(model))
+        except Exception as error:  # the caller's function, which did well with the source
+            raise UnsupportedModelError(
+                f"evaluate failed with the smaller model: {type(error).__name__}: {error}",
+                hint="the type of its weights may be another: let evaluate give it inputs of that type",
+            ) from error
 
     def _load(self, side: Side) -> LoadedModel:
         return self._context.plugins.load(side.request, side.files)

@@ -11,6 +11,9 @@ from attrs import asdict, field, frozen
 from model_registry.records.entry import ModelEntry
 from model_registry.records.metadata import ModelMetadata
 
+#: Sizes that differ by less count as the same.
+_AS_SMALL = 1.02
+
 
 @frozen
 class Compression:
@@ -94,8 +97,11 @@ class CompressionReport:
 
     @property
     def recommended(self) -> CompressionTrial | None:
-        """The smallest that is acceptable; None if none is."""
-        return next((trial for trial in self.trials if not trial.problem), None)
+        """The smallest that is acceptable; of those within a fiftieth of it, the fastest. None if none is."""
+        acceptable = [trial for trial in self.trials if not trial.problem and trial.ratio is not None]
+        least = min((trial.ratio or 0.0 for trial in acceptable), default=0.0)
+        small = [trial for trial in acceptable if (trial.ratio or 0.0) <= least * _AS_SMALL]
+        return min(small, key=lambda trial: trial.latency_ms or 0.0, default=None)
 
     def rows(self) -> tuple[list[str], list[list[str]]]:
         """The table's columns and cells. A column that nothing is known of is left out."""

@@ -40,10 +40,14 @@ class Plugin:
             from model_registry_compression.lossy.onnx_models import compress_onnx
 
             return compress_onnx(files, request.type, request.options, request.folder)
-        if request.format in (ModelFormat.PYTORCH, ModelFormat.HUGGINGFACE):
+        if request.format == ModelFormat.PYTORCH:
             from model_registry_compression.lossy.torch_modules import compress_module
 
             return compress_module(request.model(), request.type, request.options)
+        if request.format == ModelFormat.HUGGINGFACE:
+            from model_registry_compression.lossy.transformers_models import compress_transformers
+
+            return compress_transformers(request, files)
         return None
 
     @hookimpl

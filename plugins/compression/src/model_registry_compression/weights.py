@@ -1,133 +1,257 @@
-"""How a smaller weight is stored, and computed from: parametrizations for any module of torch.
+"""What a smaller weight is stored as, and how it is computed from: modules that stand in the place of a matrix.
 
-Each keeps tensors that are smaller than the weight, as buffers, and gives the weight when a module asks for it. They
-are plain modules, so a version made of them is stored and loaded like any other; the PyTorch plugin imports this
+Each keeps a matrix of shape ``(rows, columns)``, whose rows are what a layer gives, in fewer bytes. They are plain
+modules of plain tensors, so a version made of them is stored and loaded like any other; other plugins import this
 module because this distribution says, in its entry points, that its classes may be named by stored models.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
+from torch.nn import functional
 
 _NIBBLES = 16
+#: What a scale has at least, so that nothing is divided by zero.
+_LEAST = 1e-30
 
 
-class _ScaledWeight(nn.Module):
-    """Short numbers, and a scale for each output channel: of the weight's type, ``(channels, 1, …)``."""
+class StoredWeight(nn.Module):
+    """A matrix in fewer bytes.
 
-    def forward(self, stored: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-        return stored.to(scale.dtype) * scale
+    :param facts: What else than the shape and type of the matrix says how large the tensors are.
+    """
+
+    def facts(self) -> dict[str, int]:
+        return {}
+
+    def forward(self) -> torch.Tensor:
+        """The matrix."""
+        raise NotImplementedError
+
+    def linear(self, inputs: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """The product of a linear layer: of ``(…, columns)``, in the shape ``(…, rows)``."""
+        return functional.linear(inputs, self(), bias)
 
 
-class Int8Weight(_ScaledWeight):
-    """``stored`` is int8, of the weight's shape: whole numbers from -127 to 127."""
+class _ScaledWeight(StoredWeight):
+    """Short numbers, and a scale for each row."""
 
-    def right_inverse(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        scale = _greatest(weight) / 127
-        return torch.round(weight / scale).clamp(-127, 127).to(torch.int8), scale
+    _dtype: torch.dtype
+    _greatest: float
+
+    def __init__(self, rows: int, columns: int, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.register_buffer("numbers", torch.empty(rows, columns, dtype=self._dtype))
+        self.register_buffer("scale", torch.empty(rows, 1, dtype=torch.float32))
+
+    def fill(self, matrix: torch.Tensor) -> None:
+        wide = matrix.float()
+        self.scale = (wide.abs().amax(1, keepdim=True) / self._greatest).clamp(min=_LEAST)
+        shrunk = (wide / self.scale).clamp(-self._greatest, self._greatest)
+        self.numbers = (shrunk if self._dtype.is_floating_point else shrunk.round()).to(self._dtype)
+
+    def forward(self) -> torch.Tensor:
+        return (self.numbers.float() * self.scale).to(self.dtype)
+
+    def rows(self, index: torch.Tensor) -> torch.Tensor:
+        """Some rows, for a table of embeddings: ``(…)`` in, ``(…, columns)`` out."""
+        return (self.numbers[index].float() * self.scale[index]).to(self.dtype)
 
 
 class Float8Weight(_ScaledWeight):
-    """``stored`` is float8_e4m3fn, of the weight's shape."""
+    """``numbers`` is float8_e4m3fn, of the matrix's shape; ``scale`` is float32, ``(rows, 1)``."""
 
-    def right_inverse(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        scale = _greatest(weight) / torch.finfo(torch.float8_e4m3fn).max
-        return (weight / scale).to(torch.float8_e4m3fn), scale
+    _dtype, _greatest = torch.float8_e4m3fn, float(torch.finfo(torch.float8_e4m3fn).max)
 
 
-class Int4Weight(nn.Module):
-    """Two whole numbers in a byte, and a scale and a least value for each block of consecutive weights.
+class Int8Weight(_ScaledWeight):
+    """``numbers`` is int8, of the matrix's shape: from -127 to 127; ``scale`` is float32, ``(rows, 1)``.
 
-    :param stored: uint8, ``(blocks, block / 2)``.
-    :param scale: float16, ``(blocks, 1)``; ``least`` likewise.
+    A linear layer multiplies whole numbers with whole numbers, on a CPU: its inputs become int8 as well.
+
+    :param products: False computes with the matrix instead, which loses less and takes longer.
+    :param static: The scale of the inputs is known beforehand: ``input_scale``, a scalar of float32. Else
+        each row of the inputs has its own.
     """
 
-    def __init__(self, shape: torch.Size, dtype: torch.dtype, block: int) -> None:
-        super().__init__()
-        self.shape, self.dtype, self.block = shape, dtype, block
+    _dtype, _greatest = torch.int8, 127.0
+    input_scale: torch.Tensor | None
 
-    def forward(self, stored: torch.Tensor, scale: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
-        numbers = torch.stack((stored & 15, stored >> 4), dim=-1).flatten(1).to(self.dtype)
-        weight = numbers * scale.to(self.dtype) + least.to(self.dtype)
-        return weight.flatten()[: self.shape.numel()].view(self.shape)
+    def __init__(
+        self, rows: int, columns: int, dtype: torch.dtype, products: bool = True, static: bool = False
+    ) -> None:
+        super().__init__(rows, columns, dtype)
+        self.products = products
+        self.register_buffer("input_scale", torch.empty((), dtype=torch.float32) if static else None)
 
-    def right_inverse(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        flat = weight.detach().float().flatten()
-        missing = -flat.numel() % self.block
-        blocks = torch.cat((flat, flat[-1:].expand(missing))).view(-1, self.block)
-        least = blocks.amin(1, keepdim=True).half()
-        span = blocks.amax(1, keepdim=True) - least.float()
-        scale = (span / (_NIBBLES - 1)).clamp(min=torch.finfo(torch.float16).tiny).half()
-        numbers = torch.round((blocks - least.float()) / scale.float()).clamp(0, _NIBBLES - 1).to(torch.uint8)
-        return numbers[:, ::2] | (numbers[:, 1::2] << 4), scale, least
+    def facts(self) -> dict[str, int]:
+        return {"products": self.products, "static": self.input_scale is not None}
+
+    def linear(self, inputs: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        if not self.products or inputs.device.type != "cpu" or torch.compiler.is_exporting() or not inputs.numel():
+            return super().linear(inputs, bias)
+        flat = inputs.reshape(-1, inputs.shape[-1]).float()
+        if self.input_scale is None:
+            scale = (flat.abs().amax(1, keepdim=True) / self._greatest).clamp(min=_LEAST)
+        else:
+            scale = self.input_scale
+        numbers = (flat / scale).round_().clamp_(-127, 127).to(torch.int8)
+        # The only product of int8 in torch: not public, and used by torch's own library of quantization.
+        product = torch._int_mm(numbers, self.numbers.t()).float() * scale * self.scale.t()
+        given = product if bias is None else product + bias
+        return given.to(inputs.dtype).view(*inputs.shape[:-1], -1)
 
 
-class SparseWeight(nn.Module):
-    """The weights that are not zero, and a bit for each weight that says which those are.
+class Int4Weight(StoredWeight):
+    """Two whole numbers in a byte, and a scale and a least value for each block of a row.
 
-    :param values: Of the weight's type, in the order of the weight's memory.
-    :param mask: uint8, eight weights in a byte, the first in the lowest bit.
+    ``numbers`` is uint8, ``(rows, blocks, block / 2)``; ``scale`` and ``least`` are bfloat16, ``(rows, blocks, 1)``.
     """
 
-    def __init__(self, shape: torch.Size) -> None:
+    def __init__(self, rows: int, columns: int, dtype: torch.dtype, block: int = 32) -> None:
         super().__init__()
-        self.shape = shape
+        self.columns, self.block, self.dtype = columns, block, dtype
+        blocks = -(-columns // block)
+        self.register_buffer("numbers", torch.empty(rows, blocks, block // 2, dtype=torch.uint8))
+        self.register_buffer("scale", torch.empty(rows, blocks, 1, dtype=torch.bfloat16))
+        self.register_buffer("least", torch.empty(rows, blocks, 1, dtype=torch.bfloat16))
 
-    def forward(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        bits = torch.arange(8, dtype=torch.uint8, device=mask.device)
-        kept = ((mask.unsqueeze(1) >> bits) & 1).flatten()[: self.shape.numel()].bool().view(self.shape)
-        weight = torch.zeros(self.shape, dtype=values.dtype, device=values.device)
-        return weight.masked_scatter(kept, values)
+    def facts(self) -> dict[str, int]:
+        return {"block": self.block}
 
-    def right_inverse(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        kept = (weight != 0).flatten()
+    def fill(self, matrix: torch.Tensor) -> None:
+        missing = -matrix.shape[1] % self.block
+        padded = torch.cat((matrix, matrix[:, -1:].expand(-1, missing)), 1).float()
+        blocks = padded.view(matrix.shape[0], -1, self.block)
+        self.least = blocks.amin(2, keepdim=True).to(torch.bfloat16)
+        span = blocks.amax(2, keepdim=True) - self.least.float()
+        self.scale = (span / (_NIBBLES - 1)).clamp(min=_LEAST).to(torch.bfloat16)
+        numbers = torch.round((blocks - self.least.float()) / self.scale.float()).clamp(0, _NIBBLES - 1)
+        numbers = numbers.to(torch.uint8)
+        self.numbers = numbers[..., ::2] | (numbers[..., 1::2] << 4)
+
+    def forward(self) -> torch.Tensor:
+        return self._unpacked(self.numbers, self.scale, self.least)
+
+    def rows(self, index: torch.Tensor) -> torch.Tensor:
+        """Some rows, for a table of embeddings: ``(…)`` in, ``(…, columns)`` out."""
+        return self._unpacked(self.numbers[index], self.scale[index], self.least[index])
+
+    def _unpacked(self, numbers: torch.Tensor, scale: torch.Tensor, least: torch.Tensor) -> torch.Tensor:
+        wide = numbers.float()
+        high = (wide / _NIBBLES).floor()  # no shift of bits: not every format to export to has one for bytes
+        unpacked = torch.stack((wide - _NIBBLES * high, high), dim=-1).flatten(-2)
+        return (unpacked * scale.float() + least.float()).flatten(-2)[..., : self.columns].to(self.dtype)
+
+
+class SparseWeight(StoredWeight):
+    """The elements that are not zero, and a bit for each element that says which those are.
+
+    ``values`` is of the matrix's type, in the order of its memory; ``mask`` is uint8, eight elements in a byte, the
+    first in the lowest bit.
+    """
+
+    def __init__(self, rows: int, columns: int, dtype: torch.dtype, count: int) -> None:
+        super().__init__()
+        self.shape = (rows, columns)
+        self.values = nn.Parameter(torch.empty(count, dtype=dtype))
+        self.register_buffer("mask", torch.empty(-(-rows * columns // 8), dtype=torch.uint8))
+
+    def facts(self) -> dict[str, int]:
+        return {"count": self.values.numel()}
+
+    def fill(self, matrix: torch.Tensor) -> None:
+        kept = (matrix != 0).flatten()
         padded = torch.cat((kept, kept.new_zeros(-kept.numel() % 8))).view(-1, 8).to(torch.int32)
-        mask = (padded << torch.arange(8, device=weight.device)).sum(1).to(torch.uint8)
-        return weight.detach().flatten()[kept], mask
+        self.mask = (padded << torch.arange(8, device=matrix.device)).sum(1).to(torch.uint8)
+        self.values = nn.Parameter(matrix.flatten()[kept], requires_grad=matrix.requires_grad)
+
+    def forward(self) -> torch.Tensor:
+        bits = torch.arange(8, dtype=torch.uint8, device=self.mask.device)
+        size = self.shape[0] * self.shape[1]
+        kept = ((self.mask.unsqueeze(1) >> bits) & 1).flatten()[:size].bool().view(self.shape)
+        zeros = self.values.new_zeros(()).expand(kept.shape)  # as large as the mask says, and not as the shape claims
+        return zeros.masked_scatter(kept, self.values)
 
 
-class ChannelsWeight(nn.Module):
-    """The output channels that are left; the others are zero.
+class ChannelsWeight(StoredWeight):
+    """The rows that are left; the others are zero.
 
-    :param values: Of the weight's type, ``(channels left, …)``.
-    :param channels: int32, which those are.
+    ``values`` is of the matrix's type, ``(rows left, columns)``; ``channels`` is int32: which those are.
     """
 
-    def __init__(self, shape: torch.Size) -> None:
+    def __init__(self, rows: int, columns: int, dtype: torch.dtype, count: int) -> None:
         super().__init__()
-        self.shape = shape
+        self.rows = rows
+        self.values = nn.Parameter(torch.empty(count, columns, dtype=dtype))
+        self.register_buffer("channels", torch.empty(count, dtype=torch.int32))
 
-    def forward(self, values: torch.Tensor, channels: torch.Tensor) -> torch.Tensor:
-        weight = torch.zeros(self.shape, dtype=values.dtype, device=values.device)
-        return weight.index_copy(0, channels.long(), values)
+    def facts(self) -> dict[str, int]:
+        return {"count": self.values.shape[0]}
 
-    def right_inverse(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        channels = weight.detach().flatten(1).ne(0).any(1).nonzero().flatten()
-        return weight.detach()[channels].clone(), channels.to(torch.int32)
+    def fill(self, matrix: torch.Tensor) -> None:
+        self.channels = matrix.ne(0).any(1).nonzero().flatten().to(torch.int32)
+        self.values = nn.Parameter(matrix[self.channels].clone(), requires_grad=matrix.requires_grad)
+
+    def forward(self) -> torch.Tensor:
+        return self._spread(self.values, 0)
+
+    def linear(self, inputs: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """Only what is left is multiplied."""
+        product = self._spread(functional.linear(inputs, self.values), inputs.dim() - 1)
+        return product if bias is None else product + bias
+
+    def _spread(self, values: torch.Tensor, dim: int) -> torch.Tensor:
+        shape = (*values.shape[:dim], self.rows, *values.shape[dim + 1 :])
+        return values.new_zeros(shape).index_copy(dim, self.channels.long(), values)
 
 
-class LowRankWeight(nn.Module):
-    """Two thin matrices, whose product is the weight, seen as a matrix of its output channels.
+class LowRankWeight(StoredWeight):
+    """Two thin matrices, whose product it is: ``left``, ``(rows, rank)``, and ``right``, ``(rank, columns)``."""
 
-    :param left: ``(channels, rank)``; ``right``: ``(rank, the rest)``.
-    """
-
-    def __init__(self, shape: torch.Size, rank: int) -> None:
+    def __init__(self, rows: int, columns: int, dtype: torch.dtype, rank: int) -> None:
         super().__init__()
-        self.shape, self.rank = shape, rank
+        self.left = nn.Parameter(torch.empty(rows, rank, dtype=dtype))
+        self.right = nn.Parameter(torch.empty(rank, columns, dtype=dtype))
 
-    def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        return (left @ right).view(self.shape)
+    def facts(self) -> dict[str, int]:
+        return {"rank": self.left.shape[1]}
 
-    def right_inverse(self, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        left, energy, right = torch.linalg.svd(weight.detach().flatten(1).float(), full_matrices=False)
-        root = energy[: self.rank].sqrt()
-        left, right = left[:, : self.rank] * root, root.unsqueeze(1) * right[: self.rank]
-        return left.to(weight.dtype).contiguous(), right.to(weight.dtype).contiguous()
+    def fill(self, matrix: torch.Tensor) -> None:
+        rank = self.left.shape[1]
+        left, energy, right = torch.linalg.svd(matrix.detach().float(), full_matrices=False)
+        root = energy[:rank].sqrt()
+        for name, thin in (("left", left[:, :rank] * root), ("right", root.unsqueeze(1) * right[:rank])):
+            kept = nn.Parameter(thin.to(matrix.dtype).contiguous(), requires_grad=matrix.requires_grad)
+            setattr(self, name, kept)
+
+    def forward(self) -> torch.Tensor:
+        return self.left @ self.right
+
+    def linear(self, inputs: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        """Two products with thin matrices."""
+        return functional.linear(functional.linear(inputs, self.right), self.left, bias)
 
 
-def _greatest(weight: torch.Tensor) -> torch.Tensor:
-    """The greatest absolute value of each output channel, in a shape that divides the weight; never zero."""
-    dims = tuple(range(1, weight.dim()))
-    return weight.detach().abs().amax(dims, keepdim=True).clamp(min=torch.finfo(weight.dtype).tiny * 1024)
+#: By the names that they have in configurations.
+KINDS: Mapping[str, Any] = {
+    "int8": Int8Weight,
+    "int4": Int4Weight,
+    "float8": Float8Weight,
+    "sparse": SparseWeight,
+    "channels": ChannelsWeight,
+    "low_rank": LowRankWeight,
+}
+
+
+def store(kind: str, matrix: torch.Tensor, **facts: Any) -> StoredWeight:
+    """A matrix, stored so."""
+    stored: StoredWeight = KINDS[kind](*matrix.shape, matrix.dtype, **facts)
+    with torch.no_grad():
+        stored.fill(matrix)  # type: ignore[operator]
+    return stored

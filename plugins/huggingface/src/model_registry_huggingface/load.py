@@ -26,6 +26,7 @@ from model_registry_huggingface.layout import ADAPTER_CONFIG, CONFIG
 from model_registry_huggingface.messages import first_line
 from model_registry_huggingface.parts import load_part
 from model_registry_huggingface.proportion import require_proportion
+from model_registry_huggingface.quantizers import introduce
 
 #: Versions that were found sound, by the state of their files.
 _sound: set[tuple[tuple[str, int, int, int, int, int], ...]] = set()
@@ -122,6 +123,7 @@ def load_model(files: VersionFiles, options: Mapping[str, Any], device: Any) -> 
             "an adapter is no model by itself", hint="load it, merge_and_unload() it, and register what comes of that"
         )
     config = read_config(files, CONFIG)
+    introduce(config)
     cls = model_class(config)
     folder = files.directory()
     try:

@@ -15,6 +15,7 @@ from model_registry import UnsafeModelError, VersionFiles
 from model_registry_huggingface.classes import model_config
 from model_registry_huggingface.headers import all_tensors
 from model_registry_huggingface.layout import CONFIG, is_weights
+from model_registry_huggingface.quantizers import replace_layers
 
 #: Elements that a model may have beside those of its files: tables that are computed, weights that are tied.
 _FREE = 64 << 20
@@ -35,7 +36,7 @@ def require_proportion(cls: Any, config: Mapping[str, Any], files: VersionFiles)
             return
     _require_few_layers(config)
     held = sum(tensor.elements for _, _, tensor in all_tensors(files))
-    asked = _elements(cls, model_config(cls, files))
+    asked = _elements(cls, model_config(cls, files), config)
     if asked > 2 * held + _FREE:
         raise UnsafeModelError(
             f"{CONFIG} asks for {asked:,} weights, and the files hold {held:,}",
@@ -46,11 +47,12 @@ def require_proportion(cls: Any, config: Mapping[str, Any], files: VersionFiles)
         _passed.add(key)
 
 
-def _elements(cls: Any, config: Any) -> int:
+def _elements(cls: Any, made: Any, config: Mapping[str, Any]) -> int:
     import torch
 
     with torch.device("meta"):
-        skeleton = cls(config)
+        skeleton = cls(made)
+        replace_layers(skeleton, config)
     return sum(tensor.numel() for tensor in chain(skeleton.parameters(), skeleton.buffers()))
 
 

@@ -1,4 +1,4 @@
-"""Options that are shares, and what a share of the energy of a matrix needs."""
+"""Options that are shares or ranks, and what a share of the energy of a matrix needs."""
 
 from __future__ import annotations
 
@@ -18,6 +18,17 @@ def share_of(options: Mapping[str, Any], name: str, default: float) -> float:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < 1:
         raise InvalidOptionError(f"{name} is {value!r}", hint="give a share between 0 and 1", option=name)
     return float(value)
+
+
+def rank_of(options: Mapping[str, Any]) -> int | None:
+    """The rank that was asked for.
+
+    :raises InvalidOptionError: unless it is a natural number.
+    """
+    rank = options.get("rank")
+    if rank is not None and (type(rank) is not int or rank < 1):
+        raise InvalidOptionError(f"rank is {rank!r}", hint="give a natural number", option="rank")
+    return rank
 
 
 def rank_for(values: Iterable[Any], energy: float) -> int:

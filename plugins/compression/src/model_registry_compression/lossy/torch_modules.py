@@ -7,20 +7,20 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
 
 from model_registry import CompressionType, InvalidOptionError, UnsupportedModelError
-from model_registry_compression import weights
-from model_registry_compression.lossy.shares import rank_for, share_of
+from model_registry_compression.layers import matrix_of, replace, weight_of
+from model_registry_compression.lossy.calibration import greatest_inputs
+from model_registry_compression.lossy.shares import rank_for, rank_of, share_of
+from model_registry_compression.weights import StoredWeight, store
 
-#: What has a matrix of weights, with output channels first.
-_LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 #: Whose statistics, sums or exponentials a short type would spoil; torch's kernels take their weights in float32.
 _SENSITIVE = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 #: Weights with fewer elements than this cost more in scales and records than they save.
 _FEW = 1024
 
-Store = Callable[[torch.Tensor], "nn.Module | None"]
+#: What a matrix is stored as; None if that is not smaller.
+Store = Callable[[nn.Module, torch.Tensor], "StoredWeight | None"]
 
 
 def compress_module(model: Any, kind: str, options: Mapping[str, Any]) -> nn.Module:
@@ -32,21 +32,17 @@ def compress_module(model: Any, kind: str, options: Mapping[str, Any]) -> nn.Mod
         raise UnsupportedModelError("the version holds tensors, and no module", hint="register the module itself")
     if kind in _TYPES:
         return cast(model, _TYPES[kind])
-    store = _STORES[kind](options)
+    stored_as = _STORES[kind](model, options)
     changed = 0
-    for module, name in _weights(model):
-        weight = getattr(module, name)
-        stored = store(weight)
-        if stored is None:
-            continue
-        weight.requires_grad_(False)  # what is stored is no longer what would be trained
-        with torch.no_grad():
-            parametrize.register_parametrization(module, name, stored, unsafe=True)
-        changed += 1
+    for layer, weight in _weights(model):
+        stored = stored_as(layer, matrix_of(layer, weight))
+        if stored is not None:
+            replace(layer, stored)
+            changed += 1
     if not changed:
         raise UnsupportedModelError(
             f"the model has no weight that {kind} makes smaller",
-            hint=f"weights of linear and convolution layers with {_FEW} elements or more are looked at",
+            hint=f"weights of linear, convolution, embedding and attention layers with {_FEW} elements are looked at",
         )
     return model
 
@@ -65,83 +61,90 @@ def cast(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     return model
 
 
-def _weights(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
-    """The weights to look at; a weight that has several owners, or is computed from others, stays as it is."""
+def _weights(model: nn.Module) -> Iterator[tuple[nn.Module, torch.Tensor]]:
+    """The layers to look at, with their weights; a weight that several layers have stays as it is."""
     owners: dict[int, int] = {}
     for module in model.modules():
         for parameter in module._parameters.values():
             owners[id(parameter)] = owners.get(id(parameter), 0) + 1
     for module in list(model.modules()):
-        if not isinstance(module, _LAYERS) or parametrize.is_parametrized(module):
+        weight = weight_of(module)
+        if weight is None or not weight.is_floating_point() or weight.numel() < _FEW or owners[id(weight)] > 1:
             continue
-        weight = module._parameters.get("weight")
-        if weight is not None and weight.is_floating_point() and weight.numel() >= _FEW and owners[id(weight)] == 1:
-            yield module, "weight"
+        yield module, weight
 
 
-def _int8(options: Mapping[str, Any]) -> Store:
-    return lambda weight: weights.Int8Weight()
+def _int8(model: nn.Module, options: Mapping[str, Any]) -> Store:
+    products = not options.get("weight_only", False)
+    calibration = options.get("calibration")
+    greatest = {} if calibration is None else greatest_inputs(model, calibration)
+
+    def stored(layer: nn.Module, matrix: torch.Tensor) -> StoredWeight:
+        seen = greatest.get(layer)
+        made = store("int8", matrix, products=products, static=seen is not None)
+        if seen is not None:
+            made.input_scale = seen / 127
+        return made
+
+    return stored
 
 
-def _float8(options: Mapping[str, Any]) -> Store:
-    return lambda weight: weights.Float8Weight()
+def _float8(model: nn.Module, options: Mapping[str, Any]) -> Store:
+    return lambda layer, matrix: store("float8", matrix)
 
 
-def _int4(options: Mapping[str, Any]) -> Store:
+def _int4(model: nn.Module, options: Mapping[str, Any]) -> Store:
     block = options.get("block_size", 32)
     if type(block) is not int or block < 2 or block % 2:
         raise InvalidOptionError(
             f"block_size is {block!r}", hint="give an even number, such as 32", option="block_size"
         )
-    return lambda weight: weights.Int4Weight(weight.shape, weight.dtype, block)
+    return lambda layer, matrix: store("int4", matrix, block=min(block, matrix.shape[1] + matrix.shape[1] % 2))
 
 
-def _unstructured(options: Mapping[str, Any]) -> Store:
+def _unstructured(model: nn.Module, options: Mapping[str, Any]) -> Store:
     share = share_of(options, "sparsity", 0.5)
 
-    def store(weight: torch.Tensor) -> nn.Module | None:
-        dropped = int(weight.numel() * share)
-        if dropped * weight.element_size() * 8 <= weight.numel():
+    def stored(layer: nn.Module, matrix: torch.Tensor) -> StoredWeight | None:
+        dropped = int(matrix.numel() * share)
+        if isinstance(layer, nn.Embedding) or dropped * matrix.element_size() * 8 <= matrix.numel():
             return None  # the mask would cost more
-        with torch.no_grad():
-            order = weight.detach().abs().flatten().argsort(stable=True)
-            weight.data.view(-1)[order[:dropped]] = 0
-        return weights.SparseWeight(weight.shape)
+        pruned = matrix.detach().clone(memory_format=torch.contiguous_format)
+        pruned.view(-1)[pruned.abs().flatten().argsort(stable=True)[:dropped]] = 0
+        return store("sparse", pruned.requires_grad_(matrix.requires_grad), count=0)
 
-    return store
+    return stored
 
 
-def _structured(options: Mapping[str, Any]) -> Store:
+def _structured(model: nn.Module, options: Mapping[str, Any]) -> Store:
     share = share_of(options, "sparsity", 0.25)
 
-    def store(weight: torch.Tensor) -> nn.Module | None:
-        dropped = int(weight.shape[0] * share)
-        if not dropped:
+    def stored(layer: nn.Module, matrix: torch.Tensor) -> StoredWeight | None:
+        dropped = int(matrix.shape[0] * share)
+        if isinstance(layer, nn.Embedding) or not dropped:
             return None
-        with torch.no_grad():
-            order = weight.detach().flatten(1).norm(dim=1).argsort(stable=True)
-            weight.data[order[:dropped]] = 0
-        return weights.ChannelsWeight(weight.shape)
+        pruned = matrix.detach().clone(memory_format=torch.contiguous_format)
+        pruned[pruned.norm(dim=1).argsort(stable=True)[:dropped]] = 0
+        return store("channels", pruned.requires_grad_(matrix.requires_grad), count=0)
 
-    return store
+    return stored
 
 
-def _low_rank(options: Mapping[str, Any]) -> Store:
-    rank, energy = options.get("rank"), share_of(options, "energy", 0.9)
-    if rank is not None and (type(rank) is not int or rank < 1):
-        raise InvalidOptionError(f"rank is {rank!r}", hint="give a natural number", option="rank")
+def _low_rank(model: nn.Module, options: Mapping[str, Any]) -> Store:
+    rank, energy = rank_of(options), share_of(options, "energy", 0.9)
 
-    def store(weight: torch.Tensor) -> nn.Module | None:
-        matrix = weight.detach().flatten(1).float()
-        chosen = rank or rank_for(torch.linalg.svdvals(matrix), energy)
+    def stored(layer: nn.Module, matrix: torch.Tensor) -> StoredWeight | None:
+        if isinstance(layer, nn.Embedding):
+            return None
+        chosen = rank or rank_for(torch.linalg.svdvals(matrix.detach().float()), energy)
         smaller = chosen * sum(matrix.shape) < matrix.numel()
-        return weights.LowRankWeight(weight.shape, chosen) if smaller else None
+        return store("low_rank", matrix, rank=chosen) if smaller else None
 
-    return store
+    return stored
 
 
 _TYPES: Mapping[str, torch.dtype] = {CompressionType.FP16: torch.float16, CompressionType.BF16: torch.bfloat16}
-_STORES: Mapping[str, Callable[[Mapping[str, Any]], Store]] = {
+_STORES: Mapping[str, Callable[[nn.Module, Mapping[str, Any]], Store]] = {
     CompressionType.QUANTIZATION_INT8: _int8,
     CompressionType.QUANTIZATION_INT4: _int4,
     CompressionType.QUANTIZATION_FP8: _float8,

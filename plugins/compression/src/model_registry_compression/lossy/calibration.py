@@ -1,0 +1,60 @@
+"""Seeing what goes into the linear layers of a module, on inputs of the caller's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from model_registry import InvalidOptionError
+from model_registry_compression.lossy.samples import HINT, samples
+
+
+def greatest_inputs(model: nn.Module, calibration: Any) -> dict[nn.Module, torch.Tensor]:
+    """The greatest absolute value that went into each linear layer that ran.
+
+    :raises InvalidOptionError: if there are no inputs, or the model does not take them.
+    """
+    greatest: dict[nn.Module, torch.Tensor] = {}
+
+    def look(layer: nn.Module, given: tuple[Any, ...]) -> None:
+        seen = given[0].detach().abs().amax().float()
+        greatest[layer] = torch.maximum(greatest.get(layer, seen), seen)
+
+    hooks = [layer.register_forward_pre_hook(look) for layer in model.modules() if type(layer) is nn.Linear]
+    try:
+        with torch.no_grad():
+            for sample in samples(calibration):
+                _run(model, sample)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not greatest:
+        raise InvalidOptionError("nothing ran through the model for calibration", hint=HINT, option="calibration")
+    return {layer: seen.clamp(min=torch.finfo(torch.float32).tiny * 1024) for layer, seen in greatest.items()}
+
+
+def _run(model: nn.Module, sample: Any) -> None:
+    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+
+    def tensor(value: Any) -> torch.Tensor:
+        made = torch.as_tensor(value)
+        return made.to(dtype) if made.is_floating_point() else made
+
+    try:
+        if isinstance(sample, Mapping):
+            named = {str(name): tensor(value) for name, value in sample.items()}
+            if all(name.isdigit() for name in named):
+                model(*named.values())
+            else:
+                model(**named)
+        elif isinstance(sample, (tuple, list)):
+            model(*map(tensor, sample))
+        else:
+            model(tensor(sample))
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InvalidOptionError(
+            f"the model does not take what calibration gives: {error}", hint=HINT, option="calibration"
+        ) from error
