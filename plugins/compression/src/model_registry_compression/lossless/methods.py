@@ -1,7 +1,7 @@
 """The methods: each encodes a piece of a tensor, and decodes it to the same bytes.
 
 ``split``    planes of the numbers themselves
-``delta``    planes of their differences from a base: floats as whole numbers in the same order
+``delta``    planes of their differences from a base, taken as whole numbers: near floats have near words
 ``grouped``  the same, sorted by the size of the base's numbers, since a small one changes by less
 ``cast``     the base, rounded to fewer bits: nothing is stored
 ``zstd``     for what is no tensor
@@ -19,12 +19,8 @@ from model_registry_compression.lossless.numbers import (
     KINDS,
     Buffer,
     Kind,
-    Signed,
     Words,
     exponents,
-    ordered,
-    rotate_back,
-    rotated,
     unzigzag,
     zigzag,
 )
@@ -35,41 +31,36 @@ _GROUPS = 12
 
 def split(kind: Kind, data: Buffer) -> bytes:
     words = kind.words(data)
-    return planes.pack(rotated(words) if kind.is_float else words)
+    return planes.pack_floats(words) if kind.is_float else planes.pack(words)
 
 
 def unsplit(kind: Kind, data: memoryview, size: int) -> Words:
-    words = planes.unpack(data, _count(kind, size), kind.width)
-    if kind.is_float:
-        rotate_back(words)
-    return words
+    unpack = planes.unpack_floats if kind.is_float else planes.unpack
+    return unpack(data, _count(kind, size), kind.width)
 
 
 def delta(kind: Kind, data: Buffer, base: Buffer) -> bytes:
-    return planes.pack(zigzag(_signed(kind, kind.words(data)) - _signed(kind, kind.words(base))))
+    return planes.pack(zigzag(kind.words(data) - kind.words(base)))
 
 
 def undelta(kind: Kind, data: memoryview, size: int, base: Buffer) -> Words:
-    words = planes.unpack(data, _count(kind, size), kind.width)
-    difference = unzigzag(words)
-    difference += _signed(kind, kind.words(base))
-    return _unsigned(kind, difference)
+    words = unzigzag(planes.unpack(data, _count(kind, size), kind.width))
+    words += kind.words(base)
+    return words
 
 
 def grouped(kind: Kind, data: Buffer, base: Buffer) -> bytes:
     order, borders = _groups(kind.words(base))
-    difference = _signed(kind, kind.words(data)[order]) - _signed(kind, kind.words(base)[order])
-    return planes.pack(zigzag(difference), borders)
+    return planes.pack(zigzag((kind.words(data) - kind.words(base))[order]), borders)
 
 
 def ungroup(kind: Kind, data: memoryview, size: int, base: Buffer) -> Words:
     order, borders = _groups(kind.words(base))
-    words = planes.unpack(data, _count(kind, size), kind.width, borders)
-    difference = unzigzag(words)
-    difference += _signed(kind, kind.words(base)[order])
-    result = np.empty_like(words)
-    result[order] = _unsigned(kind, difference)
-    return result
+    difference = unzigzag(planes.unpack(data, _count(kind, size), kind.width, borders))
+    words = np.empty_like(difference)
+    words[order] = difference
+    words += kind.words(base)
+    return words
 
 
 def _groups(base: Words) -> tuple[NDArray[np.intp], list[int]]:
@@ -140,13 +131,3 @@ def _count(kind: Kind, size: int) -> int:
     if size % kind.width:
         raise ValueError("no whole elements")
     return size // kind.width
-
-
-def _signed(kind: Kind, words: Words) -> Signed:
-    signed: Signed = ordered(words) if kind.is_float else words.view(f"<i{kind.width}")
-    return signed
-
-
-def _unsigned(kind: Kind, signed: Signed) -> Words:
-    words: Words = signed.view(f"<u{kind.width}")
-    return ordered(words).view(words.dtype) if kind.is_float else words
