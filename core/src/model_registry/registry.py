@@ -360,7 +360,8 @@ class ModelRegistry:
         :param options: What the way of compression understands, such as ``block_size=``.
         :raises ParityError: for a result that is refused; nothing was registered.
         :raises UnsupportedFormatError: if no installed plugin offers this compression for the format.
-        :raises UnsupportedModelError: if nothing of the model gets smaller.
+        :raises UnsupportedModelError: if nothing of the model gets smaller, it does not run, or nobody knows what it
+            takes and there is no ``evaluate`` either.
         """
         limits = operations.price.Limits(inputs, evaluate, max_drop, min_cosine)
         return operations.compress.compress(

@@ -99,7 +99,7 @@ def test_inputs_that_were_seen_say_how_inputs_are_scaled(tmp_path: Path) -> None
     assert 1 < greatest < 20
     with pytest.raises(InvalidOptionError, match="the model does not take what calibration gives"):
         registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, calibration=[{"pixels": [1.0]}])
-    with pytest.raises(InvalidOptionError, match="nothing ran through the model"):
+    with pytest.raises(InvalidOptionError, match="ran nothing through a linear layer"):
         registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, calibration=[])
 
 
@@ -140,7 +140,7 @@ def test_what_cannot_be_made_smaller_is_told(tmp_path: Path) -> None:
         registry.compress_model("m", made.version, CompressionType.QUANTIZATION_INT4)
     adapter = peft.get_peft_model(make(), peft.LoraConfig(r=2, target_modules=["query"]))
     registry.register_model("a", adapter, version="1", parent="m:1")
-    with pytest.raises(UnsupportedModelError, match="an adapter is small already"):
+    with pytest.raises(UnsupportedModelError, match="an adapter is no model by itself"):
         registry.compress_model("a", "1", CompressionType.FP16)
 
 
@@ -175,6 +175,62 @@ def test_configurations_that_lie_are_refused(tmp_path: Path, layers: Any) -> Non
     registry.register_model("m", folder, version="1")
     with pytest.raises(UnsafeModelError):
         registry.load_model("m", "1")
+
+
+@pytest.mark.parametrize("method", ["model_registry", "somebody_elses"])
+def test_a_configuration_inside_another_is_seen(tmp_path: Path, method: str) -> None:
+    folder = tmp_path / "m"
+    make().save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["text_config"] = {"quantization_config": {"quant_method": method, "layers": {}}}
+    (folder / "config.json").write_text(json.dumps(config))
+    registry = ModelRegistry(tmp_path / "r")
+    registry.register_model("m", folder, version="1")
+    with pytest.raises((UnsafeModelError, PluginLoadError), match=r"quantization_config|nothing that is installed"):
+        registry.load_model("m", "1")
+
+
+def test_loading_computes_no_weight(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from model_registry_compression.weights import Int4Weight
+
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", make(), version="1")
+    made = registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT4)
+    computed = []
+    monkeypatch.setattr(Int4Weight, "forward", computed.append)
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    model = registry.load_model("m", made.version).model
+    assert computed == []
+    assert torch.equal(torch.get_rng_state(), before)
+    with pytest.raises(NotImplementedError, match="resize the embeddings, and compress then"):
+        model.resize_token_embeddings(310)
+
+
+def test_what_lies_beside_the_weights_is_kept(tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    make().save_pretrained(folder)
+    (folder / "1_Pooling").mkdir()
+    for name in ("README.md", "LICENSE", "modules.json", "1_Pooling/config.json"):
+        (folder / name).write_text("{}")
+    registry = ModelRegistry(tmp_path / "r")
+    source = registry.register_model("m", folder, version="1")
+    made = registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8)
+    assert {file.path for file in made.files} == {file.path for file in source.files}
+    kept = {file.path: file.sha256 for file in made.files}
+    assert kept["LICENSE"] == {file.path: file.sha256 for file in source.files}["LICENSE"]
+
+
+def test_a_module_with_layers_of_transformers_is_loaded_by_a_new_process(tmp_path: Path) -> None:
+    pytest.importorskip("model_registry_pytorch")
+    layer = transformers.pytorch_utils.Conv1D
+    registry = ModelRegistry(tmp_path)
+    model = torch.nn.Sequential(layer(256, 64), torch.nn.GELU(), layer(64, 256)).eval()
+    registry.register_model("m", model, "pytorch", version="1", input_shape=[64])
+    registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, min_cosine=0.999)
+    code = "import sys, model_registry as m; print(type(m.ModelRegistry(sys.argv[1]).load_model('m').model[0]))"
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], check=True, capture_output=True, text=True)
+    assert "StoredConv1D" in done.stdout
 
 
 def test_a_way_to_quantize_that_nobody_knows(tmp_path: Path) -> None:

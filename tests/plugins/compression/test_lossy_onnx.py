@@ -125,6 +125,83 @@ def test_linear_layers_and_convolutions(tmp_path: Path, kind: str, ratio: float,
     assert output["cosine"] >= cosine
 
 
+ALL = [way for way in WAYS if "calibration" not in way[1]]
+
+
+@pytest.mark.parametrize(("kind", "options", "ratio", "cosine"), ALL)
+@pytest.mark.parametrize("opset", [9, 11])
+def test_models_as_they_were_written_years_ago(
+    tmp_path: Path, kind: str, options: dict[str, Any], ratio: float, cosine: float, opset: int
+) -> None:
+    """Weights are inputs as well, and what is newer than the opset is not there."""
+    model = make()
+    model.opset_import[0].version = opset
+    model.ir_version = 3
+    for tensor in model.graph.initializer:
+        model.graph.input.append(helper.make_tensor_value_info(tensor.name, TensorProto.FLOAT, tensor.dims))
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", model, version="1")
+    made = registry.compress_model("m", "1", kind, min_cosine=cosine, **options)
+    assert made.size / registry.resolve("m", "1").size <= ratio
+
+
+@pytest.mark.parametrize(("kind", "options", "ratio", "cosine"), ALL)
+def test_weights_that_others_use_too(
+    tmp_path: Path, kind: str, options: dict[str, Any], ratio: float, cosine: float
+) -> None:
+    """One inside another graph, and names that a tool might like as well."""
+    model = make()
+    branches = {
+        f"{name}_branch": helper.make_graph(
+            [helper.make_node("MatMul", ["r", "w1"], [f"{name}_y"])],
+            name,
+            [],
+            [helper.make_tensor_value_info(f"{name}_y", TensorProto.FLOAT, None)],
+        )
+        for name in ("then", "else")
+    }
+    graph = model.graph
+    graph.initializer.append(numpy_helper.from_array(numpy.array(True), "stored.yes"))
+    graph.initializer.append(numpy_helper.from_array(numpy.array([[2.0]], "float32"), "stored.two"))
+    graph.node.append(helper.make_node("If", ["stored.yes"], ["z"], **branches))
+    graph.node.append(helper.make_node("Mul", ["z", "stored.two"], ["doubled"]))
+    graph.output.append(helper.make_tensor_value_info("doubled", TensorProto.FLOAT, ["batch", 128]))
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", model, version="1")
+    made = registry.compress_model("m", "1", kind, min_cosine=cosine, **options)
+    assert made.metadata.compression_ratio is not None
+    assert made.metadata.compression_ratio <= max(ratio, 0.9)
+
+
+@pytest.mark.parametrize("kind", [CompressionType.QUANTIZATION_FP8, CompressionType.PRUNING_UNSTRUCTURED])
+def test_half_precision_and_constants(tmp_path: Path, kind: str) -> None:
+    model = make()
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
+    constants = []
+    for tensor in list(model.graph.initializer):
+        half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype("float16"))
+        constants.append(helper.make_node("Constant", [], [tensor.name], value=half))
+        model.graph.initializer.remove(tensor)
+    nodes = [*constants, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", model, version="1")
+    made = registry.compress_model("m", "1", kind, min_cosine=0.8)
+    assert made.metadata.compression_ratio is not None
+    assert made.metadata.compression_ratio < 0.7
+
+
+def test_inputs_for_calibration_in_order(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", make(), version="1")
+    for given in ([one["x"] for one in CALIBRATION], [(one["x"],) for one in CALIBRATION]):
+        made = registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, calibration=given)
+        assert made.metadata.compression_ratio is not None
+        assert made.metadata.compression_ratio < 0.3
+
+
 def test_models_of_more_than_a_protobuf_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from model_registry_compression.lossy import onnx_models
 

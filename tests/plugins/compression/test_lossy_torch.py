@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,12 +85,134 @@ def test_smaller_and_near_and_loaded_by_a_new_process(
     assert torch.allclose(torch.load(tmp_path / "y.pt"), here, atol=1e-2 if dtype != torch.float32 else 1e-5)
 
 
-def test_the_source_stays_as_it_was(tmp_path: Path) -> None:
+def scaled(factor: float) -> torch.nn.Module:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 64)).eval()
+    model[0].weight.data *= factor
+    model[0].bias.data *= factor
+    return model
+
+
+@pytest.mark.parametrize(
+    ("factor", "problem"), [(1e8, "elements that are no finite numbers"), (1e-9, r"cosine 0\.000000, less than")]
+)
+def test_numbers_that_a_short_type_cannot_hold_are_seen(tmp_path: Path, factor: float, problem: str) -> None:
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", scaled(factor), version="1", input_shape=[64])
+    with pytest.raises(ParityError, match=problem):
+        registry.compress_model("m", "1", CompressionType.FP16, min_cosine=0.9)
+    assert registry.compress_model("m", "1", CompressionType.BF16, min_cosine=0.999)
+
+
+class Masked(nn.Module):
+    """Computes with a matrix of its own, which stays float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 64)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x) @ torch.eye(64)
+
+
+def test_a_result_that_does_not_run_is_told(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", Masked().eval(), version="1", input_shape=[64])
+    with pytest.raises(UnsupportedModelError, match="the result does not run on batch 2: RuntimeError: expected m1"):
+        registry.compress_model("m", "1", CompressionType.FP16)
+    report = registry.recommend_compression("m")
+    assert report.recommended is not None
+    [half] = [trial for trial in report.trials if trial.type == CompressionType.FP16]
+    assert half.problem.startswith("the result does not run")
+
+
+def test_a_source_that_does_not_run_is_told_first(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", make(), version="1", input_shape=[5, 7])
+    with pytest.raises(UnsupportedModelError, match="the model does not run on batch 2: RuntimeError"):
+        registry.recommend_compression("m")
+    registry.register_model("n", make(), version="1")
+    with pytest.raises(UnsupportedModelError, match="nobody knows what the model takes"):
+        registry.recommend_compression("n")
+    made = registry.compress_model(
+        "n",
+        "1",
+        CompressionType.QUANTIZATION_INT8,
+        evaluate=lambda model: float(model(torch.ones(1, 3, 8, 8)).detach().sum()),
+    )
+    told = made.metadata.extra["compression"]
+    assert told["parity"] == {"checked": False, "reason": "nobody knows what the model takes"}
+    assert told["metric"].keys() == {"before", "after"}
+
+
+def test_norms_have_a_type_that_fits_their_inputs(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    model = nn.Sequential(nn.Linear(64, 64), nn.BatchNorm1d(64), nn.LayerNorm(64), nn.Linear(64, 64)).double().eval()
+    registry.register_model("m", model, version="1", input_shape=[64])
+    for kind, dtype in ((CompressionType.FP16, torch.float16), (CompressionType.BF16, torch.bfloat16)):
+        made = registry.compress_model("m", "1", kind, inputs={"input": torch.randn(4, 64)}, min_cosine=0.999)
+        loaded = registry.load_model("m", made.version).model
+        assert [loaded[i].weight.dtype for i in range(4)] == [dtype, torch.float32, dtype, dtype]
+
+
+@pytest.mark.parametrize("first", [CompressionType.QUANTIZATION_INT4, CompressionType.QUANTIZATION_FP8])
+def test_what_is_smaller_already_can_be_cast(tmp_path: Path, first: str) -> None:
     registry = register(tmp_path)
-    registry.compress_model("m", "1.0.0", CompressionType.PRUNING_UNSTRUCTURED, sparsity=0.9)
-    loaded = registry.load_model("m", "1.0.0").model.state_dict()
-    for name, tensor in make().state_dict().items():
-        assert torch.equal(loaded[name], tensor)
+    made = registry.compress_model("m", "1.0.0", first)
+    model = registry.load_model("m", made.version).model
+    kept = model[4].stored.numbers.dtype
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):
+        model.to(dtype)
+        assert model(torch.ones(2, 3, 8, 8, dtype=dtype)).dtype == dtype
+        assert model[4].stored.numbers.dtype == kept
+    from model_registry_compression.lossy.torch_modules import cast
+
+    half = cast(registry.load_model("m", made.version).model, torch.float16)
+    assert half(torch.ones(2, 3, 8, 8, dtype=torch.float16)).dtype == half[4].weight.dtype == torch.float16
+    assert half[4].stored.numbers.dtype == kept
+
+
+def test_gradients_are_those_of_the_weights(tmp_path: Path) -> None:
+    registry = register(tmp_path)
+    made = registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT8)
+    layer = registry.load_model("m", made.version).model[4]
+    given = torch.randn(3, 512, requires_grad=True)
+    layer(given).sum().backward()
+    expected = torch.randn(3, 512, requires_grad=True)
+    expected.data.copy_(given.data)
+    nn.functional.linear(expected, layer.weight, layer.bias).sum().backward()
+    assert torch.allclose(given.grad, expected.grad, rtol=1e-4)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 140_000])
+def test_products_of_whole_numbers_are_right_for_any_size(columns: int) -> None:
+    from model_registry_compression.weights import store
+
+    matrix = torch.ones(16, columns)
+    found = store("int8", matrix).linear(torch.ones(2, columns), None)
+    assert torch.allclose(found, torch.full((2, 16), float(columns)), rtol=1e-4)
+
+
+def test_what_is_no_number_stays_none(tmp_path: Path) -> None:
+    registry = register(tmp_path)
+    seen = [torch.randn(8, 3, 8, 8)]
+    for options in ({}, {"calibration": seen}):
+        made = registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT8, **options)
+        layer = registry.load_model("m", made.version).model[4]
+        for bad in (float("nan"), float("inf")):
+            given = torch.ones(2, 512)
+            given[0, 7] = bad
+            assert not layer(given)[0].isfinite().any()
+            assert layer(given)[1].isfinite().all()
+
+
+@pytest.mark.parametrize(("limit", "value"), [("max_drop", "0.1"), ("min_cosine", float("nan")), ("max_drop", [1])])
+def test_limits_are_numbers(tmp_path: Path, limit: str, value: object) -> None:
+    registry = register(tmp_path)
+    with pytest.raises(InvalidOptionError, match=f"{limit} is "):
+        registry.compress_model("m", "1.0.0", CompressionType.FP16, **{limit: value})
+    with pytest.raises(InvalidOptionError, match="evaluate gave nan"):
+        registry.compress_model("m", "1.0.0", CompressionType.FP16, evaluate=lambda model: float("nan"))
 
 
 def test_what_is_too_bad_is_refused_and_nothing_is_registered(tmp_path: Path) -> None:
@@ -97,16 +220,12 @@ def test_what_is_too_bad_is_refused_and_nothing_is_registered(tmp_path: Path) ->
     with pytest.raises(ParityError, match=r"less than min_cosine=0\.99999") as caught:
         registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT4, min_cosine=0.99999)
     assert caught.value.report.outputs
-    for after, told in ((0.0, "0 after, a drop of more than 0.5"), (float("nan"), "nan after")):
-        qualities = iter([1.0, after])
-        with pytest.raises(ParityError, match=f"evaluate gave 1 before and {told}"):
-            registry.compress_model(
-                "m",
-                "1.0.0",
-                CompressionType.QUANTIZATION_INT8,
-                evaluate=lambda model, left=qualities: next(left),  # type: ignore[misc]
-                max_drop=0.5,
-            )
+    qualities = iter([1.0, 0.0, 1.0, float("nan")])
+    limits: dict[str, Any] = {"evaluate": lambda model: next(qualities), "max_drop": 0.5}
+    with pytest.raises(ParityError, match=r"evaluate gave 1 before and 0 after, a drop of more than 0\.5"):
+        registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT8, **limits)
+    with pytest.raises(UnsupportedModelError, match="with the smaller model: InvalidOptionError: evaluate gave nan"):
+        registry.compress_model("m", "1.0.0", CompressionType.QUANTIZATION_INT8, **limits)
     assert [entry.version for entry in registry.list_models()] == ["1.0.0"]
 
 
@@ -199,10 +318,12 @@ def test_inputs_that_were_seen_say_how_inputs_are_scaled(tmp_path: Path) -> None
     assert float(layer.stored.input_scale) * 127 == pytest.approx(greatest)
 
 
-@pytest.mark.parametrize("kind", [CompressionType.LOW_RANK, CompressionType.PRUNING_STRUCTURED])
-def test_what_is_left_can_be_trained_further(tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "options"), [(CompressionType.LOW_RANK, {"rank": 48}), (CompressionType.PRUNING_STRUCTURED, {})]
+)
+def test_what_is_left_can_be_trained_further(tmp_path: Path, kind: str, options: dict[str, int]) -> None:
     registry = register(tmp_path)
-    made = registry.compress_model("m", "1.0.0", kind)
+    made = registry.compress_model("m", "1.0.0", kind, **options)
     model = registry.load_model("m", made.version).model
     model.requires_grad_(True)
     before = model[4].weight.detach().clone()
@@ -238,7 +359,7 @@ def lying(model: torch.nn.Module, attribute: str, value: object) -> torch.nn.Mod
         (CompressionType.PRUNING_UNSTRUCTURED, "mask", torch.full((16384,), 255, dtype=torch.uint8)),
         (CompressionType.PRUNING_STRUCTURED, "channels", torch.full((192,), 1 << 20, dtype=torch.int32)),
         (CompressionType.PRUNING_STRUCTURED, "channels", torch.full((192,), -1, dtype=torch.int32)),
-        (CompressionType.PRUNING_STRUCTURED, "rows", 1 << 60),
+        (CompressionType.PRUNING_STRUCTURED, "height", 1 << 60),
         (CompressionType.LOW_RANK, "left", nn.Parameter(torch.ones(3, 3))),
     ],
 )
@@ -246,7 +367,8 @@ def test_stored_weights_that_lie_are_errors_when_they_are_used(
     tmp_path: Path, kind: str, attribute: str, value: object
 ) -> None:
     registry = register(tmp_path)
-    made = registry.compress_model("m", "1.0.0", kind)
+    options = {"rank": 48} if kind == CompressionType.LOW_RANK else {}
+    made = registry.compress_model("m", "1.0.0", kind, **options)
     model = registry.load_model("m", made.version).model
     entry = registry.register_model("lie", lying(model, attribute, value), "pytorch", input_shape=[3, 8, 8])
     loaded = registry.load_model("lie", entry.version).model

@@ -16,6 +16,7 @@ from model_registry import (
     ModelRegistry,
     ProgressReport,
     UnsupportedFormatError,
+    VersionExistsError,
 )
 from model_registry.cli import root
 
@@ -36,8 +37,8 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModelRegistry:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10)).eval()
     made = ModelRegistry("models")
-    made.register_model("m", model, version="1.0.0", input_shape=["batch", 64])
-    made.register_model("small", nn.Linear(2, 2), version="1.0.0", input_shape=["batch", 2])
+    made.register_model("m", model, version="1.0.0", input_shape=[64])
+    made.register_model("small", nn.Linear(2, 2), version="1.0.0", input_shape=[2])
     return made
 
 
@@ -81,7 +82,13 @@ def test_what_is_recommended_is_kept_if_asked(registry: ModelRegistry) -> None:
         return float(model(torch.ones(1, 64, dtype=dtype)).detach().sum())
 
     report = registry.recommend_compression(
-        "m", types=SIZES, evaluate=evaluate, max_drop=100.0, keep=True, new_name="small-m", new_version="2.0.0"
+        "m",
+        types=[*SIZES, *SIZES],
+        evaluate=evaluate,
+        max_drop=100.0,
+        keep=True,
+        new_name="small-m",
+        new_version="2.0.0",
     )
     assert report.kept is not None
     assert report.kept.reference == "small-m:2.0.0"
@@ -133,6 +140,10 @@ def test_mistakes_are_told_before_anything_is_tried(registry: ModelRegistry) -> 
     for plot, problem in (("costs.txt", "no picture"), ("nowhere/costs.svg", "there is no folder nowhere")):
         with pytest.raises(InvalidOptionError, match=problem):
             registry.recommend_compression("m", plot=plot, evaluate=evaluate)
+    with pytest.raises(VersionExistsError):
+        registry.recommend_compression("m", keep=True, new_version="1.0.0", evaluate=evaluate)
+    with pytest.raises(InvalidOptionError, match="types is empty"):
+        registry.recommend_compression("m", types=[], evaluate=evaluate)
     with pytest.raises(UnsupportedFormatError, match="smaller by 'distilled'"):
         registry.recommend_compression("m", types=["fp16", "distilled"], evaluate=evaluate)
 

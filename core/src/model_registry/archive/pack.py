@@ -32,7 +32,7 @@ _TAIL = len(_MARK) + 8
 _MOST_HEAD = 64 << 20
 _MOST_TABLE = 16 << 20
 #: Bytes of a piece, since it is decoded in memory.
-MOST_PIECE = 64 << 20
+MOST_PIECE = 8 << 20
 _ONCE = 1 << 20
 
 

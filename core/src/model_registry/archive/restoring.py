@@ -29,6 +29,8 @@ RAW, SAME = "raw", "same"
 #: Bytes that may be decoded to restore a blob: so many times its own, and so many more. A chain of casts takes fewer.
 _MOST_TIMES = 64
 _MOST_WORK = 1 << 30
+#: What a piece costs however small it is, in the time of so many bytes.
+_LEAST_WORK = 16 << 10
 #: Pieces of bases that are remembered.
 _MOST_RECENT = 32
 _HINT = "restore the file from a copy of the registry, or register the same model again"
@@ -116,7 +118,7 @@ class Reader:
 
     def _piece(self, sha256: str, descriptor: int, piece: Piece, steps: int) -> memoryview:
         span = piece.base
-        self._left -= piece.size + (span.size if span else 0)
+        self._left -= max(piece.size + (span.size if span else 0), _LEAST_WORK)
         if self._left < 0:
             raise _lost(sha256, "it is told in a way that would take for ever")
         base = None if span is None else self.read(span.sha256, span.offset, span.size, steps + 1)

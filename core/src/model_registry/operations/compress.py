@@ -17,11 +17,11 @@ from model_registry.operations.context import Context
 from model_registry.operations.convert import KEPT
 from model_registry.operations.entries import entry_of, require
 from model_registry.operations.options import require_known_names
-from model_registry.operations.parity import Side, pair, side_of
+from model_registry.operations.parity import Side, first_inputs, pair, run, side_of, unknown_inputs
 from model_registry.operations.price import Limits, Price
-from model_registry.operations.register import Draft, drafted
+from model_registry.operations.register import Draft, drafted, require_registrable
 from model_registry.operations.stored import files_of
-from model_registry.records import MEGABYTE, LoadedModel, ModelEntry, Parent, ParityReport
+from model_registry.records import MEGABYTE, LoadedModel, ModelEntry, Parent, ParityReport, Runner
 from model_registry.records.compression import Compression, CompressRequest
 from model_registry.vocabulary import CompressionType
 
@@ -34,6 +34,8 @@ _NOT_DONE = {
     CompressionType.ZSTD: _ARCHIVED,
     CompressionType.DELTA: _ARCHIVED,
 }
+#: Of the bytes, a result must save a fiftieth: less is a matter of headers.
+_MOST_RATIO = 0.98
 
 
 def compress(
@@ -51,7 +53,9 @@ def compress(
     source = original(context, name, version, limits)
     way = source.way(type)
     require_known_names(given, way.options, f"{way.type} of {way.format}", "compressing by")
+    require_registrable(context, new_name or source.entry.name, new_version)
     what = f"{source.entry.reference} by {way.type}"
+    source.prepare()
     with (
         context.progress.operation(f"compressing {what}"),
         source.compressed(way, given, name=new_name, version=new_version) as smaller,
@@ -94,13 +98,33 @@ class Original:
         self.files = files_of(context, entry)
         self._context = context
         self._limits = limits
-        self._metric: float | None = None
         self._side = side_of(context, entry, str(entry.metadata.format), self.files)
+        self._runner: Runner | None = None
+        self._metric: float | None = None
+        self._skipped = ""
+
+    def prepare(self) -> None:
+        """Run it and measure it, before anything is made of it: what fails now would fail each time.
+
+        :raises UnsupportedModelError: if it does not run, or nobody knows what it takes.
+        """
+        self._runner = self._context.plugins.runner(self._side.request, self._side.files)
+        if self._runner is not None:
+            first = first_inputs(self._context, self._side, self._limits.inputs)
+            if first is not None:
+                run("the model", self._runner, first[1], first[0])
+            elif self._limits.evaluate is None:
+                raise unknown_inputs()
+            else:
+                self._skipped = "nobody knows what the model takes"
+        if self._limits.evaluate is not None:
+            self._metric = self._limits.measure(self._load(self._side).model)
 
     @property
     def ways(self) -> list[Compression]:
         """What can be done to it."""
-        return [way for way in self._context.plugins.compressions() if way.format == self.entry.metadata.format]
+        ways = [way for way in self._context.plugins.compressions() if way.format == self.entry.metadata.format]
+        return list({way.type: way for way in reversed(ways)}.values())[::-1]  # the first plugin to offer it is asked
 
     def way(self, type: str) -> Compression:
         """What is called so.
@@ -126,52 +150,46 @@ class Original:
         :raises UnsupportedModelError: if nothing gets smaller.
         """
         context, entry = self._context, self.entry
-        loaded: list[LoadedModel] = []
-
-        def model() -> Any:
-            loaded.append(self._load(self._side))
-            return loaded[-1].model
-
         with tempfile.TemporaryDirectory(prefix="model_registry-") as folder:
-            request = CompressRequest(way.type, way.format, given, entry.metadata, Path(folder), load=model)
-            made = context.plugins.compress(request, self.files)
+            request = CompressRequest(
+                way.type, way.format, given, entry.metadata, Path(folder), load=lambda: self._load(self._side).model
+            )
             with drafted(
                 context,
                 name or entry.name,
-                made,
+                context.plugins.compress(request, self.files),
                 way.format,
                 version=version,
                 parent=Parent(COMPRESSED, entry.name, entry.version, entry.digest),
-                options=_parts(context, way.format, loaded),
                 example_inputs=example_inputs.read_example_inputs(self.files),
                 compression_type=way.type,
                 original_size_mb=size_of(self.files) / MEGABYTE,
                 **_kept(entry),
             ) as draft:
                 ratio = size_of(draft.files) / max(1, size_of(self.files))
-                if ratio >= 1:
+                if ratio > _MOST_RATIO:
                     raise UnsupportedModelError(
                         f"{way.type} makes nothing of {entry.reference} smaller",
-                        hint="its weights may be small, or compressed already",
+                        hint="its weights may be small, of a kind that is not looked at, or compressed already",
                     )
                 yield Smaller(ratio, self._price(draft.files), _document(entry, way, given), draft)
 
     def _price(self, files: VersionFiles) -> Price:
         result = attrs.evolve(self._side, files=files)
-        both = pair(self._context, self._side, result, self._limits.inputs)
-        parity, latency = (both, None) if isinstance(both, ParityReport) else (both.agreement(), both.latencies())
-        return Price(parity, latency, self._measured(result))
+        return Price(*self._compared(result), self._measured(result))
+
+    def _compared(self, result: Side) -> tuple[ParityReport, tuple[float, float] | None]:
+        if self._skipped:
+            return ParityReport(None, skipped=self._skipped), None
+        both = pair(self._context, self._side, result, self._limits.inputs, self._runner)
+        return (both, None) if isinstance(both, ParityReport) else (both.agreement(), both.latencies())
 
     def _measured(self, result: Side) -> tuple[float, float] | None:
-        """What the caller's metric is before and after; before is measured once, however many results there are."""
-        evaluate = self._limits.evaluate
-        if evaluate is None:
-            return None
         if self._metric is None:
-            self._metric = float(evaluate(self._load(self._side).model))
+            return None
         model = self._load(result).model
         try:
-            return self._metric, float(evaluate(model))
+            return self._metric, self._limits.measure(model)
         except Exception as error:  # the caller's function, which did well with the source
             raise UnsupportedModelError(
                 f"evaluate failed with the smaller model: {type(error).__name__}: {error}",
@@ -191,13 +209,6 @@ def _document(entry: ModelEntry, way: Compression, given: Mapping[str, Any]) -> 
     document: dict[str, Any] = {"from": entry.reference, "type": way.type}
     plain = {name: value for name, value in given.items() if isinstance(value, (bool, int, float, str))}
     return {**document, "options": plain} if plain else document
-
-
-def _parts(context: Context, format: str, loaded: list[LoadedModel]) -> dict[str, Any]:
-    """What was loaded beside the model, and belongs to the result as well."""
-    tokenizer = loaded[-1].tokenizer if loaded else None
-    known = context.plugins.format(format).save_options
-    return {} if tokenizer is None or "tokenizer" not in known else {"tokenizer": tokenizer}
 
 
 def size_of(files: VersionFiles) -> int:

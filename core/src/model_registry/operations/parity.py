@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from model_registry import example_inputs
-from model_registry.errors import ParityError, UnsupportedModelError
+from model_registry.errors import ModelRegistryError, ParityError, UnsupportedModelError
 from model_registry.files import PathFiles
 from model_registry.hookspecs import VersionFiles
 from model_registry.operations import policy
@@ -95,9 +95,9 @@ class Pair:
         """How well they agree."""
         precision = max((self.source.precision, self.result.precision), key=_coarseness)
         agreement = Agreement(precision, tolerance)
-        for _, inputs in self.runs:
-            first = self.source.run(inputs)
-            agreement.add(first, self.result.run(_renamed(inputs, self.theirs)))
+        for sizes, inputs in self.runs:
+            first = run("the model", self.source, inputs, sizes)
+            agreement.add(first, run("the result", self.result, _renamed(inputs, self.theirs), sizes))
         outputs = agreement.outputs()
         return ParityReport(all(output.passed for output in outputs), outputs, [sizes for sizes, _ in self.runs])
 
@@ -110,27 +110,58 @@ class Pair:
         return before, after
 
 
-def pair(context: Context, source: Side, result: Side, given: Any = None) -> Pair | ParityReport:
+def pair(
+    context: Context, source: Side, result: Side, given: Any = None, runner: Runner | None = None
+) -> Pair | ParityReport:
     """Both, ready to be run; or why they cannot be.
 
     :param given: Inputs of the caller's, as for ``example_inputs``; a list of mappings for several runs.
+    :param runner: The source, if it is ready already.
     :raises UnsupportedModelError: if nobody knows what the model takes.
     """
-    runners: list[Runner] = []
-    for side in (source, result):
-        runner = context.plugins.runner(side.request, side.files)
-        if runner is None:
-            return ParityReport(None, skipped=f"no installed plugin runs the format {side.format!r}")
-        runners.append(runner)
+    runners = [runner or context.plugins.runner(source.request, source.files)]
+    runners.append(context.plugins.runner(result.request, result.files) if runners[0] else None)
+    if runners[0] is None or runners[1] is None:
+        side = source if runners[0] is None else result
+        return ParityReport(None, skipped=f"no installed plugin runs the format {side.format!r}")
     theirs = context.plugins.signature(result.request, result.files)
     specs = _freed(context.plugins.signature(source.request, source.files) or theirs, theirs)
     runs = list(_runs(specs, given, source))
     if not runs:
-        raise UnsupportedModelError(
-            "nobody knows what the model takes, so source and result cannot be compared",
-            hint="give inputs=, or register it with example_inputs= or input_shape=",
-        )
+        raise unknown_inputs()
     return Pair(runners[0], runners[1], runs, theirs)
+
+
+def first_inputs(context: Context, source: Side, given: Any) -> tuple[dict[str, int], Inputs] | None:
+    """The sizes and inputs of the first run that a model is compared by; None if nobody knows what it takes."""
+    specs = context.plugins.signature(source.request, source.files)
+    return next(_runs(specs, given, source), None)
+
+
+def unknown_inputs() -> UnsupportedModelError:
+    """What to raise if nobody knows what a model takes."""
+    return UnsupportedModelError(
+        "nobody knows what the model takes, so source and result cannot be compared",
+        hint="give inputs=, or register it with example_inputs= or input_shape=",
+    )
+
+
+def run(what: str, runner: Runner, inputs: Inputs, sizes: Mapping[str, int]) -> Mapping[str, Any]:
+    """What a model gives.
+
+    :raises UnsupportedModelError: if it fails.
+    """
+    try:
+        return runner.run(inputs)
+    except (ModelRegistryError, MemoryError):
+        raise
+    except Exception as error:  # whatever a framework, or the code of a module, thinks of the inputs
+        told = ", ".join(f"{name} {size}" for name, size in sizes.items()) or "its inputs"
+        reason = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        raise UnsupportedModelError(
+            f"{what} does not run on {told}: {reason}",
+            hint="give inputs= that it takes, or register it with example_inputs=",
+        ) from error
 
 
 def _milliseconds(runner: Runner, inputs: Inputs) -> float:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
 
+from model_registry.errors import InvalidOptionError
 from model_registry.records import ParityReport
 
 Evaluate = Callable[[Any], float]
@@ -18,8 +20,26 @@ class Limits:
 
     inputs: Any = None
     evaluate: Evaluate | None = None
-    max_drop: float | None = None
-    min_cosine: float | None = None
+    max_drop: float | None = attrs.field(default=None)
+    min_cosine: float | None = attrs.field(default=None)
+
+    @max_drop.validator
+    @min_cosine.validator
+    def _is_number(self, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if value is not None and (not isinstance(value, (int, float)) or not math.isfinite(value)):
+            raise InvalidOptionError(
+                f"{attribute.name} is {value!r}", hint="give a number, such as 0.01", option=attribute.name
+            )
+
+    def measure(self, model: Any) -> float:
+        """What ``evaluate``, which there must be, gives for a model.
+
+        :raises InvalidOptionError: if that is no number.
+        """
+        found = float(self.evaluate(model)) if self.evaluate else math.nan
+        if not math.isfinite(found):
+            raise InvalidOptionError(f"evaluate gave {found}", hint="let it give a number", option="evaluate")
+        return found
 
 
 @attrs.frozen
@@ -39,15 +59,17 @@ class Price:
         return next(self._problems(limits), "")
 
     def _problems(self, limits: Limits) -> Iterator[str]:
-        for output in self.parity.outputs:
+        outputs = sorted(self.parity.outputs, key=lambda output: output.cosine)
+        for output in outputs:
             if output.problem:
                 yield str(output)
+            elif output.max_abs == math.inf:
+                yield f"{output.name} has elements that are no finite numbers, where the source has numbers"
         for name, least in _least_cosines(limits):
             if self.parity.passed is None:
                 yield f"not compared: {self.parity.skipped}"
-            for output in self.parity.outputs:
-                if not output.cosine >= least:
-                    yield f"{output.name} has cosine {output.cosine:.6f}, less than {name} allows"
+            elif outputs and not outputs[0].cosine >= least:
+                yield f"{outputs[0].name} has cosine {outputs[0].cosine:.6f}, less than {name} allows"
         if limits.max_drop is not None and self.metric is not None:
             before, after = self.metric
             if not before - after <= limits.max_drop:

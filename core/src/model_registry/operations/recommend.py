@@ -13,6 +13,7 @@ from model_registry.errors import InvalidOptionError, ModelRegistryError, Storag
 from model_registry.operations.compress import Original, original, size_of
 from model_registry.operations.context import Context
 from model_registry.operations.price import Limits, Price
+from model_registry.operations.register import require_registrable
 from model_registry.progress import item_done
 from model_registry.records import MEGABYTE
 from model_registry.records.compression import Compression, CompressionReport, CompressionTrial
@@ -39,9 +40,9 @@ def recommend(
         limits = attrs.evolve(limits, max_drop=_MAX_DROP)
     draw = None if plot is None else _drawing(context, Path(plot))  # first: it may be missing, and trying takes long
     source = original(context, name, version, limits)
-    ways = source.ways if types is None else [source.way(type) for type in types]
-    if not ways:
-        source.way("")  # says what is missing
+    ways = _ways(source, types)
+    require_registrable(context, new_name or source.entry.name, new_version)
+    source.prepare()
     what = f"trying to make {source.entry.reference} smaller"
     prices: list[Price] = []
     with context.progress.operation(what, items_total=len(ways)):
@@ -64,6 +65,17 @@ def recommend(
             return attrs.evolve(report, kept=smaller.commit())
 
 
+def _ways(source: Original, types: Sequence[str] | None) -> list[Compression]:
+    if isinstance(types, str):
+        types = [types]
+    ways = source.ways if types is None else [source.way(type) for type in dict.fromkeys(types)]
+    if not ways:
+        if types is not None:
+            raise InvalidOptionError("types is empty", hint="leave it out to try everything", option="types")
+        source.way("anything")  # says what is missing
+    return ways
+
+
 def _tried(source: Original, way: Compression, limits: Limits, prices: list[Price]) -> CompressionTrial:
     """What one way gives. That it fails is worth knowing, and no reason not to try the others."""
     try:
@@ -84,7 +96,7 @@ def _tried(source: Original, way: Compression, limits: Limits, prices: list[Pric
     except StorageError:
         raise
     except ModelRegistryError as error:
-        return CompressionTrial(way.type, problem=error.message)
+        return CompressionTrial(way.type, problem=error.message.partition("\n")[0])
     finally:
         item_done()
 

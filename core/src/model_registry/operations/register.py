@@ -6,6 +6,7 @@ import itertools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import attrs
@@ -102,9 +103,7 @@ def drafted(
 
     :param model: Also a :class:`Download`, whose files must have the digests that it tells.
     """
-    check_model_name(name)
-    if version is not None:
-        _require_free(context, name, check_version(version), exist_ok)
+    require_registrable(context, name, version, exist_ok=exist_ok)
     parents = parents_of(context, parent)
     source = source_of(model)
     spec, said = _format_of(context, source, model_format, given)
@@ -112,7 +111,7 @@ def drafted(
     chosen = options or {}
     require_known(chosen, spec.save_options, spec, "registering in")
     request = _request(context, name, source, spec, {**said, **chosen}, weights_only, parents)
-    work = context.progress.operation(f"registering {name}", bytes_total=lambda: size_of(source))
+    work = context.progress.operation(f"registering {name}", bytes_total=partial(size_of, source))
     with work, Registration(context) as registration:
         if examples is not None:
             registration.stage.add(EXAMPLE_INPUTS, examples, kind="dataset")
@@ -120,6 +119,7 @@ def drafted(
         members = registration.stage.finish()
         _require_expected(members, model.digests if isinstance(model, Download) else {})
         described = _describe(context, request, members, said_type=given.get("model_type") is not None)
+        del model, source, request  # a model may be large, and whoever has the draft loads another one
         yield Draft(context, registration, described, members, version, exist_ok)
 
 
@@ -137,9 +137,14 @@ def _require_expected(members: Sequence[StagedFile], expected: Mapping[str, str]
             )
 
 
-def _require_free(context: Context, name: str, version: str, exist_ok: bool) -> None:
-    """Fail before the work, not after it; the catalog's constraint is what really decides."""
-    row = None if exist_ok else context.catalog.get(name, version)
+def require_registrable(context: Context, name: str, version: str | None, *, exist_ok: bool = False) -> None:
+    """Fail before the work, not after it; the catalog's constraint is what really decides.
+
+    :raises VersionExistsError: for a version that there is.
+    """
+    check_model_name(name)
+    checked = None if version is None else check_version(version)
+    row = None if checked is None or exist_ok else context.catalog.get(name, checked)
     if row is not None:
         hint = "versions are immutable: register another version"
         raise VersionExistsError(

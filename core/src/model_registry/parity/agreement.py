@@ -118,9 +118,12 @@ def _differences(found: _Found, a: Any, b: Any) -> None:
             found.max_rel = math.inf
     both = finite & (abs(b) < math.inf)
     x, y = a[both], b[both]
-    norms = math.sqrt(float((x * x).sum()) * float((y * y).sum()))
+    one, other = float((x * x).sum()), float((y * y).sum())
+    norms = math.sqrt(one * other)
     if norms:
         found.cosine = min(found.cosine, float((x * y).sum()) / norms)
+    elif one:
+        found.cosine = min(found.cosine, 0.0)  # where the source gives something, the result gives nothing
 
 
 def _argmax(found: _Found, a: Any, b: Any, tolerance: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,10 @@ class CompressionReport:
             "size_mb": self.size_mb,
             "latency_ms": self.latency_ms,
             "metric": self.metric,
-            "trials": [asdict(trial) for trial in self.trials],
+            "trials": [
+                {name: str(value) if value == math.inf else value for name, value in asdict(trial).items()}
+                for trial in self.trials
+            ],
             "recommended": None if best is None else best.type,
             "kept": None if self.kept is None else self.kept.reference,
         }

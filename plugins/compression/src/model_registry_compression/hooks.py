@@ -36,6 +36,10 @@ class Plugin:
 
     @hookimpl
     def compress(self, request: CompressRequest, files: VersionFiles) -> Any | None:
+        from model_registry_compression.lossy.offers import OFFERS
+
+        if not any((way.type, way.format) == (request.type, request.format) for way in OFFERS):
+            return None
         if request.format == ModelFormat.ONNX:
             from model_registry_compression.lossy.onnx_models import compress_onnx
 
@@ -44,11 +48,9 @@ class Plugin:
             from model_registry_compression.lossy.torch_modules import compress_module
 
             return compress_module(request.model(), request.type, request.options)
-        if request.format == ModelFormat.HUGGINGFACE:
-            from model_registry_compression.lossy.transformers_models import compress_transformers
+        from model_registry_compression.lossy.transformers_models import compress_transformers
 
-            return compress_transformers(request, files)
-        return None
+        return compress_transformers(request, files)
 
     @hookimpl
     def plotter(self) -> Callable[[CompressionReport, Path], object]:

@@ -6,6 +6,7 @@ this distribution says in its entry points that it loads what is called so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -61,14 +62,34 @@ class StoredWeightsQuantizer(HfQuantizer):
     requires_calibration = True  # it loads, and quantizes nothing itself
 
     def _process_model_before_weight_loading(self, model: nn.Module, **kwargs: Any) -> None:
-        for path, told in self.quantization_config.layers.items():
-            layer = model.get_submodule(path)
+        layers = self.quantization_config.layers
+        if not isinstance(layers, Mapping):
+            raise ValueError(f"quantization_config tells layers as a {type(layers).__name__}")
+        for path, told in layers.items():
+            layer: Any = model.get_submodule(path)
             weight = weight_of(layer)
             if weight is None:
                 raise ValueError(f"quantization_config names {path!r:.80}, a layer that keeps its weight")
-            facts = {name: value for name, value in told.items() if name != _KIND}
             with torch.device(weight.device):
-                replace(layer, KINDS[told[_KIND]](*matrix_of(layer, weight).shape, weight.dtype, **facts))
+                replace(layer, _empty(layer, told, matrix_of(layer, weight)))
+            # Else transformers would compute the weight, to fill it with random numbers.
+            layer._is_hf_initialized = True
+        if layers:
+            vars(model)["resize_token_embeddings"] = _keep_size
+
+    def _process_model_after_weight_loading(self, model: nn.Module, **kwargs: Any) -> None:
+        for path in self.quantization_config.layers:
+            stored = model.get_submodule(f"{path}.stored")
+            for name, buffer in stored.named_buffers():
+                if buffer.dtype != self._dtypes(stored)[name]:
+                    raise ValueError(f"{path}.stored.{name} is {buffer.dtype}")
+
+    @staticmethod
+    def _dtypes(stored: nn.Module) -> dict[str, torch.dtype]:
+        """What the buffers of a stored weight have to be."""
+        with torch.device("meta"):
+            fresh = type(stored)(1, 2, torch.float32, **stored.facts())  # type: ignore[operator]
+        return {name: buffer.dtype for name, buffer in fresh.named_buffers()}
 
     def is_serializable(self) -> bool:
         return True
@@ -76,6 +97,27 @@ class StoredWeightsQuantizer(HfQuantizer):
     @property
     def is_trainable(self) -> bool:
         return False
+
+
+def _empty(layer: nn.Module, told: Any, matrix: torch.Tensor) -> StoredWeight:
+    """A stored weight for a layer and its matrix, to be filled.
+
+    :raises ValueError: if what the configuration tells of it is none, or does not fit the layer.
+    """
+    kind = KINDS.get(str(told.get(_KIND))) if isinstance(told, Mapping) else None
+    if kind is None:
+        raise ValueError(f"quantization_config tells of a layer as {told!r:.80}")
+    facts = {name: value for name, value in told.items() if name != _KIND}
+    if not all(type(value) is bool or (type(value) is int and 0 < value <= matrix.numel()) for value in facts.values()):
+        raise ValueError(f"quantization_config tells of a layer with {facts!r:.80}")
+    if isinstance(layer, nn.Embedding) and not hasattr(kind, "rows"):
+        raise ValueError(f"quantization_config stores a table of embeddings as {told[_KIND]!r:.40}")
+    made: StoredWeight = kind(*matrix.shape, matrix.dtype, **facts)
+    return made
+
+
+def _keep_size(*args: Any, **kwargs: Any) -> None:
+    raise NotImplementedError("the weights are stored in fewer bytes: resize the embeddings, and compress then")
 
 
 def describe_stored(model: Any) -> None:

@@ -68,7 +68,10 @@ class StoredAttention(_Stored, nn.MultiheadAttention):
 
     @property
     def in_proj_weight(self) -> torch.Tensor:  # type: ignore[override]
-        return self.stored.forward()
+        weight, bias = self.stored.forward(), self.in_proj_bias
+        if bias is not None and bias.dtype != weight.dtype:  # the kernels do not look, and read beyond it
+            raise TypeError(f"in_proj_weight is {weight.dtype}, and in_proj_bias {bias.dtype}")
+        return weight
 
 
 #: What stands in for a layer. A subclass of one may do anything with its weight, so only these are replaced.
@@ -85,9 +88,18 @@ LAYERS: dict[type[nn.Module], type[_Stored]] = {
 
 def weight_of(layer: nn.Module) -> torch.Tensor | None:
     """The weight that could be stored in fewer bytes; None for a layer that has none such."""
+    if type(layer).__module__ == "transformers.pytorch_utils":
+        pass  # knows such layers
     if type(layer) not in LAYERS or (isinstance(layer, nn.Embedding) and layer.max_norm is not None):
         return None
     return layer._parameters.get(_name(layer))
+
+
+def is_linear(layer: nn.Module) -> bool:
+    """Whether what stands in for a layer multiplies its inputs with what is stored."""
+    return weight_of(layer) is not None and not isinstance(
+        layer, (nn.Embedding, nn.MultiheadAttention, nn.modules.conv._ConvNd)
+    )
 
 
 def matrix_of(layer: nn.Module, weight: torch.Tensor) -> torch.Tensor:

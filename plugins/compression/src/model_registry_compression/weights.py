@@ -7,7 +7,7 @@ module because this distribution says, in its entry points, that its classes may
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -15,6 +15,8 @@ from torch import nn
 from torch.nn import functional
 
 _NIBBLES = 16
+#: Of products of two numbers up to 127, so many have a sum within four bytes.
+_MOST_COLUMNS = (2**31 - 1) // 127**2
 #: What a scale has at least, so that nothing is divided by zero.
 _LEAST = 1e-30
 
@@ -31,6 +33,20 @@ class StoredWeight(nn.Module):
     def forward(self) -> torch.Tensor:
         """The matrix."""
         raise NotImplementedError
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> StoredWeight:
+        """``to()`` and its like: what is stored moves, and keeps its types; the matrix gets the new one."""
+        kept = {id(buffer) for buffer in self._buffers.values()}
+
+        def moved(tensor: torch.Tensor) -> torch.Tensor:
+            made = fn(tensor)
+            return tensor.to(made.device) if id(tensor) in kept and made.dtype != tensor.dtype else made
+
+        dtype = self.__dict__.get("dtype")
+        if isinstance(dtype, torch.dtype):
+            self.dtype = fn(torch.empty(0, dtype=dtype)).dtype
+        super()._apply(moved, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def linear(self, inputs: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         """The product of a linear layer: of ``(…, columns)``, in the shape ``(…, rows)``."""
@@ -93,18 +109,43 @@ class Int8Weight(_ScaledWeight):
         return {"products": self.products, "static": self.input_scale is not None}
 
     def linear(self, inputs: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-        if not self.products or inputs.device.type != "cpu" or torch.compiler.is_exporting() or not inputs.numel():
+        if not self._multiplies(inputs):
             return super().linear(inputs, bias)
         flat = inputs.reshape(-1, inputs.shape[-1]).float()
         if self.input_scale is None:
-            scale = (flat.abs().amax(1, keepdim=True) / self._greatest).clamp(min=_LEAST)
+            scale = (flat.detach().abs().amax(1, keepdim=True) / self._greatest).clamp(min=_LEAST)
         else:
-            scale = self.input_scale
-        numbers = (flat / scale).round_().clamp_(-127, 127).to(torch.int8)
-        # The only product of int8 in torch: not public, and used by torch's own library of quantization.
-        product = torch._int_mm(numbers, self.numbers.t()).float() * scale * self.scale.t()
+            scale = self.input_scale + 0 * flat.detach().sum(1, keepdim=True)  # so that NaN and infinity are not lost
+        product: torch.Tensor = _Product.apply(flat, scale, self.numbers, self.scale)  # type: ignore[no-untyped-call]
         given = product if bias is None else product + bias
         return given.to(inputs.dtype).view(*inputs.shape[:-1], -1)
+
+    def _multiplies(self, inputs: torch.Tensor) -> bool:
+        """Whether whole numbers are multiplied: not where another type is wanted, nor where the product of torch is
+        wrong, which it is for a single column, or could overflow."""
+        if not self.products or inputs.device.type != "cpu" or not inputs.numel():
+            return False
+        if torch.compiler.is_exporting() or torch.is_autocast_enabled("cpu"):
+            return False
+        return 1 < self.numbers.shape[1] <= _MOST_COLUMNS
+
+
+class _Product(torch.autograd.Function):
+    """Of ``(n, columns)`` and a matrix of int8. Its gradient is that of the product with the matrix itself."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, inputs: torch.Tensor, input_scale: torch.Tensor, numbers: torch.Tensor, scale: torch.Tensor
+    ) -> torch.Tensor:
+        ctx.save_for_backward(numbers, scale)
+        short = (inputs / input_scale).round_().clamp_(-127, 127).to(torch.int8)
+        # The only product of int8 in torch: not public, and used by torch's own library of quantization.
+        return torch._int_mm(short, numbers.t()).float() * input_scale * scale.t()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+        numbers, scale = ctx.saved_tensors
+        return gradient @ (numbers.float() * scale), None, None, None
 
 
 class Int4Weight(StoredWeight):
@@ -187,7 +228,7 @@ class ChannelsWeight(StoredWeight):
 
     def __init__(self, rows: int, columns: int, dtype: torch.dtype, count: int) -> None:
         super().__init__()
-        self.rows = rows
+        self.height = rows
         self.values = nn.Parameter(torch.empty(count, columns, dtype=dtype))
         self.register_buffer("channels", torch.empty(count, dtype=torch.int32))
 
@@ -207,7 +248,7 @@ class ChannelsWeight(StoredWeight):
         return product if bias is None else product + bias
 
     def _spread(self, values: torch.Tensor, dim: int) -> torch.Tensor:
-        shape = (*values.shape[:dim], self.rows, *values.shape[dim + 1 :])
+        shape = (*values.shape[:dim], self.height, *values.shape[dim + 1 :])
         return values.new_zeros(shape).index_copy(dim, self.channels.long(), values)
 
 
@@ -223,8 +264,12 @@ class LowRankWeight(StoredWeight):
         return {"rank": self.left.shape[1]}
 
     def fill(self, matrix: torch.Tensor) -> None:
+        self.fill_from(torch.linalg.svd(matrix.detach().float(), full_matrices=False), matrix)
+
+    def fill_from(self, parts: tuple[torch.Tensor, torch.Tensor, torch.Tensor], matrix: torch.Tensor) -> None:
+        """The same, of a matrix that is taken apart already."""
         rank = self.left.shape[1]
-        left, energy, right = torch.linalg.svd(matrix.detach().float(), full_matrices=False)
+        left, energy, right = parts
         root = energy[:rank].sqrt()
         for name, thin in (("left", left[:, :rank] * root), ("right", root.unsqueeze(1) * right[:rank])):
             kept = nn.Parameter(thin.to(matrix.dtype).contiguous(), requires_grad=matrix.requires_grad)

@@ -99,7 +99,7 @@ class ClassResolver:
 
         :raises ClassNotFoundError: naming the function and the ways out.
         """
-        if self.options.trusts(module) or self.code_allowed:
+        if self.options.names(module) or self.code_allowed:
             self._import(module, qualname)
             found = walk(module, qualname)
             if isinstance(found, types.FunctionType) and found.__module__ == module:

@@ -18,11 +18,13 @@ class PyTorchOptions:
 
     trusted_modules: list[str] = field(factory=list)
 
-    def trusts(self, module: str) -> bool:
+    def names(self, module: str) -> bool:
         """Whether a module is one of the trusted ones or lies inside one."""
-        return any(module == name or module.startswith(f"{name}.") for name in self.trusted_modules) or (
-            module in vouched_modules()
-        )
+        return any(module == name or module.startswith(f"{name}.") for name in self.trusted_modules)
+
+    def trusts(self, module: str) -> bool:
+        """The same, or some distribution vouches for the classes of the module: for these, and not for functions."""
+        return self.names(module) or module in vouched_modules()
 
 
 #: The group of entry points by which a distribution says that stored models may be made of the classes of a module.

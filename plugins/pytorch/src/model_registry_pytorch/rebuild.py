@@ -70,6 +70,8 @@ def rebuild_module(record: Record, resolver: ClassResolver, load: Any) -> torch.
     :param load: Gives the tensors by name. Called when all classes are found, so that a class that is missing is told
         before any weight is touched.
     """
+    from model_registry_pytorch.soundness import require_sound
+
     resolved = [resolver.module_class(module.module, module.qualname) for module in record.modules]
     for item, described in zip(resolved, record.modules, strict=True):
         _require_safe(item, described)
@@ -83,6 +85,8 @@ def rebuild_module(record: Record, resolver: ClassResolver, load: Any) -> torch.
         _restore(module, item, state)
     for module, item, described in zip(modules, resolved, record.modules, strict=True):
         _parametrize(module, item, described)
+    for module in modules:
+        require_sound(module)
     return modules[0]
 
 

@@ -18,6 +18,7 @@ from model_registry_compression.lossless.numbers import joined, parted
 Bytes = NDArray[np.uint8]
 Words = NDArray[np.unsignedinteger]
 _PLAIN, _ALIKE, _HUFFMAN, _PAIR = 0, 1, 2, 3
+_END = (255, memoryview(b""))
 _SHORT = np.uint16(8)
 
 
@@ -66,7 +67,7 @@ def unpack_floats(data: memoryview, count: int, width: int) -> Words:
 
 
 def _all(words: Words, streams: Iterator[tuple[int, memoryview]]) -> Words:
-    if next(streams, None) is not None:
+    if next(streams) is not _END:
         raise ValueError("more streams than planes")
     return words
 
@@ -96,10 +97,10 @@ def _joined(parts: Sequence[Words]) -> Words:
         return parts[0]
     half = len(parts) // 2
     low, high = _joined(parts[:half]), _joined(parts[half:])
-    wide: Words = high.astype(f"<u{2 * high.dtype.itemsize}")
+    wide = high.astype(f"<u{2 * high.dtype.itemsize}")
     wide <<= wide.dtype.type(8 * high.dtype.itemsize)
-    wide |= low.astype(wide.dtype)
-    return wide
+    found: Words = np.bitwise_or(wide, low.astype(wide.dtype), out=wide)
+    return found
 
 
 def _packed_pair(short: Words) -> bytes:
@@ -131,11 +132,14 @@ def _told(how: int, stored: bytes) -> bytes:
 
 
 def _read(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """(how, what is stored) of each stream, and then, for who asks for more than there are, streams of nothing."""
     at = 0
     while at < len(data):
         size = int.from_bytes(data[at + 1 : at + 5], "little")
         yield data[at], data[at + 5 : at + 5 + size]
         at += 5 + size
+    while True:
+        yield _END
 
 
 def _stream(told: tuple[int, memoryview], size: int) -> Bytes:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from model_registry import InvalidOptionError
+from model_registry_compression.layers import is_linear
 from model_registry_compression.lossy.samples import HINT, samples
 
 
@@ -19,11 +20,13 @@ def greatest_inputs(model: nn.Module, calibration: Any) -> dict[nn.Module, torch
     """
     greatest: dict[nn.Module, torch.Tensor] = {}
 
-    def look(layer: nn.Module, given: tuple[Any, ...]) -> None:
-        seen = given[0].detach().abs().amax().float()
-        greatest[layer] = torch.maximum(greatest.get(layer, seen), seen)
+    def look(layer: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        seen = next(value for value in (*given, *named.values()) if isinstance(value, torch.Tensor)).detach()
+        if seen.numel():
+            most = seen.abs().amax().float()
+            greatest[layer] = torch.maximum(greatest.get(layer, most), most)
 
-    hooks = [layer.register_forward_pre_hook(look) for layer in model.modules() if type(layer) is nn.Linear]
+    hooks = [layer.register_forward_pre_hook(look, with_kwargs=True) for layer in model.modules() if is_linear(layer)]
     try:
         with torch.no_grad():
             for sample in samples(calibration):
@@ -32,7 +35,8 @@ def greatest_inputs(model: nn.Module, calibration: Any) -> dict[nn.Module, torch
         for hook in hooks:
             hook.remove()
     if not greatest:
-        raise InvalidOptionError("nothing ran through the model for calibration", hint=HINT, option="calibration")
+        problem = "calibration ran nothing through a linear layer"
+        raise InvalidOptionError(problem, hint=HINT, option="calibration")
     return {layer: seen.clamp(min=torch.finfo(torch.float32).tiny * 1024) for layer, seen in greatest.items()}
 
 

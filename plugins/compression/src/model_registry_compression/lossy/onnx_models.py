@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,7 +17,7 @@ from onnx import helper, numpy_helper
 from model_registry import EXAMPLE_INPUTS, CompressionType, InvalidOptionError, UnsupportedModelError, VersionFiles
 from model_registry_compression.lossy import onnx_weights
 from model_registry_compression.lossy.quiet import as_it_logs
-from model_registry_compression.lossy.samples import samples
+from model_registry_compression.lossy.samples import HINT, samples
 from model_registry_compression.lossy.shares import rank_for, rank_of, share_of
 
 _SUFFIX = ".onnx"
@@ -32,10 +34,18 @@ _SENSITIVE = (
     "Softmax",
     "Sqrt",
 )
-#: The first opset with numbers of eight bits that have a point.
-_FLOAT8_OPSET = 19
-#: The first opset with tables of numbers of four bits.
+#: The opset that a type needs at least: that has its operators, or its numbers.
+_OPSETS: Mapping[str, int] = {
+    CompressionType.QUANTIZATION_INT8: 13,
+    CompressionType.QUANTIZATION_FP8: 19,
+    CompressionType.BF16: 13,
+    CompressionType.PRUNING_UNSTRUCTURED: 13,
+    CompressionType.PRUNING_STRUCTURED: 13,
+}
+#: The first with tables of numbers of four bits.
 _INT4_OPSET = 21
+#: The first in which what is stored in a model need not be one of its inputs.
+_IR = 4
 #: A protobuf holds 2 GiB; weights of larger models lie beside it.
 _MOST_BYTES = 1 << 30
 
@@ -43,7 +53,10 @@ Options = Mapping[str, Any]
 
 
 def compress_onnx(files: VersionFiles, kind: str, options: Options, folder: Path) -> Path:
-    """A folder with the models of a version, each smaller, and what lay beside them."""
+    """A folder with the models of a version, each smaller, and what lay beside them.
+
+    :raises UnsupportedModelError: for a model of an old opset that cannot be converted.
+    """
     before, after = folder / "before", folder / "after"
     for path in files:
         (before / path).parent.mkdir(parents=True, exist_ok=True)
@@ -57,9 +70,10 @@ def compress_onnx(files: VersionFiles, kind: str, options: Options, folder: Path
     for path in models:
         (after / path).parent.mkdir(parents=True, exist_ok=True)
         with as_it_logs():
-            _MAKERS[kind](before / path, after / path, options)
+            _MAKERS[kind](_loaded(before / path, _OPSETS.get(kind, 0)), after / path, options)
+    shutil.rmtree(before)
     kept = [path for path in after.rglob("*") if path.is_file()]
-    return kept[0] if len(kept) == 1 else after
+    return kept[0] if len(kept) == 1 and kept[0].parent == after else after
 
 
 def _external(path: Path) -> Iterator[str]:
@@ -69,59 +83,82 @@ def _external(path: Path) -> Iterator[str]:
                 yield pair.value
 
 
-def _is_large(source: Path) -> bool:
-    return sum(path.stat().st_size for path in source.parent.iterdir()) > _MOST_BYTES
+def _loaded(path: Path, least: int) -> onnx.ModelProto:
+    """A model whose weights are initializers and nothing else, of that opset at least."""
+    model = onnx.load(path)
+    graph = model.graph
+    for node in [node for node in graph.node if node.op_type == "Constant" and not node.domain]:
+        for attribute in node.attribute:
+            if attribute.name == "value" and math.prod(attribute.t.dims) >= onnx_weights.FEW:
+                graph.initializer.add().CopyFrom(attribute.t)
+                graph.initializer[-1].name = node.output[0]
+                graph.node.remove(node)
+    names = {tensor.name for tensor in graph.initializer}
+    for given in [given for given in graph.input if given.name in names]:
+        graph.input.remove(given)
+    model.ir_version = max(model.ir_version, _IR)
+    newer = _with_opset(model, least)
+    if newer is None:
+        raise UnsupportedModelError(
+            f"{path.name} has an older opset than {least}, which this type needs, and cannot be converted",
+            hint="export it again with a newer opset",
+        )
+    return newer
+
+
+def _is_large(model: onnx.ModelProto) -> bool:
+    return sum(len(tensor.raw_data) for tensor in model.graph.initializer) > _MOST_BYTES
 
 
 def _save(model: onnx.ModelProto, target: Path) -> None:
-    outside = model.ByteSize() > _MOST_BYTES
+    outside = _is_large(model)
     onnx.save(model, target, save_as_external_data=outside, location=f"{target.name}.data" if outside else None)
 
 
-def _int8(source: Path, target: Path, options: Options) -> None:
+def _int8(model: onnx.ModelProto, target: Path, options: Options) -> None:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_dynamic, quantize_static
 
-    outside = _is_large(source)
-    common = {
-        "per_channel": bool(options.get("per_channel", True)),
-        "weight_type": QuantType.QInt8,
-        "use_external_data_format": outside,
-    }
-    prepared = source if outside else _prepared(source)
-    calibration = options.get("calibration")
-    if calibration is None:
-        quantize_dynamic(prepared, target, **common)
-    else:
-        # What lies between products stays in floats: it takes little time, and would lose much.
-        quantize_static(
-            prepared,
-            target,
-            _reader(calibration),
-            quant_format=QuantFormat.QDQ,
-            activation_type=QuantType.QUInt8,
-            op_types_to_quantize=[*onnx_weights.PRODUCTS, onnx_weights.TABLE],
-            **common,
-        )
+    per_channel, calibration = options.get("per_channel", True), options.get("calibration")
+    if not isinstance(per_channel, bool):
+        raise InvalidOptionError(f"per_channel is {per_channel!r}", hint="give True or False", option="per_channel")
+    outside = _is_large(model)
+    common = {"per_channel": per_channel, "weight_type": QuantType.QInt8, "use_external_data_format": outside}
+    reader = None if calibration is None else _reader(calibration, [given.name for given in model.graph.input])
+    with tempfile.TemporaryDirectory(prefix="model_registry-") as folder:
+        prepared = _prepared(model, Path(folder), outside=outside)
+        if reader is None:
+            quantize_dynamic(prepared, target, **common)
+        else:
+            # What lies between products stays in floats: it takes little time, and would lose much.
+            quantize_static(
+                prepared,
+                target,
+                reader,
+                quant_format=QuantFormat.QDQ,
+                activation_type=QuantType.QUInt8,
+                op_types_to_quantize=[*onnx_weights.PRODUCTS, onnx_weights.TABLE],
+                **common,
+            )
 
 
-def _prepared(source: Path) -> Path:
-    """The model with shapes, and without what can be computed beforehand: what ONNX Runtime advises."""
+def _prepared(model: onnx.ModelProto, folder: Path, *, outside: bool) -> Path:
+    """The model with shapes, and without what can be computed beforehand: what ONNX Runtime advises, where it can."""
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    whole, prepared = (source.with_name(f"{word}-{source.name}") for word in ("whole", "prepared"))
-    onnx.save(onnx.load(source), whole)  # with its data inside, which would not be found elsewhere
+    whole, prepared = folder / "whole.onnx", folder / "prepared.onnx"
+    _save(model, whole)
+    if outside:
+        return whole
     quant_pre_process(whole, prepared, skip_symbolic_shape=True)
     return prepared
 
 
-def _reader(calibration: Any) -> Any:
+def _reader(calibration: Any, names: Sequence[str]) -> Any:
     from onnxruntime.quantization import CalibrationDataReader
 
-    given = list(samples(calibration))
-    if not given or not all(isinstance(sample, Mapping) for sample in given):
-        raise InvalidOptionError(
-            "calibration gives no inputs by name", hint="let each be a mapping of names to arrays", option="calibration"
-        )
+    given = [_named(sample, names) for sample in samples(calibration)]
+    if not given:
+        raise InvalidOptionError("calibration gives no inputs", hint=HINT, option="calibration")
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
         """The inputs that the caller gave, one after the other."""
@@ -130,19 +167,25 @@ def _reader(calibration: Any) -> Any:
             self._left = iter(given)
 
         def get_next(self) -> Any:
-            sample = next(self._left, None)
-            return sample and {name: numpy.asarray(value) for name, value in sample.items()}
+            return next(self._left, None)
 
     return Reader()
 
 
-def _int4(source: Path, target: Path, options: Options) -> None:
+def _named(sample: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Inputs by the names that the model has for them."""
+    if not isinstance(sample, Mapping):
+        sample = dict(zip(names, sample if isinstance(sample, (tuple, list)) else [sample], strict=False))
+    return {str(name): numpy.asarray(value) for name, value in sample.items()}
+
+
+def _int4(model: onnx.ModelProto, target: Path, options: Options) -> None:
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
     block = options.get("block_size", 32)
     if block not in (16, 32, 64, 128, 256):
         raise InvalidOptionError(f"block_size is {block!r}", hint="give 16, 32, 64, 128 or 256", option="block_size")
-    model = _with_products(source)
+    model = _with_products(model)
     newer = _with_opset(model, _INT4_OPSET)
     operators = ("MatMul",) if newer is None else ("MatMul", onnx_weights.TABLE)
     quantizer = MatMulNBitsQuantizer(
@@ -152,56 +195,50 @@ def _int4(source: Path, target: Path, options: Options) -> None:
     _save(quantizer.model.model, target)
 
 
-def _fp16(source: Path, target: Path, options: Options) -> None:
-    from onnxruntime.quantization.onnx_model import ONNXModel
+def _fp16(model: onnx.ModelProto, target: Path, options: Options) -> None:
+    import onnx_ir
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
     blocked = sorted({*DEFAULT_OP_BLOCK_LIST, *_SENSITIVE})
-    short = ONNXModel(convert_float_to_float16(onnx.load(source), keep_io_types=True, op_block_list=blocked))
-    short.topological_sort()
-    _save(short.model, target)
+    short = convert_float_to_float16(
+        model, keep_io_types=True, op_block_list=blocked, disable_shape_infer=_is_large(model)
+    )
+    ordered = onnx_ir.from_proto(short)
+    ordered.graph.sort()  # what casts the inputs of a graph inside may come after it
+    _save(onnx_ir.to_proto(ordered), target)
 
 
-def _bf16(source: Path, target: Path, options: Options) -> None:
+def _bf16(model: onnx.ModelProto, target: Path, options: Options) -> None:
     """The weights alone: ONNX Runtime computes in bfloat16 on few devices."""
-    model = onnx.load(source)
     onnx_weights.store_weights(model, onnx_weights.bfloat16, users=None)
     _save(model, target)
 
 
-def _float8(source: Path, target: Path, options: Options) -> None:
-    model = _with_opset(onnx.load(source), _FLOAT8_OPSET)
-    if model is None:
-        raise UnsupportedModelError(
-            f"fp8 needs opset {_FLOAT8_OPSET}, to which the model cannot be converted",
-            hint="export it with a newer opset",
-        )
+def _float8(model: onnx.ModelProto, target: Path, options: Options) -> None:
     onnx_weights.store_weights(model, onnx_weights.float8, users=(*onnx_weights.PRODUCTS, onnx_weights.TABLE))
     _save(model, target)
 
 
-def _unstructured(source: Path, target: Path, options: Options) -> None:
-    model = onnx.load(source)
+def _unstructured(model: onnx.ModelProto, target: Path, options: Options) -> None:
     onnx_weights.store_weights(model, onnx_weights.sparse(share_of(options, "sparsity", 0.5)))
     _save(model, target)
 
 
-def _structured(source: Path, target: Path, options: Options) -> None:
-    model = onnx.load(source)
+def _structured(model: onnx.ModelProto, target: Path, options: Options) -> None:
     onnx_weights.store_weights(model, onnx_weights.channels(share_of(options, "sparsity", 0.25)))
     _save(model, target)
 
 
-def _low_rank(source: Path, target: Path, options: Options) -> None:
+def _low_rank(model: onnx.ModelProto, target: Path, options: Options) -> None:
     """A product with a matrix becomes two, with thin ones."""
     rank, energy = rank_of(options), share_of(options, "energy", 0.9)
-    model = _with_products(source)
+    model = _with_products(model)
     weights = {tensor.name: tensor for tensor in model.graph.initializer if _is_matrix(tensor)}
-    users = [name for node in model.graph.node for name in node.input]
+    used = onnx_weights.uses(model.graph)
     nodes = []
     for node in model.graph.node:
         tensor = weights.get(node.input[1]) if node.op_type == "MatMul" else None
-        thin = None if tensor is None or users.count(tensor.name) > 1 else _thin(tensor, rank, energy)
+        thin = None if tensor is None or used[tensor.name] > 1 else _thin(tensor, rank, energy)
         if tensor is None or thin is None:
             nodes.append(node)
             continue
@@ -240,22 +277,22 @@ def _with_opset(model: onnx.ModelProto, least: int) -> onnx.ModelProto | None:
         return model
     try:
         return onnx.version_converter.convert_version(model, least)
-    except (RuntimeError, ValueError, onnx.checker.ValidationError):
+    except Exception:  # of the converter, about operators it does not know, or of protobuf, about large models
         return None
 
 
-def _with_products(source: Path) -> onnx.ModelProto:
+def _with_products(source: onnx.ModelProto) -> onnx.ModelProto:
     """The model, whose linear layers are products of matrices with nothing else in them."""
     from onnxruntime.quantization.onnx_model import ONNXModel
 
-    model = ONNXModel(onnx.load(source))
+    model = ONNXModel(source)
     model.replace_gemm_with_matmul()
     model.clean_initializers()
     plain: onnx.ModelProto = model.model
     return plain
 
 
-_MAKERS: Mapping[str, Callable[[Path, Path, Options], None]] = {
+_MAKERS: Mapping[str, Callable[[onnx.ModelProto, Path, Options], None]] = {
     CompressionType.QUANTIZATION_INT8: _int8,
     CompressionType.QUANTIZATION_INT4: _int4,
     CompressionType.QUANTIZATION_FP8: _float8,

@@ -6,6 +6,7 @@ Each runtime knows these operators, and ONNX Runtime computes them once, when it
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ FEW = 1024
 _GREATEST_FLOAT8 = 448.0
 PRODUCTS = ("MatMul", "Gemm", "Conv")
 TABLE = "Gather"
+_FLOATS = (TensorProto.FLOAT, TensorProto.FLOAT16)
 
 Array = Any
 
@@ -35,8 +37,39 @@ class Stored:
     nodes: Sequence[onnx.NodeProto]
 
 
-#: What to store a weight as: given its name, its values, and the axis of the channels that it gives. None: as it is.
-Store = Callable[[str, Array, int], "Stored | None"]
+@attrs.frozen
+class Weight:
+    """A weight that may be stored otherwise.
+
+    :param name: What the graph calls it.
+    :param inner: What the names of its tensors and of what lies between may begin with; no other name does.
+    :param shared: The same for tensors that all weights have.
+    :param axis: That of the channels that it gives.
+    """
+
+    name: str
+    inner: str
+    shared: str
+    values: Array
+    axis: int
+
+    @property
+    def dtype(self) -> int:
+        """As ONNX numbers it."""
+        return int(helper.np_dtype_to_tensor_dtype(self.values.dtype))
+
+    def cast(self, source: str) -> onnx.NodeProto:
+        """What makes the weight of the same numbers in another type."""
+        return helper.make_node("Cast", [source], [self.name], to=self.dtype)
+
+    def zeros(self, shape: str, target: str) -> onnx.NodeProto:
+        """What makes zeros of the weight's type."""
+        zero = helper.make_tensor("zero", self.dtype, [1], [0.0])
+        return helper.make_node("ConstantOfShape", [shape], [target], value=zero)
+
+
+#: What to store a weight as. None: as it is.
+Store = Callable[[Weight], "Stored | None"]
 
 
 def store_weights(model: onnx.ModelProto, store: Store, *, users: Collection[str] | None = PRODUCTS) -> None:
@@ -46,120 +79,144 @@ def store_weights(model: onnx.ModelProto, store: Store, *, users: Collection[str
     """
     graph = model.graph
     axes = dict(_axes(graph, PRODUCTS if users is None else users))
+    shared = _unused(graph)
     nodes: list[onnx.NodeProto] = []
+    made: dict[str, Array] = {}
     for tensor in list(graph.initializer):
         known = users is None or tensor.name in axes
-        if not known or tensor.data_type != TensorProto.FLOAT or math.prod(tensor.dims) < FEW:
+        if not known or tensor.data_type not in _FLOATS or math.prod(tensor.dims) < FEW:
             continue
-        stored = store(tensor.name, numpy_helper.to_array(tensor), axes.get(tensor.name, 0))
-        if stored is None:
-            continue
-        graph.initializer.remove(tensor)
-        there = {initializer.name for initializer in graph.initializer}
-        graph.initializer.extend(
-            numpy_helper.from_array(array, name) for name, array in stored.tensors.items() if name not in there
-        )
-        nodes.extend(stored.nodes)
-    names = {name for node in nodes for name in node.output}
-    for given in [given for given in graph.input if given.name in names]:
-        graph.input.remove(given)  # a default that a caller could replace: there is none any more
+        inner, values = f"{shared}{len(nodes)}.", numpy_helper.to_array(tensor)
+        stored = store(Weight(tensor.name, inner, shared, values, axes.get(tensor.name, 0)))
+        if stored is not None:
+            graph.initializer.remove(tensor)
+            made.update(stored.tensors)
+            nodes.extend(stored.nodes)
+    graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in made.items())
     rest = list(graph.node)
     del graph.node[:]
     graph.node.extend([*nodes, *rest])
 
 
-def bfloat16(name: str, values: Array, axis: int) -> Stored:
+def bfloat16(weight: Weight) -> Stored:
     """Half the bytes: the other half of the bits are lost."""
     import ml_dtypes
 
-    short = f"{name}_bf16"
-    return Stored({short: values.astype(ml_dtypes.bfloat16)}, [_cast(short, name)])
+    short = f"{weight.inner}bf16"
+    return Stored({short: weight.values.astype(ml_dtypes.bfloat16)}, [weight.cast(short)])
 
 
-def float8(name: str, values: Array, axis: int) -> Stored:
+def float8(weight: Weight) -> Stored:
     """A quarter of the bytes, and a scale for each channel."""
     import ml_dtypes
 
-    short, scale, wide = f"{name}_fp8", f"{name}_scale", f"{name}_wide"
-    others = tuple(place for place in range(values.ndim) if place != axis)
+    short, scale, wide, scaled = (f"{weight.inner}{part}" for part in ("fp8", "scale", "wide", "scaled"))
+    values = weight.values.astype(numpy.float32)
+    others = tuple(place for place in range(values.ndim) if place != weight.axis)
     greatest = numpy.abs(values).max(axis=others, keepdims=True)
-    scales = numpy.maximum(greatest / _GREATEST_FLOAT8, 1e-30).astype(values.dtype)
+    scales = numpy.maximum(greatest / _GREATEST_FLOAT8, 1e-30).astype(numpy.float32)
     numbers = (values / scales).astype(ml_dtypes.float8_e4m3fn)
-    return Stored({short: numbers, scale: scales}, [_cast(short, wide), helper.make_node("Mul", [wide, scale], [name])])
+    nodes = [
+        helper.make_node("Cast", [short], [wide], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [wide, scale], [scaled]),
+        weight.cast(scaled),
+    ]
+    return Stored({short: numbers, scale: scales}, nodes)
 
 
 def sparse(share: float) -> Store:
     """The elements that are left when a share, the smallest, is dropped; and a bit for each, which those are."""
 
-    def store(name: str, values: Array, axis: int) -> Stored | None:
+    def store(weight: Weight) -> Stored | None:
+        values = weight.values
         dropped = int(values.size * share)
         if dropped * values.itemsize * 8 <= values.size:
             return None  # the bits would cost more
         flat = values.reshape(-1)
         kept = numpy.ones(flat.size, dtype=bool)
         kept[numpy.argsort(numpy.abs(flat), kind="stable")[:dropped]] = False
-        bits = numpy.packbits(kept, bitorder="little").reshape(-1, 1)
-        named = {part: f"{name}_{part}" for part in ("values", "mask", "size", "shape")}
         tensors = {
-            named["values"]: flat[kept],
-            named["mask"]: bits,
-            named["size"]: numpy.array([flat.size], numpy.int64),
-            named["shape"]: numpy.array(values.shape, numpy.int64),
-            "weight_bits": numpy.arange(8, dtype=numpy.uint8),
-            "weight_two": numpy.array(2, numpy.int32),
-            "weight_one": numpy.array(1, numpy.int32),
-            "weight_begin": numpy.array([0], numpy.int64),
-            "weight_line": numpy.array([-1], numpy.int64),
-            "weight_zero": numpy.array(0, numpy.float32),
+            f"{weight.inner}values": flat[kept],
+            f"{weight.inner}mask": numpy.packbits(kept, bitorder="little").reshape(-1, 1),
+            f"{weight.inner}size": numpy.array([flat.size], numpy.int64),
+            f"{weight.inner}shape": numpy.array(values.shape, numpy.int64),
+            f"{weight.inner}zero": numpy.array(0, values.dtype),
+            f"{weight.shared}bits": numpy.arange(8, dtype=numpy.uint8),
+            f"{weight.shared}two": numpy.array(2, numpy.int32),
+            f"{weight.shared}one": numpy.array(1, numpy.int32),
+            f"{weight.shared}begin": numpy.array([0], numpy.int64),
+            f"{weight.shared}line": numpy.array([-1], numpy.int64),
         }
-        return Stored(tensors, list(_spread(name, **named)))
+        return Stored(tensors, list(_spread(weight)))
 
     return store
 
 
-def _spread(name: str, values: str, mask: str, size: str, shape: str) -> Iterator[onnx.NodeProto]:
+def _spread(weight: Weight) -> Iterator[onnx.NodeProto]:
     """Eight numbers of each byte; of those that are odd, how many came before is where their value is."""
-    steps = [f"{name}_step{number}" for number in range(9)]
-    yield helper.make_node("BitShift", [mask, "weight_bits"], steps[:1], direction="RIGHT")
+    inner, shared = weight.inner, weight.shared
+    steps = [f"{inner}{number}" for number in range(10)]
+    yield helper.make_node("BitShift", [f"{inner}mask", f"{shared}bits"], steps[:1], direction="RIGHT")
     yield helper.make_node("Cast", steps[:1], steps[1:2], to=TensorProto.INT32)
-    yield helper.make_node("Mod", [steps[1], "weight_two"], steps[2:3])
-    yield helper.make_node("Reshape", [steps[2], "weight_line"], steps[3:4])
-    yield helper.make_node("Slice", [steps[3], "weight_begin", size], steps[4:5])
-    yield helper.make_node("CumSum", [steps[4], "weight_begin"], steps[5:6])
-    yield helper.make_node("Sub", [steps[5], "weight_one"], steps[6:7])
-    yield helper.make_node("Gather", [values, steps[6]], steps[7:8])
+    yield helper.make_node("Mod", [steps[1], f"{shared}two"], steps[2:3])
+    yield helper.make_node("Reshape", [steps[2], f"{shared}line"], steps[3:4])
+    yield helper.make_node("Slice", [steps[3], f"{shared}begin", f"{inner}size"], steps[4:5])
+    yield helper.make_node("CumSum", [steps[4], f"{shared}begin"], steps[5:6])
+    yield helper.make_node("Sub", [steps[5], f"{shared}one"], steps[6:7])
+    yield helper.make_node("Gather", [f"{inner}values", steps[6]], steps[7:8])
     yield helper.make_node("Cast", steps[4:5], steps[8:9], to=TensorProto.BOOL)
-    yield helper.make_node("Where", [steps[8], steps[7], "weight_zero"], [f"{name}_flat"])
-    yield helper.make_node("Reshape", [f"{name}_flat", shape], [name])
+    yield helper.make_node("Where", [steps[8], steps[7], f"{inner}zero"], steps[9:10])
+    yield helper.make_node("Reshape", [steps[9], f"{inner}shape"], [weight.name])
 
 
 def channels(share: float) -> Store:
     """The channels that are left when a share, those with the smallest norm, is dropped; the others are zero."""
 
-    def store(name: str, values: Array, axis: int) -> Stored | None:
-        turned = numpy.moveaxis(values, axis, 0)
+    def store(weight: Weight) -> Stored | None:
+        turned = numpy.moveaxis(weight.values, weight.axis, 0)
         dropped = int(turned.shape[0] * share)
         if not dropped:
             return None
-        norms = numpy.linalg.norm(turned.reshape(turned.shape[0], -1), axis=1)
+        norms = numpy.linalg.norm(turned.reshape(turned.shape[0], -1).astype(numpy.float32), axis=1)
         left = numpy.sort(numpy.argsort(norms, kind="stable")[dropped:])
-        kept, places, shape, zeros = (f"{name}_{part}" for part in ("values", "channels", "shape", "zeros"))
+        kept, places, shape, zeros = (f"{weight.inner}{part}" for part in ("values", "channels", "shape", "zeros"))
         tensors = {
             kept: numpy.ascontiguousarray(turned[left]),
             places: left.astype(numpy.int64).reshape(-1, 1),
             shape: numpy.array(turned.shape, numpy.int64),
         }
-        whole = name if axis == 0 else f"{name}_turned"
+        whole = weight.name if weight.axis == 0 else f"{weight.inner}turned"
         nodes = [
-            helper.make_node("ConstantOfShape", [shape], [zeros], value=_zero()),
+            weight.zeros(shape, zeros),
             helper.make_node("ScatterND", [zeros, places, kept], [whole]),
         ]
-        if axis:
-            order = [*range(1, axis + 1), 0, *range(axis + 1, values.ndim)]
-            nodes.append(helper.make_node("Transpose", [whole], [name], perm=order))
+        if weight.axis:
+            order = [*range(1, weight.axis + 1), 0, *range(weight.axis + 1, turned.ndim)]
+            nodes.append(helper.make_node("Transpose", [whole], [weight.name], perm=order))
         return Stored(tensors, nodes)
 
     return store
+
+
+def uses(graph: onnx.GraphProto) -> Counter[str]:
+    """How often each value is used: by nodes, by those of graphs inside, and as an output."""
+    found: Counter[str] = Counter(output.name for output in graph.output)
+    for node in graph.node:
+        found.update(node.input)
+        for attribute in node.attribute:
+            for inside in (attribute.g, *attribute.graphs) if attribute.HasField("g") else attribute.graphs:
+                found.update(uses(inside))
+    return found
+
+
+def _unused(graph: onnx.GraphProto) -> str:
+    """What no name in the graph begins with."""
+    names = {*uses(graph), *(tensor.name for tensor in graph.initializer)}
+    names |= {name for node in graph.node for name in (*node.output, node.name)}
+    prefix = "stored."
+    while any(name.startswith(prefix) for name in names):
+        prefix = f"_{prefix}"
+    return prefix
 
 
 def _axes(graph: onnx.GraphProto, users: Collection[str]) -> Iterator[tuple[str, int]]:
@@ -172,11 +229,3 @@ def _axes(graph: onnx.GraphProto, users: Collection[str]) -> Iterator[tuple[str,
         turned = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
         if ranks.get(name, 0) >= 2:
             yield name, 0 if turned or node.op_type in ("Conv", TABLE) else ranks[name] - 1
-
-
-def _cast(source: str, target: str) -> onnx.NodeProto:
-    return helper.make_node("Cast", [source], [target], to=TensorProto.FLOAT)
-
-
-def _zero() -> onnx.TensorProto:
-    return helper.make_tensor("zero", TensorProto.FLOAT, [1], [0.0])

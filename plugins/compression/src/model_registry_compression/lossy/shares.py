@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
+from numbers import Integral
 from typing import Any
 
 from model_registry import InvalidOptionError
@@ -26,9 +27,11 @@ def rank_of(options: Mapping[str, Any]) -> int | None:
     :raises InvalidOptionError: unless it is a natural number.
     """
     rank = options.get("rank")
-    if rank is not None and (type(rank) is not int or rank < 1):
+    if rank is None:
+        return None
+    if not isinstance(rank, Integral) or isinstance(rank, bool) or rank < 1:
         raise InvalidOptionError(f"rank is {rank!r}", hint="give a natural number", option="rank")
-    return rank
+    return int(rank)
 
 
 def rank_for(values: Iterable[Any], energy: float) -> int:

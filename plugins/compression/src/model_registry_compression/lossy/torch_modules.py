@@ -12,10 +12,11 @@ from model_registry import CompressionType, InvalidOptionError, UnsupportedModel
 from model_registry_compression.layers import matrix_of, replace, weight_of
 from model_registry_compression.lossy.calibration import greatest_inputs
 from model_registry_compression.lossy.shares import rank_for, rank_of, share_of
-from model_registry_compression.weights import StoredWeight, store
+from model_registry_compression.weights import LowRankWeight, StoredWeight, store
 
-#: Whose statistics, sums or exponentials a short type would spoil; torch's kernels take their weights in float32.
-_SENSITIVE = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
+#: Whose statistics a short type would spoil; torch's kernels take them beside short inputs. Those of other norms have
+#: the type of their inputs, and sum in float32.
+_SENSITIVE = (nn.modules.batchnorm._BatchNorm,)
 #: Weights with fewer elements than this cost more in scales and records than they save.
 _FEW = 1024
 
@@ -49,15 +50,18 @@ def compress_module(model: Any, kind: str, options: Mapping[str, Any]) -> nn.Mod
 
 def cast(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     """The floats of a module in a shorter type; those of layers that would suffer stay as they are."""
+    made: dict[int, torch.Tensor] = {}  # several modules may have one tensor
     for module in model.modules():
-        if isinstance(module, _SENSITIVE):
+        kept = torch.float32 if isinstance(module, _SENSITIVE) else dtype
+        if isinstance(module, StoredWeight):
+            module.to(dtype)
             continue
         for parameter in module._parameters.values():
             if parameter is not None and parameter.is_floating_point():
-                parameter.data = parameter.data.to(dtype)
+                parameter.data = parameter.data.to(kept)
         for name, buffer in module._buffers.items():
             if buffer is not None and buffer.is_floating_point():
-                module._buffers[name] = buffer.to(dtype)
+                module._buffers[name] = made.setdefault(id(buffer), buffer.to(kept))
     return model
 
 
@@ -75,13 +79,14 @@ def _weights(model: nn.Module) -> Iterator[tuple[nn.Module, torch.Tensor]]:
 
 
 def _int8(model: nn.Module, options: Mapping[str, Any]) -> Store:
-    products = not options.get("weight_only", False)
-    calibration = options.get("calibration")
+    weight_only, calibration = options.get("weight_only", False), options.get("calibration")
+    if not isinstance(weight_only, bool):
+        raise InvalidOptionError(f"weight_only is {weight_only!r}", hint="give True or False", option="weight_only")
     greatest = {} if calibration is None else greatest_inputs(model, calibration)
 
     def stored(layer: nn.Module, matrix: torch.Tensor) -> StoredWeight:
         seen = greatest.get(layer)
-        made = store("int8", matrix, products=products, static=seen is not None)
+        made = store("int8", matrix, products=not weight_only, static=seen is not None)
         if seen is not None:
             made.input_scale = seen / 127
         return made
@@ -136,9 +141,14 @@ def _low_rank(model: nn.Module, options: Mapping[str, Any]) -> Store:
     def stored(layer: nn.Module, matrix: torch.Tensor) -> StoredWeight | None:
         if isinstance(layer, nn.Embedding):
             return None
-        chosen = rank or rank_for(torch.linalg.svdvals(matrix.detach().float()), energy)
-        smaller = chosen * sum(matrix.shape) < matrix.numel()
-        return store("low_rank", matrix, rank=chosen) if smaller else None
+        parts = torch.linalg.svd(matrix.detach().float(), full_matrices=False)
+        chosen = rank or rank_for(parts[1], energy)
+        if chosen * sum(matrix.shape) >= matrix.numel():
+            return None
+        rows, columns = matrix.shape
+        made = LowRankWeight(rows, columns, matrix.dtype, chosen)
+        made.fill_from(parts, matrix)
+        return made
 
     return stored
 
