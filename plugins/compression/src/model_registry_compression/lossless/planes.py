@@ -114,7 +114,8 @@ def _pair(streams: Iterator[tuple[int, memoryview]], count: int) -> Words:
     if how == _PAIR:
         if len(stored) != 2 * count:
             raise ValueError("a stream of another size")
-        return np.frombuffer(stored, "<u2").copy()
+        words: Words = np.frombuffer(stored, "<u2").copy()
+        return words
     low, high = _stream((how, stored), count), _stream(next(streams), count)
     return _joined([low, high])
 
