@@ -8,6 +8,7 @@ import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from statistics import median
@@ -120,8 +121,44 @@ def _pieces(name: str, kind: Kind, files: Sequence[Path], most_xor: float, pairs
         target = {"split": 0.2, "delta": 0.1, "grouped": 0.08}[method]
         speed = _speed(lambda: _decode(f"{method}-{kind.name}", encoded, data, base), data, pairs)  # noqa: B023
         yield share(f"decoding {method}, {name}: speed ÷ memcpy, one thread", speed, target)
+    yield from _threads(name, kind, data, base, pairs)
     yield ratio(f"bytes of a difference, {name} ÷ XOR, planes and zstd", sizes[best] / by_xor, most_xor)
     yield from _zipnn(name, kind, data, sizes["split"], pairs)
+
+
+def _threads(name: str, kind: Kind, data: Sequence[Piece], base: Sequence[Piece], pairs: int) -> Iterator[Row]:
+    """Gigabytes a second on one thread and on two, and of memory copied by as many."""
+    size = sum(map(len, data))
+    encoders: dict[str, Callable[[int], bytes]] = {
+        "split": lambda place: methods.split(kind, data[place]),
+        "delta": lambda place: methods.delta(kind, data[place], base[place]),
+    }
+    targets = [np.empty(len(piece), np.uint8) for piece in data]
+    copying = _rates(lambda place: np.copyto(targets[place], np.frombuffer(data[place], np.uint8)), data, size, pairs)
+    for method, encode in encoders.items():
+        encoded = [encode(place) for place in range(len(data))]
+
+        def decode(place: int, encoded: Sequence[bytes] = encoded, called: str = f"{method}-{kind.name}") -> object:
+            return methods.decode(called, memoryview(encoded[place]), len(data[place]), base[place])
+
+        rates = {"encoding": _rates(encode, data, size, pairs), "decoding": _rates(decode, data, size, pairs)}
+        told = "; ".join(f"{work} {' and '.join(f'{rate:.2f}' for rate in found)}" for work, found in rates.items())
+        figure = f"{told}; memcpy {' and '.join(f'{rate:.1f}' for rate in copying)}"
+        yield Row(f"{method}, {name}, in GB/s on one thread and on two", figure)
+
+
+def _rates(work: Callable[[int], object], data: Sequence[Piece], size: int, pairs: int) -> list[float]:
+    def each(places: range) -> None:
+        for place in places:
+            work(place)
+
+    found = []
+    for threads in (1, 2):
+        spans = [range(start, len(data), threads) for start in range(threads)]  # a thread, a task
+        with ThreadPoolExecutor(threads) as pool:
+            times = [_time(lambda: list(pool.map(each, spans))) for _ in range(1 + max(pairs, 3))]  # noqa: B023
+        found.append(size / median(times[1:]) / 1e9)
+    return found
 
 
 def _zipnn(name: str, kind: Kind, data: Sequence[Piece], size: int, pairs: int) -> Iterator[Row]:

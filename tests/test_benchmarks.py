@@ -18,7 +18,7 @@ SUBJECTS = {
     "detecting": 3,
     "small_models": 7,
     "deduplication": 2,
-    "archiving": 26,
+    "archiving": 30,
     "compressing": 26,
     "comparing": 3,
     "command_line": 4,

@@ -161,3 +161,23 @@ def test_what_would_take_for_ever_is_refused(tmp_path: Path) -> None:
         pytest.raises(IntegrityError, match="for ever"),
     ):
         reader.restore(digests[0], lambda data: None)
+
+
+def test_a_pack_of_very_many_small_pieces_takes_no_long_time(tmp_path: Path) -> None:
+    """A piece costs something however small it is: here, ten millions of a byte each would be asked for."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    count, times = 100_000, 100
+    base, wanted = "1" * 64, "2" * 64
+    staged = tmp_path / "staged"
+    with staged.open("wb") as file:
+        writer = PackWriter(file.fileno(), "0" * 64)
+        writer.add(base, count, [Encoded(1, "raw", b"x", None) for _ in range(count)])
+        writer.add(wanted, times * count, [Encoded(count, "same", b"", Span(base, 0, count)) for _ in range(times)])
+        name = writer.finish()
+    staged.rename(folder / name)
+    with (
+        Reader(Packs(folder), lambda sha256: tmp_path / sha256, None) as reader,
+        pytest.raises(IntegrityError, match="for ever"),
+    ):
+        reader.restore(wanted, lambda data: None)

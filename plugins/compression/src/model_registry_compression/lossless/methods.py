@@ -21,8 +21,8 @@ from model_registry_compression.lossless.numbers import (
     Kind,
     Words,
     exponents,
-    unzigzag,
-    zigzag,
+    folded,
+    unfolded,
 )
 
 #: The least elements with a table of their own, as a share of a piece.
@@ -40,23 +40,23 @@ def unsplit(kind: Kind, data: memoryview, size: int) -> Words:
 
 
 def delta(kind: Kind, data: Buffer, base: Buffer) -> bytes:
-    return planes.pack(zigzag(kind.words(data) - kind.words(base)))
+    return planes.pack(folded(kind.words(data) - kind.words(base)))
 
 
 def undelta(kind: Kind, data: memoryview, size: int, base: Buffer) -> Words:
-    words = unzigzag(planes.unpack(data, _count(kind, size), kind.width))
+    words = unfolded(planes.unpack(data, _count(kind, size), kind.width))
     words += kind.words(base)
     return words
 
 
 def grouped(kind: Kind, data: Buffer, base: Buffer) -> bytes:
     order, borders = _groups(kind.words(base))
-    return planes.pack(zigzag((kind.words(data) - kind.words(base))[order]), borders)
+    return planes.pack(folded((kind.words(data) - kind.words(base))[order]), borders)
 
 
 def ungroup(kind: Kind, data: memoryview, size: int, base: Buffer) -> Words:
     order, borders = _groups(kind.words(base))
-    difference = unzigzag(planes.unpack(data, _count(kind, size), kind.width, borders))
+    difference = unfolded(planes.unpack(data, _count(kind, size), kind.width, borders))
     words = np.empty_like(difference)
     words[order] = difference
     words += kind.words(base)
