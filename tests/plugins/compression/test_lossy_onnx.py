@@ -202,6 +202,41 @@ def test_inputs_for_calibration_in_order(tmp_path: Path) -> None:
         assert made.metadata.compression_ratio < 0.3
 
 
+def test_inputs_for_calibration_have_the_names_of_the_model(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", make(), version="1")
+    with pytest.raises(InvalidOptionError, match="calibration gives pixels — the model takes x"):
+        registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, calibration=[{"pixels": [1.0]}])
+
+
+def test_what_is_seen_is_what_it_is_judged_by(tmp_path: Path) -> None:
+    """Inputs a hundred times as small as made ones: calibrated by them, only they are near."""
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", make(), version="1")
+    small = [{"x": one["x"] / 100} for one in CALIBRATION]
+    made = registry.compress_model(
+        "m", "1", CompressionType.QUANTIZATION_INT8, calibration=small, inputs=small, min_cosine=0.99
+    )
+    assert len(made.metadata.extra["compression"]["parity"]["runs"]) == len(small)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def test_what_torch_exports_gets_short_types(tmp_path: Path) -> None:
+    """It tells the types of all that lies between, which have to change with the rest."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("model_registry_pytorch")
+    torch.manual_seed(0)
+    layer = torch.nn.TransformerEncoderLayer(64, 4, 128, batch_first=True)
+    registry = ModelRegistry(tmp_path)
+    encoder = torch.nn.TransformerEncoder(layer, 2, enable_nested_tensor=False).eval()
+    registry.register_model("m", encoder, version="1", example_inputs=(torch.randn(2, 5, 64),))
+    registry.convert("m", "1", to="onnx", new_name="o", new_version="1")
+    made = registry.compress_model("o", "1", CompressionType.FP16, min_cosine=0.999)
+    assert made.metadata.compression_ratio is not None
+    assert made.metadata.compression_ratio < 0.6
+
+
 def test_models_of_more_than_a_protobuf_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from model_registry_compression.lossy import onnx_models
 
@@ -223,7 +258,7 @@ def test_what_gains_nothing_or_is_too_bad_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError, match="makes nothing of m:1 smaller"):
         registry.compress_model("m", "1", CompressionType.LOW_RANK, rank=10_000)
     with pytest.raises(ParityError, match=r"less than min_cosine=0\.9999"):
-        registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT4, min_cosine=0.9999)
+        registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT4, inputs=CALIBRATION, min_cosine=0.9999)
     with pytest.raises(InvalidOptionError, match="calibration is a int"):
         registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, calibration=3)
     with pytest.raises(InvalidOptionError, match="block_size is 7"):

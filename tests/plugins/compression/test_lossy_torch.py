@@ -74,6 +74,9 @@ def test_smaller_and_near_and_loaded_by_a_new_process(
     [output] = told["parity"]["outputs"]
     assert cosine <= output["cosine"] <= 1 + 1e-9
     assert output["max_abs"] > 0
+    assert "passed" not in output
+    if str(kind).startswith("quantization"):
+        assert made.metadata.parameters_count == source.metadata.parameters_count
     assert told["latency_ms"]["before"] > 0
     assert told["latency_ms"]["after"] > 0
 
@@ -206,11 +209,19 @@ def test_what_is_no_number_stays_none(tmp_path: Path) -> None:
             assert layer(given)[1].isfinite().all()
 
 
-@pytest.mark.parametrize(("limit", "value"), [("max_drop", "0.1"), ("min_cosine", float("nan")), ("max_drop", [1])])
+@pytest.mark.parametrize(
+    ("limit", "value"),
+    [("max_drop", "0.1"), ("min_cosine", float("nan")), ("max_drop", [1]), ("max_drop", -1), ("min_cosine", 2)],
+)
 def test_limits_are_numbers(tmp_path: Path, limit: str, value: object) -> None:
     registry = register(tmp_path)
     with pytest.raises(InvalidOptionError, match=f"{limit} is "):
         registry.compress_model("m", "1.0.0", CompressionType.FP16, **{limit: value})
+    with pytest.raises(InvalidOptionError, match="evaluate is a float"):
+        registry.compress_model("m", "1.0.0", CompressionType.FP16, evaluate=0.9)
+    for odd in (None, {"a": 1}, torch.ones(3), "good"):
+        with pytest.raises(InvalidOptionError, match="evaluate gave a "):
+            registry.compress_model("m", "1.0.0", CompressionType.FP16, evaluate=lambda model, odd=odd: odd)
     with pytest.raises(InvalidOptionError, match="evaluate gave nan"):
         registry.compress_model("m", "1.0.0", CompressionType.FP16, evaluate=lambda model: float("nan"))
 

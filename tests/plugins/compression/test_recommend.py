@@ -137,9 +137,14 @@ def test_mistakes_are_told_before_anything_is_tried(registry: ModelRegistry) -> 
     def evaluate(model: Any) -> float:
         raise AssertionError("it was tried")
 
-    for plot, problem in (("costs.txt", "no picture"), ("nowhere/costs.svg", "there is no folder nowhere")):
+    for plot, problem in (("costs.txt", "no picture"), ("nowhere/costs.svg", "nowhere/costs.svg cannot be written")):
         with pytest.raises(InvalidOptionError, match=problem):
             registry.recommend_compression("m", plot=plot, evaluate=evaluate)
+    Path("d.svg").mkdir()
+    with pytest.raises(InvalidOptionError, match=r"d\.svg cannot be written"):
+        registry.recommend_compression("m", plot="d.svg", evaluate=evaluate)
+    with pytest.raises(InvalidOptionError, match="new_name and new_version are for what is kept"):
+        registry.recommend_compression("m", new_name="n", evaluate=evaluate)
     with pytest.raises(VersionExistsError):
         registry.recommend_compression("m", keep=True, new_version="1.0.0", evaluate=evaluate)
     with pytest.raises(InvalidOptionError, match="types is empty"):
@@ -171,8 +176,10 @@ def test_the_command_recommends(registry: ModelRegistry) -> None:
     )
     assert (told["recommended"], told["kept"]) == ("fp16", "k:1.0.0")
     assert told["trials"][0]["ratio"] < 0.6
-    refused = run_command("recommend-compression", "m", "--by", "fp16", "--max-drop", "-1")
-    assert "nothing is small and good enough" in refused.stdout
+    limit = ("--by", "quantization_int4", "--max-drop", "0")
+    assert "nothing is small and good enough" in run_command("recommend-compression", "m", *limit).stdout
+    refused = run_command("recommend-compression", "m", *limit, "--keep")
+    assert refused.exit_code == 9
 
 
 def test_the_command_compresses(registry: ModelRegistry) -> None:
@@ -188,3 +195,4 @@ def test_the_command_compresses(registry: ModelRegistry) -> None:
     assert refused.exit_code != 0
     assert "less than max_drop=1e-09 allows" in refused.stderr
     assert "there is bf16, fp16" in run_command("compress", "m", "--by", "magic").stderr
+    assert run_command("compress", "m:1.0.0", "--by", "FP16").exit_code == 0

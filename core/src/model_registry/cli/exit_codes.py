@@ -36,7 +36,7 @@ MEANINGS: Mapping[ExitCode, str] = {
     ExitCode.REFUSED: "refused for safety: unsafe content, or code that nobody permitted",
     ExitCode.UNSUPPORTED: "no plugin does it: missing, failing, or unable to handle this model",
     ExitCode.STORAGE: "the disk, the database or the operating system refused",
-    ExitCode.MISMATCH: "what a conversion made computes something else than its source",
+    ExitCode.MISMATCH: "what a conversion made computes something else than its source, or a smaller model is too bad",
     ExitCode.REPAIRED: "something was wrong, and no error is left",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C)",
     ExitCode.BROKEN_PIPE: "the reader of the output went away",

@@ -11,6 +11,7 @@ from model_registry.cli.names import complete_compression
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import name_argument, require_entry, split_reference
 from model_registry.cli.session import Session
+from model_registry.errors import ParityError
 
 
 @click.command("recommend-compression", cls=RegistryCommand)
@@ -39,6 +40,9 @@ def command(session: Session, /, name: str, version: str | None, types: tuple[st
     entry = require_entry(registry, *split_reference(name, version))
     with session.working(f"trying to make {entry.reference} smaller …", registry):
         report = registry.recommend_compression(entry.name, entry.version, types=types or None, **given, progress=False)
+    if given["keep"] and report.kept is None:
+        problem = f"nothing that was tried with {entry.reference} is small and good enough"
+        raise ParityError(problem, hint="without --keep, what was tried is shown")
     if session.json:
         return session.emit(report.document())
     screen = session.screen()

@@ -6,7 +6,9 @@ from itertools import groupby
 
 from model_registry.catalog import VersionRow
 from model_registry.clock import DAY, now
+from model_registry.errors import InvalidOptionError
 from model_registry.operations.context import Context
+from model_registry.operations.entries import LATEST, require
 from model_registry.records import MEGABYTE
 
 #: The tag that keeps a version hot, and its value.
@@ -21,9 +23,14 @@ def cold_versions(context: Context, name: str | None, keep: int | None) -> list[
     """
     settings = context.settings
     keep = settings.keep_hot if keep is None else keep
+    if type(keep) is not int or keep < 0:
+        raise InvalidOptionError(f"keep is {keep!r}", hint="give a whole number from 0 on", option="keep")
     least = int(settings.compression_threshold * MEGABYTE) if name is None else 0
+    known = list(context.catalog.versions(name=name))
+    if name is not None and not known:
+        require(context, name, LATEST)  # says what is called nearly so
     found = []
-    for _, rows in groupby(context.catalog.versions(name=name), lambda row: row.name):
+    for _, rows in groupby(known, lambda row: row.name):
         older = list(rows)[: -keep or None]
         found.append([row for row in reversed(older) if row.size >= least and not _is_hot(context, row)])
     return [rows for rows in found if rows]

@@ -34,6 +34,8 @@ _NOT_DONE = {
     CompressionType.ZSTD: _ARCHIVED,
     CompressionType.DELTA: _ARCHIVED,
 }
+_INSTALL = "pip install model-registry-compression"
+_SHORTENS = "quantization"
 #: Of the bytes, a result must save a fiftieth: less is a matter of headers.
 _MOST_RATIO = 0.98
 
@@ -132,14 +134,23 @@ class Original:
         :raises UnsupportedFormatError: if nothing is.
         """
         for way in self.ways:
-            if way.type == type:
+            if way.type == str(type).lower():
                 return way
         format, known = str(self.entry.metadata.format), ", ".join(sorted(way.type for way in self.ways))
-        hint = _NOT_DONE.get(CompressionType(type))
-        hint = hint or (f"there is {known}" if known else "pip install model-registry-compression")
+        hint = _NOT_DONE.get(CompressionType(type)) or (f"there is {known}" if known else _INSTALL)
         raise UnsupportedFormatError(
             f"no installed plugin makes {format} smaller by {str(type)!r}", hint=hint, format=format
         )
+
+    def require_ways(self) -> list[Compression]:
+        """What can be done to it.
+
+        :raises UnsupportedFormatError: if nothing can.
+        """
+        if not self.ways:
+            format = str(self.entry.metadata.format)
+            raise UnsupportedFormatError(f"no installed plugin makes {format} smaller", hint=_INSTALL, format=format)
+        return self.ways
 
     @contextmanager
     def compressed(
@@ -164,7 +175,7 @@ class Original:
                 example_inputs=example_inputs.read_example_inputs(self.files),
                 compression_type=way.type,
                 original_size_mb=size_of(self.files) / MEGABYTE,
-                **_kept(entry),
+                **_kept(entry, way.type),
             ) as draft:
                 ratio = size_of(draft.files) / max(1, size_of(self.files))
                 if ratio > _MOST_RATIO:
@@ -181,7 +192,7 @@ class Original:
     def _compared(self, result: Side) -> tuple[ParityReport, tuple[float, float] | None]:
         if self._skipped:
             return ParityReport(None, skipped=self._skipped), None
-        both = pair(self._context, self._side, result, self._limits.inputs, self._runner)
+        both = pair(self._context, self._side, result, self._limits.inputs, runner=self._runner, real=True)
         return (both, None) if isinstance(both, ParityReport) else (both.agreement(), both.latencies())
 
     def _measured(self, result: Side) -> tuple[float, float] | None:
@@ -200,8 +211,10 @@ class Original:
         return self._context.plugins.load(side.request, side.files)
 
 
-def _kept(entry: ModelEntry) -> dict[str, Any]:
-    names = (*KEPT, "input_shape", "output_shape")
+def _kept(entry: ModelEntry, type: str) -> dict[str, Any]:
+    names = [*KEPT, "input_shape", "output_shape"]
+    if type.startswith(_SHORTENS):
+        names.append("parameters_count")  # each is there still, in fewer bytes, and not told as one by the format
     return {name: value for name in names if (value := getattr(entry.metadata, name))}
 
 

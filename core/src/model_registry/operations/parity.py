@@ -111,12 +111,19 @@ class Pair:
 
 
 def pair(
-    context: Context, source: Side, result: Side, given: Any = None, runner: Runner | None = None
+    context: Context,
+    source: Side,
+    result: Side,
+    given: Any = None,
+    *,
+    runner: Runner | None = None,
+    real: bool = False,
 ) -> Pair | ParityReport:
     """Both, ready to be run; or why they cannot be.
 
     :param given: Inputs of the caller's, as for ``example_inputs``; a list of mappings for several runs.
     :param runner: The source, if it is ready already.
+    :param real: Make no inputs if there are some that somebody gave or stored.
     :raises UnsupportedModelError: if nobody knows what the model takes.
     """
     runners = [runner or context.plugins.runner(source.request, source.files)]
@@ -126,7 +133,7 @@ def pair(
         return ParityReport(None, skipped=f"no installed plugin runs the format {side.format!r}")
     theirs = context.plugins.signature(result.request, result.files)
     specs = _freed(context.plugins.signature(source.request, source.files) or theirs, theirs)
-    runs = list(_runs(specs, given, source))
+    runs = list(_runs(specs, given, source, real=real))
     if not runs:
         raise unknown_inputs()
     return Pair(runners[0], runners[1], runs, theirs)
@@ -205,12 +212,14 @@ def _require_agreement(report: ParityReport, what: str, *, allow_mismatch: bool)
         )
 
 
-def _runs(specs: Sequence[InputSpec] | None, given: Any, source: Side) -> Iterator[tuple[dict[str, int], Inputs]]:
+def _runs(
+    specs: Sequence[InputSpec] | None, given: Any, source: Side, *, real: bool = False
+) -> Iterator[tuple[dict[str, int], Inputs]]:
     """What is run: the inputs that were given or stored, then others in sizes that nobody has seen."""
     examples = _examples(given, source)
     for number, example in enumerate(examples):
         yield {"stored" if given is None else "given": number + 1}, _named(example, specs)
-    if specs:
+    if specs and not (real and examples):
         known = [_named(example, specs) for example in examples]
         yield from cases([narrowed(spec, [example.get(spec.name) for example in known]) for spec in specs])
 

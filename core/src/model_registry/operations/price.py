@@ -11,6 +11,8 @@ import attrs
 from model_registry.errors import InvalidOptionError
 from model_registry.records import ParityReport
 
+_OF_A_GATE = ("passed", "allowed", "tolerance")
+
 Evaluate = Callable[[Any], float]
 
 
@@ -26,9 +28,17 @@ class Limits:
     @max_drop.validator
     @min_cosine.validator
     def _is_number(self, attribute: attrs.Attribute[Any], value: Any) -> None:
-        if value is not None and (not isinstance(value, (int, float)) or not math.isfinite(value)):
+        least, most = (0.0, math.inf) if attribute.name == "max_drop" else (-1.0, 1.0)
+        if value is not None and not (isinstance(value, (int, float)) and least <= value <= most and value < math.inf):
+            hint = (
+                "give a number from 0 on, such as 0.01" if most == math.inf else "give a number up to 1, such as 0.99"
+            )
+            raise InvalidOptionError(f"{attribute.name} is {value!r}", hint=hint, option=attribute.name)
+
+    def __attrs_post_init__(self) -> None:
+        if self.evaluate is not None and not callable(self.evaluate):
             raise InvalidOptionError(
-                f"{attribute.name} is {value!r}", hint="give a number, such as 0.01", option=attribute.name
+                f"evaluate is a {type(self.evaluate).__name__}", hint="give a function of a model", option="evaluate"
             )
 
     def measure(self, model: Any) -> float:
@@ -36,9 +46,14 @@ class Limits:
 
         :raises InvalidOptionError: if that is no number.
         """
-        found = float(self.evaluate(model)) if self.evaluate else math.nan
+        given = self.evaluate(model) if self.evaluate else None
+        try:
+            found = float(given)  # type: ignore[arg-type]
+        except (TypeError, ValueError, RuntimeError):
+            found = math.nan
         if not math.isfinite(found):
-            raise InvalidOptionError(f"evaluate gave {found}", hint="let it give a number", option="evaluate")
+            told = f"{given!r:.60}" if isinstance(given, (int, float)) else f"a {type(given).__name__}"
+            raise InvalidOptionError(f"evaluate gave {told}", hint="let it give a finite number", option="evaluate")
         return found
 
 
@@ -77,7 +92,11 @@ class Price:
 
     def document(self) -> dict[str, Any]:
         """As it is kept in the metadata."""
-        told: dict[str, Any] = {"parity": self.parity.document()}
+        parity = self.parity.document()
+        if "outputs" in parity:  # what a conversion would be allowed says nothing here
+            outputs = [{key: out[key] for key in out if key not in _OF_A_GATE} for out in parity["outputs"]]
+            parity = {"checked": True, "runs": parity["runs"], "outputs": outputs}
+        told: dict[str, Any] = {"parity": parity}
         for name, pair in (("latency_ms", self.latency_ms), ("metric", self.metric)):
             if pair is not None:
                 told[name] = dict(zip(("before", "after"), pair, strict=True))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import attrs
 
-from model_registry.errors import InvalidOptionError, ModelRegistryError, StorageError
+from model_registry.errors import InvalidOptionError, ModelRegistryError, PluginLoadError, StorageError
 from model_registry.operations.compress import Original, original, size_of
 from model_registry.operations.context import Context
 from model_registry.operations.price import Limits, Price
@@ -36,6 +37,10 @@ def recommend(
     new_version: str | None,
 ) -> CompressionReport:
     """See ``ModelRegistry.recommend_compression``."""
+    if not keep and (new_name or new_version):
+        raise InvalidOptionError(
+            "new_name and new_version are for what is kept, and nothing is", hint="pass keep=True", option="keep"
+        )
     if limits.max_drop is None and limits.min_cosine is None:
         limits = attrs.evolve(limits, max_drop=_MAX_DROP)
     draw = None if plot is None else _drawing(context, Path(plot))  # first: it may be missing, and trying takes long
@@ -68,12 +73,11 @@ def recommend(
 def _ways(source: Original, types: Sequence[str] | None) -> list[Compression]:
     if isinstance(types, str):
         types = [types]
-    ways = source.ways if types is None else [source.way(type) for type in dict.fromkeys(types)]
-    if not ways:
-        if types is not None:
-            raise InvalidOptionError("types is empty", hint="leave it out to try everything", option="types")
-        source.way("anything")  # says what is missing
-    return ways
+    if types is None:
+        return source.require_ways()
+    if not types:
+        raise InvalidOptionError("types is empty", hint="leave it out to try everything", option="types")
+    return [source.way(type) for type in dict.fromkeys(types)]
 
 
 def _tried(source: Original, way: Compression, limits: Limits, prices: list[Price]) -> CompressionTrial:
@@ -93,8 +97,8 @@ def _tried(source: Original, way: Compression, limits: Limits, prices: list[Pric
                 price.metric and price.metric[1],
                 price.problem(limits),
             )
-    except StorageError:
-        raise
+    except (StorageError, PluginLoadError):
+        raise  # no other way would do better
     except ModelRegistryError as error:
         return CompressionTrial(way.type, problem=error.message.partition("\n")[0])
     finally:
@@ -106,14 +110,19 @@ def _drawing(context: Context, path: Path) -> Callable[[CompressionReport], None
         raise InvalidOptionError(
             f"{path} is no picture that can be drawn", hint=f"let it end in {' or '.join(_PICTURES)}", option="plot"
         )
-    if not path.parent.is_dir():
-        raise InvalidOptionError(f"there is no folder {path.parent}", hint="make it first", option="plot")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise InvalidOptionError(f"{path} cannot be written", hint="name a file in a folder of yours", option="plot")
     plotter = context.plugins.plotter()
 
     def draw(report: CompressionReport) -> None:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as folder:
+        with tempfile.TemporaryDirectory(prefix="model_registry-") as folder:
             drawn = Path(folder, path.name)
             plotter(report, drawn)
-            os.replace(drawn, path)
+            try:
+                written = path.with_name(f".{path.name}.{os.getpid()}")
+                shutil.copyfile(drawn, written)
+                os.replace(written, path)
+            except OSError as error:
+                raise StorageError(f"{path} cannot be written: {error.strerror}", hint="name another file") from error
 
     return draw

@@ -40,17 +40,13 @@ class Plugin:
 
         if not any((way.type, way.format) == (request.type, request.format) for way in OFFERS):
             return None
-        if request.format == ModelFormat.ONNX:
-            from model_registry_compression.lossy.onnx_models import compress_onnx
-
-            return compress_onnx(files, request.type, request.options, request.folder)
-        if request.format == ModelFormat.PYTORCH:
-            from model_registry_compression.lossy.torch_modules import compress_module
-
-            return compress_module(request.model(), request.type, request.options)
-        from model_registry_compression.lossy.transformers_models import compress_transformers
-
-        return compress_transformers(request, files)
+        try:
+            return _compressed(request, files)
+        except ImportError as error:
+            raise PluginLoadError(
+                f"making {request.format} smaller needs a package that is not installed: {error}",
+                hint=f"pip install 'model-registry-compression[{request.format}]'",
+            ) from error
 
     @hookimpl
     def plotter(self) -> Callable[[CompressionReport, Path], object]:
@@ -75,3 +71,17 @@ class Plugin:
         from model_registry_compression.lossless.methods import decode
 
         return decode(method, data, size, base)
+
+
+def _compressed(request: CompressRequest, files: VersionFiles) -> Any:
+    if request.format == ModelFormat.ONNX:
+        from model_registry_compression.lossy.onnx_models import compress_onnx
+
+        return compress_onnx(files, request.type, request.options, request.folder)
+    if request.format == ModelFormat.PYTORCH:
+        from model_registry_compression.lossy.torch_modules import compress_module
+
+        return compress_module(request.model(), request.type, request.options)
+    from model_registry_compression.lossy.transformers_models import compress_transformers
+
+    return compress_transformers(request, files)

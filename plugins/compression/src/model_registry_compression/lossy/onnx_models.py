@@ -176,6 +176,12 @@ def _named(sample: Any, names: Sequence[str]) -> dict[str, Any]:
     """Inputs by the names that the model has for them."""
     if not isinstance(sample, Mapping):
         sample = dict(zip(names, sample if isinstance(sample, (tuple, list)) else [sample], strict=False))
+    if set(sample) != set(names):
+        raise InvalidOptionError(
+            f"calibration gives {', '.join(map(str, sample)) or 'nothing'}",
+            hint=f"the model takes {', '.join(names)}",
+            option="calibration",
+        )
     return {str(name): numpy.asarray(value) for name, value in sample.items()}
 
 
@@ -200,6 +206,8 @@ def _fp16(model: onnx.ModelProto, target: Path, options: Options) -> None:
     from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
     blocked = sorted({*DEFAULT_OP_BLOCK_LIST, *_SENSITIVE})
+    if not _is_large(model):
+        del model.graph.value_info[:]  # what exporters tell of types is not changed with the types: it is inferred anew
     short = convert_float_to_float16(
         model, keep_io_types=True, op_block_list=blocked, disable_shape_infer=_is_large(model)
     )

@@ -26,13 +26,14 @@ def draw(report: CompressionReport, path: Path) -> None:
     latencies = [report.latency_ms, *(trial.latency_ms for trial in shown)]
     known = [latency if latency is not None else float("nan") for latency in latencies]
     best = report.recommended
-    widths = [2.5 if trial is not None and trial is best else 0.6 for trial in (None, *shown)]
+    widths = [0.6, *(2.5 if trial is best else 1.5 if trial.problem else 0.6 for trial in shown)]
+    edges = ["black", *("tab:red" if trial.problem else "black" for trial in shown)]
     points = axes.scatter(
-        sizes, heights, c=known, s=90, cmap="viridis_r", edgecolors="black", linewidths=widths, plotnonfinite=True
+        sizes, heights, c=known, s=90, cmap="viridis_r", edgecolors=edges, linewidths=widths, plotnonfinite=True
     )
     names = ["as it is", *(f"{trial.type}{' (recommended)' if trial is best else ''}" for trial in shown)]
     _label(axes, names, sizes, heights)
-    axes.set_title(f"{report.reference}, made smaller")
+    axes.set_title(f"{report.reference}, made smaller (what is refused in red)")
     axes.set_xlabel("megabytes")
     axes.margins(x=0.25, y=0.15)
     axes.grid(alpha=0.3)

@@ -29,6 +29,8 @@ def rank_of(options: Mapping[str, Any]) -> int | None:
     rank = options.get("rank")
     if rank is None:
         return None
+    if "energy" in options:
+        raise InvalidOptionError("rank and energy are both given", hint="give one of them", option="rank")
     if not isinstance(rank, Integral) or isinstance(rank, bool) or rank < 1:
         raise InvalidOptionError(f"rank is {rank!r}", hint="give a natural number", option="rank")
     return int(rank)
