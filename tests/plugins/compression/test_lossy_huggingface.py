@@ -233,6 +233,22 @@ def test_a_module_with_layers_of_transformers_is_loaded_by_a_new_process(tmp_pat
     assert "StoredConv1D" in done.stdout
 
 
+@pytest.mark.parametrize("kind", [CompressionType.PRUNING_UNSTRUCTURED, CompressionType.QUANTIZATION_INT4])
+def test_layers_of_zeros_or_of_one_odd_row_come_back(tmp_path: Path, kind: str) -> None:
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=300, hidden_size=1026, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, num_labels=1
+    )
+    model = transformers.BertForSequenceClassification(config).eval()
+    model.bert.encoder.layer[0].output.dense.weight.data.zero_()
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", model, version="1")
+    made = registry.compress_model("m", "1", kind, **({"block_size": 2000} if "int4" in kind else {}))
+    loaded = registry.load_model("m", made.version).model
+    assert not loaded.bert.encoder.layer[0].output.dense.weight.any()
+    assert loaded.classifier.weight.shape == (1, 1026)
+
+
 def test_a_way_to_quantize_that_nobody_knows(tmp_path: Path) -> None:
     folder = tmp_path / "m"
     make().save_pretrained(folder)

@@ -237,6 +237,26 @@ def test_what_torch_exports_gets_short_types(tmp_path: Path) -> None:
     assert made.metadata.compression_ratio < 0.6
 
 
+def test_types_that_cannot_be_inferred_are_those_that_were_told(tmp_path: Path) -> None:
+    model = make()
+    nodes = list(model.graph.node)
+    nodes[1] = helper.make_node("FastGelu", ["h"], ["r"], domain="com.microsoft")
+    scale = numpy_helper.from_array(numpy.ones(256, "float32"), "scale")
+    nodes.insert(2, helper.make_node("LayerNormalization", ["r", "scale"], ["n"]))
+    nodes[3] = helper.make_node("MatMul", ["n", "w1"], ["y"])
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.append(scale)
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    for name in ("h", "r", "n"):
+        model.graph.value_info.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 256]))
+    registry = ModelRegistry(tmp_path)
+    registry.register_model("m", model, version="1")
+    made = registry.compress_model("m", "1", CompressionType.FP16, min_cosine=0.999)
+    assert made.metadata.compression_ratio is not None
+    assert made.metadata.compression_ratio < 0.6
+
+
 def test_models_of_more_than_a_protobuf_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from model_registry_compression.lossy import onnx_models
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy
 import pytest
 import torch
 from torch import nn
@@ -59,6 +60,34 @@ def test_a_mode_of_another_class_is_refused(tmp_path: Path) -> None:
         registry.load_model("m", "2")
 
 
+def test_the_kernels_get_the_weights_that_were_looked_at(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    model = nn.LSTM(4, 64)
+    model._flat_weights_names = ["a", "b", "c", "d"]
+    model._flat_weights = [torch.zeros(1)] * 4
+    registry.register_model("m", model, "pytorch", version="1")
+    with pytest.raises(UnsafeModelError, match="it names others"):
+        registry.load_model("m", "1")
+    model = nn.LSTM(4, 64)
+    model._flat_weights = [torch.zeros(1)] * 4
+    registry.register_model("m", model, "pytorch", version="2")
+    loaded = registry.load_model("m", "2").model
+    assert [weight.shape for weight in loaded._flat_weights] == [
+        weight.shape for weight in nn.LSTM(4, 64)._flat_weights
+    ]
+
+
+def test_a_bias_of_attention_is_seen_wherever_it_is_kept(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path)
+    for number, bias in enumerate((torch.zeros(3), torch.zeros(48, dtype=torch.float16))):
+        model = nn.MultiheadAttention(16, 4)
+        del model._parameters["in_proj_bias"]
+        model.register_buffer("in_proj_bias", bias)
+        registry.register_model("m", model, "pytorch", version=str(number))
+        with pytest.raises(UnsafeModelError, match=r"should have the shape|different types"):
+            registry.load_model("m", str(number))
+
+
 @pytest.mark.parametrize("lie", [{"num_heads": 0}, {"num_heads": 3}, {"embed_dim": 32}, {"head_dim": 64}], ids=str)
 @pytest.mark.parametrize("inside", [False, True])
 def test_attention_that_lies_is_refused(tmp_path: Path, lie: dict[str, object], inside: bool) -> None:
@@ -90,6 +119,7 @@ def test_weights_and_biases_of_attention_have_one_type(tmp_path: Path) -> None:
         nn.RNN(5, 8, nonlinearity="relu"),
         nn.MultiheadAttention(16, 4, kdim=8, vdim=12),
         nn.MultiheadAttention(16, 4, bias=False),
+        nn.MultiheadAttention(numpy.int64(16), numpy.int64(4), add_bias_kv=True),
     ],
     ids=lambda model: type(model).__name__,
 )

@@ -27,7 +27,7 @@ def cold_versions(context: Context, name: str | None, keep: int | None) -> list[
         raise InvalidOptionError(f"keep is {keep!r}", hint="give a whole number from 0 on", option="keep")
     least = int(settings.compression_threshold * MEGABYTE) if name is None else 0
     known = list(context.catalog.versions(name=name))
-    if name is not None and not known:
+    if name is not None and not known and not set(name) & set("*?["):
         require(context, name, LATEST)  # says what is called nearly so
     found = []
     for _, rows in groupby(known, lambda row: row.name):

@@ -50,8 +50,11 @@ def recommend(
     source.prepare()
     what = f"trying to make {source.entry.reference} smaller"
     prices: list[Price] = []
+    missing: list[PluginLoadError] = []
     with context.progress.operation(what, items_total=len(ways)):
-        trials = [_tried(source, way, limits, prices) for way in ways]
+        trials = [_tried(source, way, limits, prices, missing) for way in ways]
+        if len(missing) == len(ways):
+            raise missing[0]
         ordered = sorted(trials, key=lambda trial: (trial.ratio is None, trial.ratio))
         report = CompressionReport(
             source.entry.reference,
@@ -77,11 +80,16 @@ def _ways(source: Original, types: Sequence[str] | None) -> list[Compression]:
         return source.require_ways()
     if not types:
         raise InvalidOptionError("types is empty", hint="leave it out to try everything", option="types")
-    return [source.way(type) for type in dict.fromkeys(types)]
+    return list({way.type: way for way in map(source.way, types)}.values())
 
 
-def _tried(source: Original, way: Compression, limits: Limits, prices: list[Price]) -> CompressionTrial:
-    """What one way gives. That it fails is worth knowing, and no reason not to try the others."""
+def _tried(
+    source: Original, way: Compression, limits: Limits, prices: list[Price], missing: list[PluginLoadError]
+) -> CompressionTrial:
+    """What one way gives. That it fails is worth knowing, and no reason not to try the others.
+
+    :param missing: Is told what would have to be installed.
+    """
     try:
         with source.compressed(way, {}) as smaller:
             price = smaller.price
@@ -97,9 +105,11 @@ def _tried(source: Original, way: Compression, limits: Limits, prices: list[Pric
                 price.metric and price.metric[1],
                 price.problem(limits),
             )
-    except (StorageError, PluginLoadError):
-        raise  # no other way would do better
+    except StorageError:
+        raise
     except ModelRegistryError as error:
+        if isinstance(error, PluginLoadError):
+            missing.append(error)
         return CompressionTrial(way.type, problem=error.message.partition("\n")[0])
     finally:
         item_done()

@@ -13,6 +13,7 @@ from model_registry import (
     CompressRequest,
     Encoded,
     ModelFormat,
+    ModelRegistryError,
     PluginLoadError,
     VersionFiles,
     hookimpl,
@@ -42,6 +43,8 @@ class Plugin:
             return None
         try:
             return _compressed(request, files)
+        except ModelRegistryError:
+            raise
         except ImportError as error:
             raise PluginLoadError(
                 f"making {request.format} smaller needs a package that is not installed: {error}",

@@ -108,12 +108,17 @@ def _empty(layer: nn.Module, told: Any, matrix: torch.Tensor) -> StoredWeight:
     if kind is None:
         raise ValueError(f"quantization_config tells of a layer as {told!r:.80}")
     facts = {name: value for name, value in told.items() if name != _KIND}
-    if not all(type(value) is bool or (type(value) is int and 0 < value <= matrix.numel()) for value in facts.values()):
+    if not all(_is_fact(name, value, matrix.numel()) for name, value in facts.items()):
         raise ValueError(f"quantization_config tells of a layer with {facts!r:.80}")
     if isinstance(layer, nn.Embedding) and not hasattr(kind, "rows"):
         raise ValueError(f"quantization_config stores a table of embeddings as {told[_KIND]!r:.40}")
     made: StoredWeight = kind(*matrix.shape, matrix.dtype, **facts)
     return made
+
+
+def _is_fact(name: str, value: Any, elements: int) -> bool:
+    """Whether something can be told of a matrix of so many elements: all of them may be zero, and blocks are even."""
+    return type(value) is bool or (type(value) is int and (name != "count") <= value <= elements + 1)
 
 
 def _keep_size(*args: Any, **kwargs: Any) -> None:

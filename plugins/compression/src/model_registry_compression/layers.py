@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -89,7 +90,7 @@ LAYERS: dict[type[nn.Module], type[_Stored]] = {
 def weight_of(layer: nn.Module) -> torch.Tensor | None:
     """The weight that could be stored in fewer bytes; None for a layer that has none such."""
     if type(layer).__module__ == "transformers.pytorch_utils":
-        pass  # knows such layers
+        import_module("model_registry_compression.huggingface")  # which knows what stands in for such layers
     if type(layer) not in LAYERS or (isinstance(layer, nn.Embedding) and layer.max_norm is not None):
         return None
     return layer._parameters.get(_name(layer))

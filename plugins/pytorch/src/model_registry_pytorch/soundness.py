@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.utils import parametrize
 
 from model_registry import UnsafeModelError
 
@@ -40,7 +42,8 @@ def _recurrent(module: nn.RNNBase) -> Iterator[str]:
         yield f"its mode is {mode!r:.40}"
         return
     dtypes = set()
-    for name, shape in _weights(module, _GATES[mode], **numbers):
+    expected = list(_weights(module, _GATES[mode], **numbers))
+    for name, shape in expected:
         found = getattr(module, name, None)
         if not isinstance(found, torch.Tensor) or found.shape != shape:
             yield f"{name} should have the shape {list(shape)}"
@@ -48,6 +51,10 @@ def _recurrent(module: nn.RNNBase) -> Iterator[str]:
         dtypes.add(found.dtype)
     if len(dtypes) > 1:
         yield "they have several types"
+    if vars(module).get("_flat_weights_names") != [name for name, _ in expected]:
+        yield "it names others"
+        return
+    module._init_flat_weights()  # the kernels get what was looked at, and nothing else
 
 
 def _weights(
@@ -70,16 +77,33 @@ def _weights(
 
 
 def _attention(module: nn.MultiheadAttention) -> Iterator[str]:
-    heads, size = vars(module).get("num_heads"), vars(module).get("embed_dim")
-    if not (type(heads) is int and type(size) is int and heads > 0 and size > 0 and size % heads == 0):
-        yield f"{heads!r:.40} heads of {size!r:.40} dimensions"
+    heads, size, each = (_number(vars(module).get(name)) for name in ("num_heads", "embed_dim", "head_dim"))
+    if heads < 1 or size < 1 or heads * each != size:
+        yield f"{heads} heads of {each}, in {size} dimensions"
         return
-    if vars(module).get("head_dim") != size // heads:
-        yield "its head_dim is not embed_dim / num_heads"
-    for owner, names in ((module, ("in_proj_weight", "in_proj_bias")), (module.out_proj, ("weight", "bias"))):
-        tensors: list[Any] = [owner._parameters.get(name) for name in names]
-        if len({tensor.dtype for tensor in tensors if tensor is not None}) > 1:
-            yield f"{names[0]} and {names[1]} have different types"
-    bias = module._parameters.get("in_proj_bias")
+    out = module._modules.get("out_proj")
+    if out is None:
+        yield "it has no out_proj"
+        return
+    bias = _tensor(module, "in_proj_bias")
     if bias is not None and bias.shape != (3 * size,):
         yield f"in_proj_bias should have the shape {[3 * size]}"
+    for owner, names in ((module, ("in_proj_weight", "in_proj_bias")), (out, ("weight", "bias"))):
+        if len({tensor.dtype for name in names if (tensor := _tensor(owner, name)) is not None}) > 1:
+            yield f"{names[0]} and {names[1]} have different types"
+
+
+def _number(value: Any) -> int:
+    """A whole number, of Python or of numpy; -1 for anything else."""
+    try:
+        return -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return -1
+
+
+def _tensor(owner: nn.Module, name: str) -> torch.Tensor | None:
+    """What the kernels are given by this name, wherever the module keeps it."""
+    if hasattr(type(owner), name) and not parametrize.is_parametrized(owner, name):
+        return None  # a property, of a class that looks itself
+    found = getattr(owner, name, None)
+    return found if isinstance(found, torch.Tensor) else None

@@ -207,13 +207,22 @@ def _fp16(model: onnx.ModelProto, target: Path, options: Options) -> None:
 
     blocked = sorted({*DEFAULT_OP_BLOCK_LIST, *_SENSITIVE})
     if not _is_large(model):
-        del model.graph.value_info[:]  # what exporters tell of types is not changed with the types: it is inferred anew
+        _forget_types(model)
     short = convert_float_to_float16(
         model, keep_io_types=True, op_block_list=blocked, disable_shape_infer=_is_large(model)
     )
     ordered = onnx_ir.from_proto(short)
     ordered.graph.sort()  # what casts the inputs of a graph inside may come after it
     _save(onnx_ir.to_proto(ordered), target)
+
+
+def _forget_types(model: onnx.ModelProto) -> None:
+    """What exporters tell of what lies between is not changed with its types, and is inferred anew: but for what
+    operators give that inference does not know."""
+    unknown = {name for node in model.graph.node if node.domain not in ("", "ai.onnx") for name in node.output}
+    told = [value for value in model.graph.value_info if value.name in unknown]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(told)
 
 
 def _bf16(model: onnx.ModelProto, target: Path, options: Options) -> None:
