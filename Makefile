@@ -46,10 +46,10 @@ unit: $(VENV)/.installed
 	@echo "· every test, with every distribution of this repository installed"
 	@$(RUN) -m pytest -q -n $(JOBS)
 
-# The core promises to need no framework. Here is none: only the core, pytest and hypothesis.
+# The core promises to need no framework. Here is none: only the core, pytest with xdist, and hypothesis.
 core-alone: $(CORE_VENV)/.installed
 	@echo "· the core's tests, with nothing but the core installed"
-	@$(CORE_VENV)/bin/python -m pytest -q tests/core
+	@$(CORE_VENV)/bin/python -m pytest -q -n $(JOBS) tests/core
 
 format: $(VENV)/.installed
 	@$(RUN) -m ruff check --quiet --fix .
@@ -77,8 +77,8 @@ $(VENV)/.installed: requirements-dev.txt requirements-models.txt core/pyproject.
 	@touch $@
 
 $(CORE_VENV)/.installed: requirements-dev.txt core/pyproject.toml | $(CORE_VENV)/bin/python
-	@echo "· installing into $(CORE_VENV): core, pytest and hypothesis"
-	@$(CORE_VENV)/bin/python $(PIP_INSTALL) --constraint requirements-dev.txt --editable ./core pytest hypothesis
+	@echo "· installing into $(CORE_VENV): core, pytest with xdist, and hypothesis"
+	@$(CORE_VENV)/bin/python $(PIP_INSTALL) --constraint requirements-dev.txt --editable ./core pytest pytest-xdist hypothesis
 	@touch $@
 
 %/bin/python:
