@@ -99,6 +99,9 @@ def test_inputs_that_were_seen_say_how_inputs_are_scaled(tmp_path: Path) -> None
     assert 1 < greatest < 20
     with pytest.raises(InvalidOptionError, match="the model does not take what calibration gives"):
         registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, calibration=[{"pixels": [1.0]}])
+    unknown = [{"input_ids": torch.full((1, 4), 5000)}]
+    with pytest.raises(InvalidOptionError, match="the model does not take what calibration gives: IndexError"):
+        registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, calibration=unknown)
     with pytest.raises(InvalidOptionError, match="ran nothing through a linear layer"):
         registry.compress_model("m", "1", CompressionType.QUANTIZATION_INT8, calibration=[])
 

@@ -128,11 +128,12 @@ def _drawing(context: Context, path: Path) -> Callable[[CompressionReport], None
         with tempfile.TemporaryDirectory(prefix="model_registry-") as folder:
             drawn = Path(folder, path.name)
             plotter(report, drawn)
+            beside = path.with_name(f".{path.name}.{os.getpid()}")
             try:
-                written = path.with_name(f".{path.name}.{os.getpid()}")
-                shutil.copyfile(drawn, written)
-                os.replace(written, path)
+                shutil.copyfile(drawn, beside)
+                os.replace(beside, path)
             except OSError as error:
+                beside.unlink(missing_ok=True)
                 raise StorageError(f"{path} cannot be written: {error.strerror}", hint="name another file") from error
 
     return draw

@@ -16,7 +16,7 @@ from transformers.quantizers.auto import register_quantization_config, register_
 from transformers.quantizers.base import HfQuantizer
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
-from model_registry_compression.layers import LAYERS, _Stored, matrix_of, replace, weight_of
+from model_registry_compression.layers import LAYERS, StoredLayer, matrix_of, replace, weight_of
 from model_registry_compression.weights import KINDS, StoredWeight
 
 METHOD = "model_registry"
@@ -24,7 +24,7 @@ _KIND = "kind"
 _NAMES = {cls: name for name, cls in KINDS.items()}
 
 
-class StoredConv1D(_Stored, Conv1D):
+class StoredConv1D(StoredLayer, Conv1D):
     """A linear layer as GPT-2 has it: its weight lies the other way round."""
 
     @staticmethod

@@ -12,7 +12,7 @@ from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 from model_registry_compression.weights import StoredWeight
 
 
-class _Stored(nn.Module):
+class StoredLayer(nn.Module):
     """A layer whose weight is kept as something else."""
 
     stored: StoredWeight
@@ -23,7 +23,7 @@ class _Stored(nn.Module):
         return weight.flatten(1)
 
 
-class StoredLinear(_Stored, nn.Linear):
+class StoredLinear(StoredLayer, nn.Linear):
     """A linear layer."""
 
     @property
@@ -34,7 +34,7 @@ class StoredLinear(_Stored, nn.Linear):
         return self.stored.linear(input, self.bias)
 
 
-class StoredEmbedding(_Stored, nn.Embedding):
+class StoredEmbedding(StoredLayer, nn.Embedding):
     """A table of embeddings, of which only the rows that are asked for are computed."""
 
     @property
@@ -46,7 +46,7 @@ class StoredEmbedding(_Stored, nn.Embedding):
         return found
 
 
-class _StoredConvolution(_Stored, nn.modules.conv._ConvNd):
+class _StoredConvolution(StoredLayer, nn.modules.conv._ConvNd):
     @property
     def weight(self) -> torch.Tensor:  # type: ignore[override]
         return self.stored.forward().view(self.out_channels, self.in_channels // self.groups, *self.kernel_size)
@@ -64,7 +64,7 @@ class StoredConv3d(_StoredConvolution, nn.Conv3d):
     """A convolution over three dimensions."""
 
 
-class StoredAttention(_Stored, nn.MultiheadAttention):
+class StoredAttention(StoredLayer, nn.MultiheadAttention):
     """Attention, of whose inputs one matrix makes queries, keys and values."""
 
     @property
@@ -76,7 +76,7 @@ class StoredAttention(_Stored, nn.MultiheadAttention):
 
 
 #: What stands in for a layer. A subclass of one may do anything with its weight, so only these are replaced.
-LAYERS: dict[type[nn.Module], type[_Stored]] = {
+LAYERS: dict[type[nn.Module], type[StoredLayer]] = {
     nn.Linear: StoredLinear,
     NonDynamicallyQuantizableLinear: StoredLinear,
     nn.Embedding: StoredEmbedding,

@@ -22,12 +22,10 @@ _LEAST = 1e-30
 
 
 class StoredWeight(nn.Module):
-    """A matrix in fewer bytes.
-
-    :param facts: What else than the shape and type of the matrix says how large the tensors are.
-    """
+    """A matrix in fewer bytes."""
 
     def facts(self) -> dict[str, int]:
+        """What else than the shape and type of the matrix says how large the tensors are."""
         return {}
 
     def forward(self) -> torch.Tensor:

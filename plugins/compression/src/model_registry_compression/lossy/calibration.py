@@ -21,8 +21,8 @@ def greatest_inputs(model: nn.Module, calibration: Any) -> dict[nn.Module, torch
     greatest: dict[nn.Module, torch.Tensor] = {}
 
     def look(layer: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        seen = next(value for value in (*given, *named.values()) if isinstance(value, torch.Tensor)).detach()
-        if seen.numel():
+        seen = next((value for value in (*given, *named.values()) if isinstance(value, torch.Tensor)), None)
+        if seen is not None and seen.numel():
             most = seen.abs().amax().float()
             greatest[layer] = torch.maximum(greatest.get(layer, most), most)
 
@@ -58,7 +58,9 @@ def _run(model: nn.Module, sample: Any) -> None:
             model(*map(tensor, sample))
         else:
             model(tensor(sample))
-    except (TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever a framework, or the code of a module, thinks of the inputs
         raise InvalidOptionError(
-            f"the model does not take what calibration gives: {error}", hint=HINT, option="calibration"
+            f"the model does not take what calibration gives: {type(error).__name__}: {error}",
+            hint=HINT,
+            option="calibration",
         ) from error
