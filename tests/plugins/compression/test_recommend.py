@@ -180,6 +180,7 @@ def test_the_command_recommends(registry: ModelRegistry) -> None:
     assert "nothing is small and good enough" in run_command("recommend-compression", "m", *limit).stdout
     refused = run_command("recommend-compression", "m", *limit, "--keep")
     assert refused.exit_code == 9
+    assert "--keep" in run_command("recommend-compression", "m", "--name", "n").stderr
 
 
 def test_the_command_compresses(registry: ModelRegistry) -> None:

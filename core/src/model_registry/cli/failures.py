@@ -23,6 +23,7 @@ _OPTIONS = {
     r"\bexist_ok=True": "--exist-ok",
     r"\ballow_mismatch=True": "--allow-mismatch",
     r"\bcheck=False": "--no-check",
+    r"\bkeep=True": "--keep",
     r"\bparent=(?=\")": "--parent ",
     r"\bmodel_format=(?=['\"])": "--format ",
     r"\bmodel_format\b=?": "--format",
