@@ -19,7 +19,7 @@ each_plugin = pytest.mark.parametrize("folder", PLUGINS, ids=lambda folder: fold
 
 #: What of the core a plugin may import: its public names, and the modules that are the contract.
 CONTRACT = {"model_registry"} | {
-    f"model_registry.{module}" for module in ("errors", "hookspecs", "loaders", "records", "vocabulary")
+    f"model_registry.{module}" for module in ("documents", "errors", "hookspecs", "loaders", "records", "vocabulary")
 }
 
 TEXTS = {".py", ".md", ".toml", ".txt", ".cfg", ".ini", ".yml", ".yaml", ".svg", ""}
@@ -78,6 +78,7 @@ def test_a_plugin_has_one_name_everywhere(folder: Path) -> None:
     entry_points = project(folder)["entry-points"]
     entry_points.pop("model_registry.modules", None)  # classes that stored models may be made of
     entry_points.pop("model_registry.quantizers", None)  # ways to quantize that a stored configuration may name
+    entry_points.pop("model_registry.remotes", None)  # what opens an address as a registry
     assert entry_points == {"model_registry.plugins": {folder.name: f"{import_name(folder)}.hooks:Plugin"}}
 
 

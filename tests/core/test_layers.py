@@ -21,6 +21,7 @@ LAYERS = (
         "hookspecs",
         "config",
         "digests",
+        "documents",
         "kinds",
         "parity",
         "names",
@@ -35,6 +36,7 @@ LAYERS = (
     ),
     (
         "bars",
+        "remotes",
         "plugins",
         "catalog",
         "blobs",

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from model_registry.parity import cases as cases
     from model_registry.progress import progress_here as progress_here
     from model_registry.records import Array as Array
+    from model_registry.records import Arrival as Arrival
     from model_registry.records import BatchFailure as BatchFailure
     from model_registry.records import BatchReport as BatchReport
     from model_registry.records import CollectReport as CollectReport
@@ -120,7 +121,7 @@ _HOMES = {
     "kinds": "Content Kind content_of",
     "loaders": "ModelLoader",
     "records": (
-        "Array BatchFailure BatchReport CollectReport Conversion Detection"
+        "Array Arrival BatchFailure BatchReport CollectReport Conversion Detection"
         " Download Event ExportRequest ExportedPath FileRecord Finding FormatSpec InputSpec Inputs"
         " LineageNode LoadRequest LoadedModel ModelEntry ModelMetadata OutputParity Parent ParentVersion"
         " ParityReport PluginInfo ProgressReport RebuildReport RepairReport Runner SaveRequest SearchPage"

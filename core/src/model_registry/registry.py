@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from model_registry import operations
+from model_registry import operations, remotes
 from model_registry.actor import acting_as
 from model_registry.config import Settings, load_settings
 from model_registry.operations.context import Context
@@ -45,7 +47,8 @@ if TYPE_CHECKING:
 class ModelRegistry:
     """A registry of AI models in a plain folder. Safe to use from many threads and processes at once.
 
-    :param path: The registry's folder, made if missing. Default: the configuration's, else ``./models``.
+    :param path: The registry's folder, made if missing. Default: the configuration's, else ``./models``. An address,
+        such as ``http://models:8000``, opens what a server has, by the plugin that knows its scheme.
     :param config: Settings by keyword; they win over environment, ``registry.toml`` and defaults. ``config=`` names
         the TOML file. See ``docs/reference/configuration.md``.
     :raises ConfigurationError: telling every mistake in the configuration at once.
@@ -53,8 +56,13 @@ class ModelRegistry:
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None, **config: Any) -> None:
-        keywords = config if path is None else {"path": path, **config}
-        self._context = Context(load_settings(keywords))
+        self._context = Context(load_settings(_keywords(path, config)))
+
+    def __new__(cls, path: str | os.PathLike[str] | None = None, **config: Any) -> ModelRegistry:
+        """A registry of which the path is an address, such as ``http://models:8000``, is of the class that a plugin
+        offers for its scheme, by an entry point in the group ``model_registry.remotes``."""
+        address = remotes.address(_keywords(path, config)) if cls is ModelRegistry else None
+        return object.__new__(cls if address is None else remotes.class_for(address, ModelRegistry))
 
     @classmethod
     def rebuild(
@@ -71,8 +79,7 @@ class ModelRegistry:
         :raises StorageError: if the catalog is sound, or the disk refuses; nothing was changed then.
         :raises RegistryNotFoundError: if there is neither a catalog nor a blob.
         """
-        keywords = config if path is None else {"path": path, **config}
-        return operations.rebuild.rebuild(load_settings(keywords), force=force)
+        return operations.rebuild.rebuild(load_settings(_keywords(path, config)), force=force)
 
     def __repr__(self) -> str:
         return f"ModelRegistry({str(self.settings.path)!r})"
@@ -533,6 +540,49 @@ class ModelRegistry:
             progress=progress,
         )
 
+    def receive_version(
+        self,
+        digest: str,
+        fetch: Callable[[str], Path],
+        *,
+        records: Iterable[str] = (),
+        registered_at: datetime | None = None,
+        arrived: Mapping[Path, str] = MappingProxyType({}),
+        exist_ok: bool = False,
+    ) -> ModelEntry:
+        """Take a version as another registry has it, with its digest, where that cannot be opened: such as a server's.
+
+        What is stored already is not fetched, and everything that is fetched is verified.
+
+        :param digest: That of its manifest, with which everything begins.
+        :param fetch: Gives a file with the bytes of a blob, by its SHA-256; from any thread, several at once.
+        :param records: Those of ``entry.blobs`` that the manifest does not name: they tell of its origin.
+        :param registered_at: When it was registered there. Default: now.
+        :param arrived: Those of these files that may be moved, with the digests that they had when they arrived, as in
+            an :class:`Arrival`.
+        :param exist_ok: As for ``register_model``.
+        :raises IntegrityError: for other bytes than those of a digest.
+        :raises UnsafeModelError: for a manifest or files that are not sound.
+        :raises VersionExistsError: if there is a version of its name.
+        """
+        return operations.receive.receive(
+            self._context,
+            digest,
+            fetch,
+            records=records,
+            registered_at=registered_at,
+            arrived=arrived,
+            exist_ok=exist_ok,
+        )
+
+    def stored_blobs(self, sizes: Mapping[str, int], *, name: str | None = None) -> set[str]:
+        """Which of these blobs are stored here, and need not be sent.
+
+        :param sizes: Bytes by SHA-256.
+        :param name: Only those that a visible version of this model needs.
+        """
+        return operations.selection.stored_blobs(self._context, sizes, name)
+
     def set_alias(self, name: str, alias: str, version: str = LATEST) -> ModelEntry:
         """Let an alias name a version: ``registry.load_model("m", "@champion")`` loads it until the alias moves on.
 
@@ -686,3 +736,7 @@ class ModelRegistry:
     def restore_hot(self, name: str, version: str) -> ModelEntry:
         """Make the files of an archived version plain files again, for good: its tag ``archive`` is ``never`` then."""
         return operations.archive.restore_hot(self._context, name, version)
+
+
+def _keywords(path: str | os.PathLike[str] | None, config: Mapping[str, Any]) -> Mapping[str, Any]:
+    return config if path is None else {"path": path, **config}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from functools import cached_property, partial
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from attrs import evolve
@@ -31,6 +33,7 @@ class ParallelStage:
     """See :class:`model_registry.hookspecs.Stage`. Work begins when a member is added.
 
     :param alike: Digests of the blobs with so many bytes, as far as it is worth comparing a file with them.
+    :param arrived: Files that came from elsewhere, by path, with the digests that they had then: they are moved.
     :param alive: Called after each member, from any thread: the registration is still at work.
     """
 
@@ -40,11 +43,13 @@ class ParallelStage:
         lease: str,
         *,
         alike: Callable[[int], Sequence[str]] = lambda size: (),
+        arrived: Mapping[Path, str] = MappingProxyType({}),
         alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._blobs = blobs
         self._lease = lease
         self._alike = alike
+        self._arrived = {path.resolve(): sha256 for path, sha256 in arrived.items()}
         self._alive = alive
         self._numbers = itertools.count()
         self._futures: dict[str, Future[StagedFile]] = {}
@@ -64,7 +69,7 @@ class ParallelStage:
     def add_known(self, sha256: str, size: int, find: Callable[[], Path]) -> None:
         """Add a blob of another registry; it is read only if ours lacks it, and verified while it is copied.
 
-        :param find: Finds the file that has its bytes.
+        :param find: Finds the file that has its bytes; it need not be one that arrived, which would be moved.
         """
         record = FileRecord("", size, sha256, "")
         self._do(self._copy_if_new, sha256, "", (record, find))
@@ -137,6 +142,9 @@ class ParallelStage:
 
     def _take(self, path: str, media: str, source: Path) -> StagedFile:
         """Read a user's file once, hashing what is written; if it seems to be stored already, hash it first."""
+        sha256 = self._arrived.get(source.resolve()) if self._arrived else None
+        if sha256 is not None:
+            return self._move(path, media, source, sha256)
         with open_plain(source) as descriptor:
             size = os.fstat(descriptor).st_size
             with part(size):
@@ -178,6 +186,25 @@ class ParallelStage:
         _require_same(record, copied.sha256)
         return target
 
+    def _move(self, path: str, media: str, source: Path, sha256: str) -> StagedFile:
+        """Take over a file that was hashed when it arrived."""
+        with open_plain(source) as descriptor:
+            record = FileRecord(path, os.fstat(descriptor).st_size, sha256, media)
+            with part(record.size):
+                if self._blobs.is_intact(sha256, record.size):
+                    return StagedFile(record, None, partial(self._copy_again, source, record))
+                target = self._next()
+                try:
+                    source.rename(target)
+                except OSError as error:
+                    if error.errno != errno.EXDEV:
+                        raise
+                    target = self._copy_again(source, record)
+                else:
+                    if record.size > SMALL:
+                        os.fsync(descriptor)
+        return StagedFile(record, target, lambda: target)
+
     def _copy_if_new(self, path: str, media: str, known: tuple[FileRecord, Callable[[], Path]]) -> StagedFile:
         record, find = known
         write = partial(self._copy_verified, record, find)
@@ -188,6 +215,8 @@ class ParallelStage:
 
     def _copy_verified(self, record: FileRecord, find: Callable[[], Path]) -> Path:
         source = find()
+        if self._arrived.get(source.resolve()) == record.sha256 and source.stat().st_size == record.size:
+            return self._move("", "", source, record.sha256).written or self._copy_again(source, record)
         with open_plain(source) as descriptor:
             copied, target = self._copy(descriptor)
         if (copied.sha256, copied.size) != (record.sha256, record.size):

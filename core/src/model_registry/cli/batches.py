@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from model_registry.cli.documents import Document, version_document
 from model_registry.cli.exit_codes import ExitCode, code_of
 from model_registry.cli.failures import said
 from model_registry.cli.session import Session
+from model_registry.documents import Document, version_document
 from model_registry.records import BatchReport
 
 

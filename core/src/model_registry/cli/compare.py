@@ -7,10 +7,10 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from model_registry.cli.documents import comparison_document
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import split_reference
 from model_registry.cli.session import Session
+from model_registry.documents import comparison_document
 from model_registry.errors import InvalidNameError, ModelNotFoundError
 from model_registry.registry import ModelRegistry
 

@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from model_registry.cli.assignments import OPTIONS, Pairs, keywords
-from model_registry.cli.documents import version_document
 from model_registry.cli.gate import show_loss
 from model_registry.cli.limits import LIMITS
 from model_registry.cli.names import complete_compression
@@ -15,6 +14,7 @@ from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import name_argument, require_entry, split_reference
 from model_registry.cli.session import Session
 from model_registry.cli.text import size_text
+from model_registry.documents import version_document
 
 _TAKEN = frozenset(
     {"self", "name", "version", "compression", "new_name", "new_version", "inputs", "evaluate"}

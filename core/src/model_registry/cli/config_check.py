@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import click
 
-from model_registry.cli.documents import plain
 from model_registry.cli.exit_codes import ExitCode
 from model_registry.cli.inspection import Inspection, inspect_configuration
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.session import Session
 from model_registry.cli.text import plural
 from model_registry.config import Mistake
+from model_registry.documents import plain
 
 
 @click.command("check", cls=RegistryCommand)

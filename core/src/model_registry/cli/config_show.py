@@ -6,11 +6,11 @@ import json
 
 import click
 
-from model_registry.cli.documents import plain
 from model_registry.cli.exit_codes import ExitCode
 from model_registry.cli.inspection import inspect_configuration
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.session import Session
+from model_registry.documents import plain
 
 
 @click.command("show", cls=RegistryCommand)

@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from model_registry.cli.assignments import OPTIONS, Pairs, keywords
-from model_registry.cli.documents import version_document
 from model_registry.cli.gate import GATE, show_parity, show_plan
 from model_registry.cli.names import complete_format
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import name_argument, require_entry, split_reference
 from model_registry.cli.session import Session
+from model_registry.documents import version_document
 
 _TAKEN = frozenset({"self", "name", "version", "to", "new_name", "new_version", "inputs"})
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from model_registry.cli.documents import version_document
 from model_registry.cli.names import complete_format
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import require_entry
 from model_registry.cli.session import Session
 from model_registry.cli.versions import show_versions
+from model_registry.documents import version_document
 from model_registry.registry import ModelRegistry
 
 #: What makes a name a pattern.

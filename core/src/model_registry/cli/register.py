@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from model_registry.cli.assignments import FIELDS, METRICS, OPTIONS, Pairs, keywords
-from model_registry.cli.documents import version_document
 from model_registry.cli.names import complete_format
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import DERIVED, split_reference
 from model_registry.cli.session import Session
 from model_registry.cli.text import plural, size_text
+from model_registry.documents import version_document
 from model_registry.records import Parent
 
 _TAKEN = frozenset({"self", "name", "model", "model_format", "version", "parent", "exist_ok", "options"})

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from model_registry.cli.assignments import FIELDS, METRICS, Pairs, keywords
-from model_registry.cli.documents import version_document
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.register import parent_of
 from model_registry.cli.session import Session
 from model_registry.cli.text import plural, size_text
+from model_registry.documents import version_document
 
 _TAKEN = frozenset({"self", "repo_id", "name", "revision", "version", "parent", "exist_ok"})
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from model_registry.cli.batches import batch_code, batch_document, show_batch
-from model_registry.cli.documents import version_document
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import require_entry, split_reference
 from model_registry.cli.session import Session
 from model_registry.cli.text import plural
 from model_registry.config import Settings
+from model_registry.documents import version_document
 from model_registry.records import ModelEntry
 
 

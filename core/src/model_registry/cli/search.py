@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from model_registry.cli.documents import version_document
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.session import Session
 from model_registry.cli.versions import show_versions
+from model_registry.documents import version_document
 
 
 @click.command("search", cls=RegistryCommand)

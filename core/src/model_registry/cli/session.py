@@ -12,6 +12,7 @@ import click
 
 from model_registry.cli import documents
 from model_registry.cli.text import inert
+from model_registry.documents import Document
 
 if TYPE_CHECKING:
     from model_registry.cli.screen import Screen
@@ -66,7 +67,7 @@ class Session:
 
         return Plugins(self.settings())
 
-    def emit(self, document: documents.Document) -> None:
+    def emit(self, document: Document) -> None:
         """Answer a program."""
         documents.emit(document)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from model_registry.cli.documents import facts_document, origin_document, version_document
 from model_registry.cli.layers import readable_tensors
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.references import reference_arguments, require_entry, split_reference
 from model_registry.cli.session import Session
+from model_registry.documents import facts_document, origin_document, version_document
 
 
 @click.command("show", cls=RegistryCommand)

@@ -14,7 +14,7 @@ from model_registry.config.kinds import Kind, UnexpectedError
 from model_registry.config.mistakes import Mistake, configuration_error
 from model_registry.config.options import structure_options
 from model_registry.config.places import Origins, Place
-from model_registry.config.sources import Given, find_file, from_environment, from_file, from_keywords
+from model_registry.config.sources import VARIABLE_PREFIX, Given, find_file, from_environment, from_file, from_keywords
 
 Options = TypeVar("Options")
 
@@ -100,6 +100,16 @@ def load_settings(keywords: Mapping[str, object], environ: Mapping[str, str] = o
     if mistakes:
         raise configuration_error(mistakes)
     return Settings(**values, plugin_tables=_plugin_tables(given), origins=_origins(given))
+
+
+def said_path(keywords: Mapping[str, object], environ: Mapping[str, str]) -> object:
+    """What the sources say where the registry is, unchecked: a folder or an address. None if they say nothing."""
+    first = (keywords.get("path"), keywords.get("registry_path"), environ.get(f"{VARIABLE_PREFIX}PATH"))
+    said = next((value for value in first if value), None)
+    if said is not None:
+        return said
+    given = [item.value for item in _said(keywords, environ) if isinstance(item, Given) and item.key == ("path",)]
+    return given[-1] if given else None
 
 
 def _said(keywords: Mapping[str, object], environ: Mapping[str, str]) -> Iterator[Given | Mistake]:

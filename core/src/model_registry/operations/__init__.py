@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from model_registry.operations import parity as parity
     from model_registry.operations import price as price
     from model_registry.operations import rebuild as rebuild
+    from model_registry.operations import receive as receive
     from model_registry.operations import recommend as recommend
     from model_registry.operations import register as register
     from model_registry.operations import remove as remove
     from model_registry.operations import repair as repair
     from model_registry.operations import search as search
+    from model_registry.operations import selection as selection
     from model_registry.operations import stats as stats
     from model_registry.operations import tags as tags
     from model_registry.operations import validate as validate

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from attrs import evolve
@@ -124,6 +127,7 @@ class Inspector:
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self._blobs: tuple[str, dict[str, int]] | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
         """Another process gets an entry that opens the registry for itself."""
@@ -133,6 +137,28 @@ class Inspector:
         from model_registry.operations.stored import read_manifest
 
         return read_manifest(self.context, entry.digest, entry.reference).files
+
+    def blobs(self, entry: ModelEntry) -> Mapping[str, int]:
+        if self._blobs is None or self._blobs[0] != entry.digest:
+            from model_registry.operations import transfer
+            from model_registry.operations.selection import selected
+
+            self._blobs = entry.digest, transfer.read(self.context, selected(entry)).blobs()
+        return MappingProxyType(self._blobs[1])
+
+    def blob(self, entry: ModelEntry, sha256: str) -> Path:
+        size = self.blobs(entry)[sha256]
+        path = self.context.blobs.fetch(sha256, size)
+        if path is None:
+            from model_registry.operations.stored import damaged
+
+            raise damaged(self.context, entry, sha256, size)
+        return path
+
+    def modules(self, entry: ModelEntry) -> dict[str, str]:
+        from model_registry.operations.contents import contents_of
+
+        return dict(contents_of(self.context, entry).modules or {})
 
     def tensors(self, entry: ModelEntry) -> tuple[TensorRecord, ...]:
         from model_registry.operations.contents import contents_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -22,10 +22,14 @@ _OF_THE_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 
 
 class Registration:
-    """Holds a lease from entering to leaving. Leaving without :meth:`commit` leaves nothing behind."""
+    """Holds a lease from entering to leaving. Leaving without :meth:`commit` leaves nothing behind.
 
-    def __init__(self, context: Context) -> None:
+    :param arrived: See :class:`ParallelStage`.
+    """
+
+    def __init__(self, context: Context, arrived: Mapping[Path, str] | None = None) -> None:
         self._context = context
+        self._arrived = arrived or {}
         self._claimed: dict[str, None] = {}
         self._committing = False
         self._committed = False
@@ -34,7 +38,9 @@ class Registration:
         self.lease = self._context.catalog.begin(leases.owner())
         self._renewed = time.monotonic()
         alike = self._context.catalog.blobs_of_size
-        self.stage = ParallelStage(self._context.blobs, self.lease, alike=alike, alive=self.keep_alive)
+        self.stage = ParallelStage(
+            self._context.blobs, self.lease, alike=alike, arrived=self._arrived, alive=self.keep_alive
+        )
         return self
 
     def keep_alive(self) -> None:

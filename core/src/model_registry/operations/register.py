@@ -33,7 +33,7 @@ from model_registry.operations.options import require_known, split
 from model_registry.operations.parents import ParentLike, parents_of
 from model_registry.operations.rows import row_for
 from model_registry.operations.source import detect, size_of, source_of
-from model_registry.records import Download, FormatSpec, ModelEntry, ModelMetadata, Parent, SaveRequest
+from model_registry.records import Arrival, Download, FormatSpec, ModelEntry, ModelMetadata, Parent, SaveRequest
 from model_registry.staged import StagedFile
 from model_registry.versions import check_version
 
@@ -101,7 +101,7 @@ def drafted(
 ) -> Iterator[Draft]:
     """What registering makes of a model, before anybody can see it.
 
-    :param model: Also a :class:`Download`, whose files must have the digests that it tells.
+    :param model: Also a :class:`Download`, whose files must have the digests that it tells, or an :class:`Arrival`.
     """
     require_registrable(context, name, version, exist_ok=exist_ok)
     parents = parents_of(context, parent)
@@ -112,7 +112,8 @@ def drafted(
     require_known(chosen, spec.save_options, spec, "registering in")
     request = _request(context, name, source, spec, {**said, **chosen}, weights_only, parents)
     work = context.progress.operation(f"registering {name}", bytes_total=partial(size_of, source))
-    with work, Registration(context) as registration:
+    arrived = model.digests if isinstance(model, Arrival) else {}
+    with work, Registration(context, arrived) as registration:
         if examples is not None:
             registration.stage.add(EXAMPLE_INPUTS, examples, kind="dataset")
         context.plugins.save(request, registration.stage)

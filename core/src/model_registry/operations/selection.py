@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import frozen
 
 from model_registry.catalog import VersionRow
-from model_registry.names import shown
+from model_registry.names import check_model_name, shown
 from model_registry.operations.context import Context
 from model_registry.operations.references import entry_for
 from model_registry.records import ModelEntry
@@ -17,6 +17,8 @@ from model_registry.search import parse
 Where = str | Iterable[str | ModelEntry]
 
 _PAGE = 500
+#: How many versions of a model are looked at for files that a new one may share with them.
+_NEWEST = 50
 
 
 @frozen
@@ -39,14 +41,25 @@ def select(context: Context, where: Where) -> list[Selected]:
     :raises ModelNotFoundError: for a named version that does not exist.
     """
     if not isinstance(where, str):
-        found = map(_selected, (entry_for(context, reference) for reference in where))
+        found = map(selected, (entry_for(context, reference) for reference in where))
     else:
         # As the catalog has them, whoever wrote it: each is checked when its turn comes, and fails by itself.
-        found = map(_selected, _found(context, where) if where.strip() else _all(context))
+        found = map(selected, _found(context, where) if where.strip() else _all(context))
     return list(dict.fromkeys(found))
 
 
-def _selected(version: VersionRow | ModelEntry) -> Selected:
+def stored_blobs(context: Context, sizes: Mapping[str, int], name: str | None) -> set[str]:
+    """See ``ModelRegistry.stored_blobs``."""
+    known = set(sizes)
+    if name is not None:
+        check_model_name(name)
+        newest = context.catalog.versions(name=name)[-_NEWEST:]
+        known = {sha256 for version in newest for sha256, _ in context.catalog.blobs_of(version)}
+    return {sha256 for sha256 in sizes.keys() & known if context.blobs.size(sha256) == sizes[sha256]}
+
+
+def selected(version: VersionRow | ModelEntry) -> Selected:
+    """A version that was found, whatever its row says."""
     size = version.size if type(version.size) is int and version.size >= 0 else 0
     return Selected(version.name, version.version, version.digest, size)
 

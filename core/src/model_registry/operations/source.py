@@ -11,16 +11,18 @@ from model_registry.kinds import Content, Kind, content_of, kinds_named
 from model_registry.names import shown
 from model_registry.operations.context import Context
 from model_registry.plain_files import files_below
-from model_registry.records import Detection, Download
+from model_registry.records import Arrival, Detection, Download
 
 
 def source_of(model: Any) -> Any:
-    """The model itself, what a plugin downloaded, or a ``Path`` if it is a path.
+    """The model itself, what a plugin downloaded, or a ``Path`` if it is a path or arrived there.
 
     :raises SourceNotFoundError: for a path where there is nothing.
     """
     if isinstance(model, Download):
         return model.model
+    if isinstance(model, Arrival):
+        model = model.path
     if not isinstance(model, (str, os.PathLike)):
         return model
     path = Path(model)

@@ -6,11 +6,11 @@ from model_registry import manifest, workers
 from model_registry.blobs import BlobStore
 from model_registry.digests import is_sha256, sha256_of_bytes
 from model_registry.errors import IntegrityError, UnsafeModelError
-from model_registry.files import REPAIR, StoredFiles
+from model_registry.files import REPAIR, StoredFiles, damage
 from model_registry.manifest import Manifest
 from model_registry.operations.context import Context
 from model_registry.plain_files import sha256_of_plain
-from model_registry.records import ModelEntry
+from model_registry.records import FileRecord, ModelEntry
 
 #: A manifest lists about 400 bytes a file; this is for a hundred thousand files.
 _MOST_MANIFEST_BYTES = 64 << 20
@@ -56,6 +56,17 @@ def files_of(context: Context, entry: ModelEntry, described_by: str | None = Non
             expected=found.metadata[0],
         )
     return StoredFiles(entry.reference, found.files, context.blobs)
+
+
+def damaged(context: Context, entry: ModelEntry, sha256: str, size: int) -> IntegrityError:
+    """What to raise for a blob of a version whose bytes are gone or were changed."""
+    try:
+        paths = {file.sha256: file.path for file in read_manifest(context, entry.digest, entry.reference).files}
+    except IntegrityError as error:
+        return error
+    record = FileRecord(paths.get(sha256, "a document"), size, sha256, "")
+    message = f"{entry.reference}: {damage(context.blobs, record)}"
+    return IntegrityError(message, hint=REPAIR, path=record.path, expected=sha256)
 
 
 def checksum(context: Context, entry: ModelEntry) -> str:

@@ -8,7 +8,7 @@ nothing, and what the target holds already is not even read in the source.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -41,7 +41,7 @@ from model_registry.staged import StagedFile
 logger = logging.getLogger("model_registry")
 
 #: Records of the origin of a version are small, and there is one for each time that it was registered.
-_MOST_RECORD_BYTES = 1 << 20
+MOST_RECORD_BYTES = 1 << 20
 _MOST_RECORDS = 1_000
 
 
@@ -88,11 +88,19 @@ def read(source: Context, selected: Selected) -> Version:
             hint="the source's catalog was changed",
             path=entry.reference,
         )
+    records = tuple(_records(source, entry, set(sizes_of(found, entry.reference))))
+    return Version(entry, described, document, found, len(data), row.registered_at, records)
+
+
+def sizes_of(found: Manifest, what: str) -> dict[str, int]:
+    """The size of every file that a manifest names, by digest.
+
+    :raises UnsafeModelError: if it gives one file two sizes.
+    """
     sizes = dict(found.blobs())
     if len(sizes) != len(set(found.blobs())):
-        raise UnsafeModelError(f"the manifest of {entry.reference} gives one file two sizes", path=entry.reference)
-    records = tuple(_records(source, entry, set(sizes)))
-    return Version(entry, described, document, found, len(data), row.registered_at, records)
+        raise UnsafeModelError(f"the manifest of {what} gives one file two sizes", path=what)
+    return sizes
 
 
 def existing(target: Context, selected: Selected) -> ModelEntry | None:
@@ -120,14 +128,23 @@ def missing_bytes(target: Context, version: Version) -> dict[str, int]:
 
 
 def copy(source: Context, target: Context, version: Version) -> tuple[ModelEntry, int]:
+    """:func:`take` the version from another registry."""
+    return take(target, version, partial(find, source, version))
+
+
+def take(
+    target: Context, version: Version, fetch: Callable[[str], Path], arrived: Mapping[Path, str] | None = None
+) -> tuple[ModelEntry, int]:
     """Make the version visible in the target; returns its entry there, and the bytes that had to be copied.
 
+    :param fetch: Gives a file with the bytes of a blob that the target lacks, by digest.
+    :param arrived: Those of these files that may be moved, with the digests they had when they came.
     :raises IntegrityError: for a blob that is missing in the source, or has other bytes than it should.
     :raises UnsafeModelError: if the plugin of its format finds it broken.
     """
-    with Registration(target) as registration:
+    with Registration(target, arrived) as registration:
         for sha256, size in version.blobs().items():
-            registration.stage.add_known(sha256, size, partial(_find, source, version, sha256, size))
+            registration.stage.add_known(sha256, size, partial(fetch, sha256))
         staged = registration.stage.finish()
         _check(target, version, staged)
         row = row_for(
@@ -145,7 +162,12 @@ def copy(source: Context, target: Context, version: Version) -> tuple[ModelEntry
     return entry, sum(file.record.size for file in staged if file.written is not None)
 
 
-def _find(source: Context, version: Version, sha256: str, size: int) -> Path:
+def find(source: Context, version: Version, sha256: str) -> Path:
+    """A verified file of the source with the bytes of one of the version's blobs.
+
+    :raises KeyError: for a blob of another version.
+    """
+    size = version.blobs()[sha256]
     path = source.blobs.local(sha256) if source.blobs.size(sha256) == size else source.blobs.fetch(sha256, size)
     if path is None:
         member = next((file.path for file in version.manifest.files if file.sha256 == sha256), "a document")
@@ -184,11 +206,16 @@ def _records(source: Context, entry: ModelEntry, named: set[str]) -> Iterator[tu
     for sha256, _ in islice(listed, len(named) + _MOST_RECORDS):
         if sha256 in named or sha256 == entry.digest or not is_sha256(sha256):
             continue
-        data = source.blobs.read(sha256, _MOST_RECORD_BYTES)
+        data = source.blobs.read(sha256, MOST_RECORD_BYTES)
         if data is None:
             logger.warning("%s: a record of its origin (%s) is damaged, and was not copied", entry.reference, sha256)
         else:
             others[sha256] = data
+    yield from records_among(others, entry)
+
+
+def records_among(others: Mapping[str, bytes], entry: ModelEntry) -> Iterator[tuple[str, int]]:
+    """(sha256, size) of the documents that tell of the origin of a version, and of what these name."""
     for sha256, data in others.items():
         wanted = _referring(data, entry)
         if wanted is not None and wanted <= others.keys():

@@ -20,13 +20,14 @@ from model_registry.records.reports import (
     RebuildReport,
     RepairReport,
 )
-from model_registry.records.requests import Download, ExportRequest, LoadRequest, ParentVersion, SaveRequest
+from model_registry.records.requests import Arrival, Download, ExportRequest, LoadRequest, ParentVersion, SaveRequest
 from model_registry.records.signature import ITEM_BYTES, Array, Inputs, InputSpec, Runner
 
 __all__ = [
     "ITEM_BYTES",
     "MEGABYTE",
     "Array",
+    "Arrival",
     "BatchFailure",
     "BatchReport",
     "CollectReport",

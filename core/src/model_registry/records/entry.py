@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any, overload
 
 from attrs import field, frozen
@@ -50,6 +51,21 @@ class ModelEntry:
         """The files of the version, as its manifest lists them."""
         files: tuple[FileRecord, ...] = self._inspector.files(self)
         return files
+
+    @property
+    def blobs(self) -> Mapping[str, int]:
+        """Everything that it is made of, members, documents and records of its origin: sizes in bytes, by SHA-256."""
+        blobs: Mapping[str, int] = self._inspector.blobs(self)
+        return blobs
+
+    def blob(self, sha256: str) -> Path:
+        """A verified local file with the bytes of one of ``blobs``. Read it or map it, never write to it.
+
+        :raises KeyError: if it is none of them.
+        :raises IntegrityError: if the bytes on the disk are not those that were registered.
+        """
+        path: Path = self._inspector.blob(self, sha256)
+        return path
 
     @property
     def provenance(self) -> Mapping[str, str] | None:
@@ -99,6 +115,15 @@ class ModelEntry:
         """
         tensors: tuple[TensorRecord, ...] = self._inspector.tensors(self)
         return tensors
+
+    @property
+    def modules(self) -> Mapping[str, str]:
+        """The parts that the model is made of, by path in the module tree, a line each; "" is the model itself.
+
+        Read like ``tensors``, and empty where no plugin can tell.
+        """
+        modules: Mapping[str, str] = self._inspector.modules(self)
+        return modules
 
     def verify(self) -> None:
         """Raise IntegrityError, naming the file, unless every file is as it was registered.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
@@ -27,6 +28,19 @@ class SaveRequest:
     options: Mapping[str, Any]
     metadata: ModelMetadata
     code_allowed: bool = False
+
+
+@frozen
+class Arrival:
+    """Files that came from elsewhere, hashed while they came, for ``register_model`` to take over: those that are
+    registered as they are move into the registry and are read no more.
+
+    :param path: The file or folder, on the file system of the registry; nobody else may write there any more.
+    :param digests: The SHA-256 of each file, by its path. The caller vouches for them.
+    """
+
+    path: Path
+    digests: Mapping[Path, str]
 
 
 @frozen

@@ -1,0 +1,52 @@
+"""Registries that are not a folder: which class opens an address, as plugins offer them by scheme.
+
+An entry point in the group ``model_registry.remotes``, whose name is a scheme such as ``https``, names a subclass of
+``ModelRegistry`` that takes the same arguments.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from model_registry.config import said_path
+from model_registry.errors import ConfigurationError, PluginLoadError
+
+GROUP = "model_registry.remotes"
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://.*", re.DOTALL)  # two letters at least: C:\ is none
+
+Base = TypeVar("Base")
+
+
+def address(keywords: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> str | None:
+    """The address that the configuration says instead of a folder; None for a folder."""
+    path = said_path(keywords, environ)
+    return path if isinstance(path, str) and _ADDRESS.fullmatch(path) else None
+
+
+def class_for(address: str, base: type[Base]) -> type[Base]:
+    """The class that opens an address.
+
+    :raises ConfigurationError: if none does.
+    :raises PluginLoadError: if it cannot be imported, or is no registry.
+    """
+    from importlib_metadata import entry_points
+
+    scheme = address.partition(":")[0].lower()
+    found = sorted(entry_points(group=GROUP, name=scheme), key=lambda point: point.value)
+    if not found:
+        hint = "install model-registry-server for http and https, or give a folder"
+        raise ConfigurationError(f"path = {address!r:.200}: nothing installed opens {scheme!r}", hint=hint, mistakes=())
+    if len({point.value for point in found}) > 1:
+        names = " and ".join(point.value for point in found)
+        raise PluginLoadError(f"{scheme!r} is claimed by {names}", hint="uninstall one of them", plugin=scheme)
+    try:
+        cls = found[0].load()
+    except Exception as error:
+        message = f"{found[0].value}, which opens {scheme!r}, cannot be imported: {error}"
+        raise PluginLoadError(message, plugin=scheme) from error
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise PluginLoadError(f"{found[0].value}, which opens {scheme!r}, is no {base.__name__}", plugin=scheme)
+    return cls
