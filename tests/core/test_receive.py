@@ -167,3 +167,38 @@ def test_other_files_of_an_arrival_are_copied_as_ever(target: ModelRegistry, tmp
     entry = target.register_model("m", Arrival(folder, {folder / "a": sha256(b"a").hexdigest()}), "bytes")
     assert [file.path for file in entry.files] == ["a", "b"]
     assert [path.name for path in folder.iterdir()] == ["b"]
+
+
+def test_a_version_of_another_model_is_refused(entry: ModelEntry, target: ModelRegistry) -> None:
+    with pytest.raises(UnsafeModelError, match=r"^the version is one of 'group/m', not of 'group/n'"):
+        target.receive_version(entry.digest, entry.blob, name="group/n")
+    assert target.receive_version(entry.digest, entry.blob, name="Group/M").name == "group/m"
+
+
+def test_bytes_of_other_models_need_not_be_shown_unless_that_is_asked(
+    entry: ModelEntry, source: ModelRegistry, target: ModelRegistry, tmp_path: Path
+) -> None:
+    target.receive_version(entry.digest, entry.blob)
+    other = source.register_model("other", LARGE, parts=2)
+    file = other.files[0]
+
+    def came(*left_out: str) -> dict[Path, str]:
+        paths = {tmp_path / digest: digest for digest in other.blobs if digest not in left_out}
+        for path, digest in paths.items():
+            path.write_bytes(other.blob(digest).read_bytes())
+        return paths
+
+    arrived = came(file.sha256)
+    with pytest.raises(IntegrityError, match=rf"^sha256:{file.sha256} of other:1.0.0 was not sent"):
+        target.receive_version(other.digest, other.blob, records=other.blobs, arrived=arrived, borrow=False)
+    target.receive_version(other.digest, other.blob, records=other.blobs, arrived=came(), borrow=False)
+    second = source.register_model("other", LARGE, parts=2)  # of a model that has them
+    arrived = {tmp_path / digest: digest for digest in second.blobs if digest not in other.blobs}
+    target.receive_version(second.digest, second.blob, records=second.blobs, arrived=arrived, borrow=False)
+
+
+def test_the_next_version_is_told_and_not_taken(registry: ModelRegistry) -> None:
+    assert registry.next_version("m") == registry.next_version("m") == "1.0.0"
+    registry.register_model("m", b"x", version="2.5")
+    assert registry.next_version("m") == "2.5.1"
+    assert registry.register_model("m", b"y").version == "2.5.1"

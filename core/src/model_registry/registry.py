@@ -549,6 +549,8 @@ class ModelRegistry:
         registered_at: datetime | None = None,
         arrived: Mapping[Path, str] = MappingProxyType({}),
         exist_ok: bool = False,
+        name: str | None = None,
+        borrow: bool = True,
     ) -> ModelEntry:
         """Take a version as another registry has it, with its digest, where that cannot be opened: such as a server's.
 
@@ -561,6 +563,9 @@ class ModelRegistry:
         :param arrived: Those of these files that may be moved, with the digests that they had when they arrived, as in
             an :class:`Arrival`.
         :param exist_ok: As for ``register_model``.
+        :param name: The model that it has to be of.
+        :param borrow: False demands that every blob arrives which the model does not have already, though another one
+            has it: who knows a digest need not have seen the bytes.
         :raises IntegrityError: for other bytes than those of a digest.
         :raises UnsafeModelError: for a manifest or files that are not sound.
         :raises VersionExistsError: if there is a version of its name.
@@ -573,7 +578,13 @@ class ModelRegistry:
             registered_at=registered_at,
             arrived=arrived,
             exist_ok=exist_ok,
+            name=name,
+            borrow=borrow,
         )
+
+    def next_version(self, name: str) -> str:
+        """The number that the next version of a model gets if it is registered without one, and nobody is faster."""
+        return operations.register.next_version(self._context, name)
 
     def stored_blobs(self, sizes: Mapping[str, int], *, name: str | None = None) -> set[str]:
         """Which of these blobs are stored here, and need not be sent.

@@ -12,10 +12,11 @@ from pathlib import Path
 from model_registry import manifest
 from model_registry.clock import EPOCH, moment, now
 from model_registry.digests import is_sha256, sha256_of_bytes
-from model_registry.errors import IntegrityError, VersionExistsError
+from model_registry.errors import IntegrityError, UnsafeModelError, VersionExistsError
+from model_registry.names import name_key
 from model_registry.operations import metadata, transfer
 from model_registry.operations.context import Context
-from model_registry.operations.selection import Selected
+from model_registry.operations.selection import Selected, stored_blobs
 from model_registry.plain_files import open_plain
 from model_registry.records import ModelEntry
 
@@ -32,9 +33,15 @@ def receive(
     registered_at: datetime | None,
     arrived: Mapping[Path, str],
     exist_ok: bool,
+    name: str | None,
+    borrow: bool,
 ) -> ModelEntry:
     """See ``ModelRegistry.receive_version``."""
     version = _read(digest, fetch, records, registered_at)
+    if name is not None and name_key(version.entry.name) != name_key(name):
+        raise UnsafeModelError(f"the version is one of {version.entry.name!r}, not of {name!r}", path=digest)
+    if not borrow:
+        _require_sent(target, version, set(arrived.values()))
     selected = Selected(version.entry.name, version.entry.version, digest, version.entry.size)
     known = transfer.existing(target, selected)
     if known is None:
@@ -53,6 +60,14 @@ def receive(
         version=known.version,
         digest=known.digest,
     )
+
+
+def _require_sent(target: Context, version: transfer.Version, sent: set[str]) -> None:
+    """:raises IntegrityError: for a blob that neither came nor is one of the model already."""
+    missing = {sha256: size for sha256, size in version.blobs().items() if sha256 not in sent}
+    for sha256 in sorted(missing.keys() - stored_blobs(target, missing, version.entry.name)):
+        hint = "send it; that another model has it does not count"
+        raise IntegrityError(f"sha256:{sha256} of {version.entry.reference} was not sent", hint=hint, expected=sha256)
 
 
 def _read(

@@ -11,7 +11,7 @@ from typing import Any
 
 import attrs
 
-from model_registry import environment, example_inputs, manifest, provenance
+from model_registry import environment, example_inputs, leases, manifest, provenance
 from model_registry.catalog import VersionRow
 from model_registry.clock import moment, now
 from model_registry.digests import sha256_of_bytes
@@ -136,6 +136,15 @@ def _require_expected(members: Sequence[StagedFile], expected: Mapping[str, str]
                 expected=expected[record.path],
                 found=record.sha256,
             )
+
+
+def next_version(context: Context, name: str) -> str:
+    """See ``ModelRegistry.next_version``."""
+    lease = context.catalog.begin(leases.owner())
+    try:
+        return context.catalog.reserve_next_version(lease, check_model_name(name))
+    finally:
+        context.catalog.release(lease)
 
 
 def require_registrable(context: Context, name: str, version: str | None, *, exist_ok: bool = False) -> None:

@@ -1,0 +1,175 @@
+"""What of models and versions can change: aliases, tags, descriptions, links; and what was changed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+
+from model_registry import Event, Parent
+from model_registry_server import documents
+from model_registry_server.answers import answer
+from model_registry_server.api import schemas
+from model_registry_server.api.parameters import Version
+from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
+from model_registry_server.problems import NotFoundError
+from model_registry_server.security.roles import Caller, Role
+
+router = APIRouter(route_class=Route, tags=["facts"])
+
+OptionalVersion = Annotated[str | None, Query(description="A version or alias. Default: the model itself")]
+
+
+@router.get("/models/{name:model}/aliases", response_model=schemas.Aliases)
+@allow(Role.READER)
+def list_aliases(request: Request, name: str) -> Response:
+    """The versions that the aliases of a model name."""
+    return answer({"aliases": server_of(request).registry.aliases(name)})
+
+
+@router.put("/models/{name:model}/aliases/{alias:part}", response_model=schemas.AliasSet)
+@allow(Role.WRITER)
+def set_alias(request: Request, name: str, alias: str, body: schemas.VersionChoice) -> Response:
+    """Let an alias name a version."""
+    entry = server_of(request).registry.set_alias(name, alias, body.version)
+    request.state.noted["version"] = entry.version
+    return answer({**documents.listed(entry), "alias": alias})
+
+
+@router.delete("/models/{name:model}/aliases/{alias:part}", response_model=schemas.Deleted)
+@allow(Role.WRITER)
+def delete_alias(request: Request, name: str, alias: str) -> Response:
+    """Forget an alias."""
+    if not server_of(request).registry.delete_alias(name, alias):
+        raise NotFoundError(f"{name} has no alias {alias!r}", hint="GET …/aliases lists them", id=alias)
+    return answer({"deleted": alias})
+
+
+@router.post("/models/{name:model}/aliases/{alias:part}/undo", response_model=schemas.AliasUndone)
+@allow(Role.WRITER)
+def undo_alias(request: Request, name: str, alias: str) -> Response:
+    """Take back the last change of an alias; again, the one before it."""
+    entry = server_of(request).registry.undo_alias(name, alias)
+    return answer({"alias": alias, "version": None if entry is None else documents.listed(entry)})
+
+
+@router.post("/models/{name:model}/aliases/{alias:part}/rollback", response_model=schemas.AliasSet)
+@allow(Role.WRITER)
+def rollback(request: Request, name: str, alias: str) -> Response:
+    """Let an alias name what it named before."""
+    entry = server_of(request).registry.rollback(name, alias)
+    return answer({**documents.listed(entry), "alias": alias})
+
+
+@router.get("/models/{name:model}/tags", response_model=schemas.Tags)
+@allow(Role.READER)
+def list_tags(request: Request, name: str, version: OptionalVersion = None) -> Response:
+    """The tags of a version, or of the model itself."""
+    return answer({"tags": server_of(request).registry.tags(name, version)})
+
+
+@router.put("/models/{name:model}/tags/{key:part}", response_model=schemas.Tags)
+@allow(Role.WRITER)
+def set_tag(request: Request, name: str, key: str, body: schemas.TagValue, version: OptionalVersion = None) -> Response:
+    """Give a version, or the model itself, a tag."""
+    registry = server_of(request).registry
+    registry.set_tag(name, key, body.value, version)
+    return answer({"tags": registry.tags(name, version)})
+
+
+@router.delete("/models/{name:model}/tags/{key:part}", response_model=schemas.Deleted)
+@allow(Role.WRITER)
+def delete_tag(request: Request, name: str, key: str, version: OptionalVersion = None) -> Response:
+    """Take a tag away."""
+    if not server_of(request).registry.delete_tag(name, key, version):
+        raise NotFoundError(f"{name} has no tag {key!r}", hint="GET …/tags lists them", id=key)
+    return answer({"deleted": key})
+
+
+@router.get("/models/{name:model}/description", response_model=schemas.Description)
+@allow(Role.READER)
+def get_description(request: Request, name: str) -> Response:
+    """The description of a model itself; that of a version is told with the version."""
+    return answer({"description": server_of(request).registry.description(name)})
+
+
+@router.put("/models/{name:model}/description", response_model=schemas.Description)
+@allow(Role.WRITER)
+def describe(request: Request, name: str, body: schemas.Description, version: OptionalVersion = None) -> Response:
+    """Edit the description of a version, or of the model itself. null goes back to what was registered."""
+    server_of(request).registry.describe(name, body.description, version)
+    return answer({"description": body.description})
+
+
+@router.post("/models/{name:model}/parents", response_model=schemas.Linked)
+@allow(Role.WRITER)
+def link(request: Request, name: str, body: schemas.Link) -> Response:
+    """Say what a registered version comes from."""
+    _require_parent(request, body.parent)
+    parent = server_of(request).registry.link(name, body.version, _parent(body.parent), body.relation)
+    return answer({"parent": parent})
+
+
+@router.delete("/models/{name:model}/parents", response_model=schemas.Unlinked)
+@allow(Role.WRITER)
+def unlink(request: Request, name: str, body: schemas.Link) -> Response:
+    """Take back what was said so; what the version itself says stays."""
+    _require_parent(request, body.parent)
+    parent = _parent(body.parent)
+    return answer({"unlinked": server_of(request).registry.unlink(name, body.version, parent, body.relation)})
+
+
+@router.get("/models/{name:model}/lineage", response_model=schemas.LineageNode)
+@allow(Role.READER)
+def lineage(
+    request: Request,
+    name: str,
+    version: Version = "latest",
+    depth: Annotated[int, Query(ge=0, le=1000, description="Levels in each direction")] = 100,
+) -> Response:
+    """What a version comes from, and what comes from it."""
+    node = server_of(request).registry.lineage(name, version, depth=depth)
+    return answer(documents.lineage(node, caller_of(request)))
+
+
+@router.get("/models/{name:model}/history", response_model=schemas.Events)
+@allow(Role.READER)
+def history_of_model(
+    request: Request,
+    name: str,
+    version: Annotated[str | None, Query(description="Only of this version")] = None,
+    alias: Annotated[str | None, Query(description="Only the moves of this alias")] = None,
+    before: Annotated[int | None, Query(ge=0, lt=1 << 63, description="The id of the last event before")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """What was changed of a model, when and by whom; the newest first. Also of one that is gone."""
+    registry = server_of(request).registry
+    events = registry.history(name, version, alias=alias, before=before, limit=limit + 1)
+    return answer({"events": events[:limit], "more": len(events) > limit})
+
+
+@router.get("/history", response_model=schemas.Events)
+@allow(Role.READER)
+def history(
+    request: Request,
+    before: Annotated[int | None, Query(ge=0, lt=1 << 63, description="The id of the last event before")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> Response:
+    """What was changed, when and by whom, of the models that the caller may see; the newest first."""
+    registry, caller = server_of(request).registry, caller_of(request)
+    events = registry.history(before=before, limit=limit + 1)
+    return answer({"events": visible(events[:limit], caller), "more": len(events) > limit})
+
+
+def visible(events: list[Event], caller: Caller) -> list[Event]:
+    """Those events that are about models which the caller may see."""
+    return [event for event in events if caller.may(Role.READER, event.model)]
+
+
+def _require_parent(request: Request, given: Any) -> None:
+    name = given.name if isinstance(given, schemas.ParentRecord) else str(given).partition(":")[0].partition("@")[0]
+    require(caller_of(request), Role.READER, name)
+
+
+def _parent(given: str | schemas.ParentRecord) -> str | Parent:
+    return given if isinstance(given, str) else Parent(**given.model_dump())

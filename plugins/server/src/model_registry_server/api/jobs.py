@@ -1,0 +1,136 @@
+"""Jobs: work that takes long, to be polled or followed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Annotated, Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from model_registry_server.answers import answer
+from model_registry_server.api import schemas
+from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
+from model_registry_server.jobs.job import Job
+from model_registry_server.problems import ForbiddenError
+from model_registry_server.security.roles import Caller, Role
+
+router = APIRouter(route_class=Route, tags=["jobs"])
+
+#: Seconds that a caller may wait for an answer, by «Prefer: wait=…» (RFC 7240), and does by default.
+_LONGEST_WAIT = 60.0
+_WAIT = re.compile(r"\bwait=(\d+)\b")
+JOBS = "/model-registry/jobs"
+
+
+async def submit(
+    request: Request, kind: str, arguments: Mapping[str, Any], models: Iterable[str], key: str | None = None
+) -> Job:
+    """Queue a job, and wait for it as long as the caller wants to."""
+    server, caller = server_of(request), caller_of(request)
+    job = await server.jobs.submit(kind, arguments, caller.name, models, key)
+    request.state.noted["job"] = job.id
+    seconds = wanted_wait(request)
+    return await server.jobs.wait(job.id, seconds) if seconds else job
+
+
+async def accepted(
+    request: Request, kind: str, arguments: Mapping[str, Any], models: Iterable[str], key: str | None = None
+) -> Response:
+    """Queue a job, and say where it is told of."""
+    return told(await submit(request, kind, arguments, models, key))
+
+
+def told(job: Job, status: int = 202) -> Response:
+    """What is known of a job, with the way to it."""
+    headers = {"Location": f"{JOBS}/{job.id}", "Link": f'<{JOBS}/{job.id}/events>; rel="monitor"'}
+    if not job.ended:
+        headers["Retry-After"] = "1"
+    return answer(document(job), status, headers)
+
+
+def document(job: Job) -> dict[str, Any]:
+    """A job, without what is only for workers."""
+    told = job.document()
+    arguments = {key: value for key, value in told["arguments"].items() if key not in ("path", "files", "digests")}
+    return {**told, "arguments": arguments, "url": f"{JOBS}/{job.id}"}
+
+
+def wanted_wait(request: Request) -> float:
+    """Seconds that a caller wants to wait rather than to ask again."""
+    found = _WAIT.search(request.headers.get("prefer", ""))
+    return min(float(found[1]), _LONGEST_WAIT) if found and len(found[1]) < 6 else 0.0
+
+
+@router.get("/jobs", response_model=schemas.Jobs)
+@allow(Role.READER)
+async def list_jobs(
+    request: Request,
+    state: Annotated[schemas.JobState | None, Query(description="Only those in this state")] = None,
+    before: Annotated[str | None, Query(description="The id of the last job of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> Response:
+    """The jobs that the caller may see, the newest first."""
+    server, caller = server_of(request), caller_of(request)
+    found = await run_sync(lambda: server.stored_jobs.list(state, before, limit))
+    cursor = found[-1].id if len(found) == limit else None
+    return answer({"jobs": [document(job) for job in found if _sees(caller, job)], "cursor": cursor})
+
+
+@router.get("/jobs/{id:part}", response_model=schemas.Job)
+@allow(Role.READER)
+async def get_job(request: Request, id: str) -> Response:
+    """A job as it is now, or with «Prefer: wait=10» as soon as it has ended, at most so many seconds later."""
+    seconds = wanted_wait(request)
+    job = await _job(request, id)
+    return told(await server_of(request).jobs.wait(id, seconds) if seconds else job, 200)
+
+
+@router.delete("/jobs/{id:part}", response_model=schemas.Job)
+@allow(Role.READER)
+async def cancel_job(request: Request, id: str) -> Response:
+    """Cancel a job: a writer any that it may see, a reader its own. One that has ended stays as it is."""
+    job, caller = await _job(request, id), caller_of(request)
+    if job.actor != caller.name:
+        require(caller, Role.WRITER)
+    return told(await server_of(request).jobs.cancel(id), 200)
+
+
+@router.get("/jobs/{id:part}/events", response_class=StreamingResponse, responses=schemas.EVENTS)
+@allow(Role.READER)
+async def follow_job(request: Request, id: str) -> Response:
+    """Follow a job by server-sent events: each is the job as it is then; the last one when it has ended."""
+    await _job(request, id)
+    server = server_of(request)
+
+    async def stream() -> AsyncIterator[str]:
+        async for job in server.jobs.follow(id):
+            yield event(job.state, document(job))
+
+    return StreamingResponse(stream(), headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
+
+
+def event(kind: str, content: Any, id: object = None) -> str:
+    """A server-sent event."""
+    number = "" if id is None else f"id: {id}\n"
+    return f"{number}event: {kind}\ndata: {json.dumps(content)}\n\n"
+
+
+async def _job(request: Request, id: str) -> Job:
+    """:raises JobNotFoundError: if there is none.
+    :raises ForbiddenError: if it is about a model that the caller may not see.
+    """
+    job = await server_of(request).jobs.get(id)
+    if not _sees(caller_of(request), job):
+        raise ForbiddenError("this job is about models that the token is not for", hint="ask for a token that is")
+    return job
+
+
+def _sees(caller: Caller, job: Job) -> bool:
+    """A job that names no model is about all of them."""
+    if not job.models:
+        return caller.sees_all
+    return all(caller.may(Role.READER, name) for name in job.models)

@@ -1,0 +1,183 @@
+"""Who may do what: every route declares it, and one that does not cannot be made.
+
+::
+
+    @router.delete("/models/{name:model}")
+    @allow(Role.WRITER)
+    def remove_model(request: Request, name: str) -> Response: ...
+
+A route whose path has a ``name`` is about that model, and a token must be for models like it. One that is about several
+asks :func:`require` itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from anyio.to_thread import run_sync
+from attrs import evolve, frozen
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from model_registry_server.problems import AuthenticationError, ForbiddenError, TooManyRequestsError
+from model_registry_server.security.limits import address_key
+from model_registry_server.security.roles import LOCAL, Caller, Role
+from model_registry_server.server import Server
+
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+_MARK = "__permission__"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@frozen
+class Permission:
+    """What a route demands.
+
+    :param role: The role; None for a route that is open to everybody who reaches the server.
+    :param everything: The role must hold for every model.
+    :param changes: Whether it may change something, so that it belongs into the audit log.
+    """
+
+    role: Role | None
+    everything: bool = False
+    changes: bool | None = None
+
+
+def allow(role: Role, *, everything: bool = False, changes: bool | None = None) -> Callable[[Endpoint], Endpoint]:
+    """Declare who may use a route.
+
+    :param everything: Only tokens for every model.
+    :param changes: Default: unless the method is GET.
+    """
+    return _marked(Permission(role, everything, changes))
+
+
+def allow_everybody() -> Callable[[Endpoint], Endpoint]:
+    """Declare that a route is for everybody, with or without a token."""
+    return _marked(Permission(None))
+
+
+def _marked(permission: Permission) -> Callable[[Endpoint], Endpoint]:
+    def mark(endpoint: Endpoint) -> Endpoint:
+        setattr(endpoint, _MARK, permission)
+        return endpoint
+
+    return mark
+
+
+def permission_of(endpoint: object) -> Permission:
+    """What a route's function declares.
+
+    :raises TypeError: if it declares nothing: nobody may use such a route, so that there must be none.
+    """
+    found = getattr(endpoint, _MARK, None)
+    if not isinstance(found, Permission):
+        raise TypeError(f"{endpoint} declares no permission: decorate it with @allow")
+    return found
+
+
+class Route(APIRoute):
+    """A route that lets nobody in but whom its function declares, and notes in the audit log what they changed."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        self.permission = permission_of(endpoint)
+        super().__init__(path, endpoint, **options)
+
+    def admit(self, server: Server, request: Request) -> Caller:
+        """Find out who asks."""
+        return admit(server, request)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        serve = super().get_route_handler()
+        permission, action = self.permission, getattr(self.endpoint, "__name__", "")
+
+        async def handle(request: Request) -> Response:
+            server = server_of(request)
+            caller = request.state.caller = self.admit(server, request)
+            request.state.noted = {}
+            if permission.role is None:
+                return await serve(request)
+            try:
+                require(caller, permission.role, request.path_params.get("name"), everything=permission.everything)
+                with server.registry.acting_as(caller.name):
+                    response = await serve(request)
+            except ForbiddenError:
+                await _note(server, request, f"{action}.refused", permission)
+                raise
+            if response.status_code < 400:
+                await _note(server, request, action, permission)
+            return response
+
+        return handle
+
+
+def server_of(request: Request) -> Server:
+    """The server that a request came to."""
+    server: Server = request.app.state.server
+    return server
+
+
+def caller_of(request: Request) -> Caller:
+    """Whoever sent a request."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+def admit(server: Server, request: Request) -> Caller:
+    """Find out who asks.
+
+    :raises AuthenticationError: if a token is needed, or the one given is none.
+    :raises TooManyRequestsError: if it asks too often.
+    """
+    address = request.client.host if request.client else ""
+    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    if text:
+        token = server.tokens.check(text.strip()) if kind.lower() == "bearer" else None
+        if token is None:
+            _limit(server, address_key(address))  # whoever guesses is slowed down
+            raise AuthenticationError("the token is not valid", hint="it was revoked, ran out, or is mistyped")
+        _limit(server, token.id)
+        return token.caller(address)
+    _limit(server, address_key(address))
+    if not server.is_open or server.tokens.any():
+        if permission_of(request.scope["endpoint"]).role is None:
+            return evolve(LOCAL, name="anybody", role=Role.READER, patterns=(), address=address)
+        hint = "send one as «Authorization: Bearer …»; «model-registry token create» makes one"
+        raise AuthenticationError("a token is needed", hint=hint)
+    return evolve(LOCAL, address=address)
+
+
+def require(caller: Caller, role: Role, model: str | None = None, *, everything: bool = False) -> None:
+    """:raises ForbiddenError: unless the caller has the role, for the model, or for every one."""
+    if not caller.may(role):
+        raise ForbiddenError(f"{caller.name} is a {caller.role}; this takes a {role}", hint=_MORE)
+    if model is not None and not caller.may(role, model):
+        raise ForbiddenError(f"{caller.name} may not use the model {model!r:.200}", hint=_MORE)
+    if everything and not caller.sees_all:
+        raise ForbiddenError(f"{caller.name} may not use every model, which this is about", hint=_MORE)
+
+
+_MORE = "ask whoever runs the server for a token that may"
+
+
+def _limit(server: Server, key: str) -> None:
+    wait = server.limits.take(key)
+    if wait:
+        hint = f"wait {math.ceil(wait)} s; rate_limit of [plugins.server] says how many"
+        raise TooManyRequestsError("too many requests a minute", hint=hint, retry_after=math.ceil(wait))
+
+
+async def _note(server: Server, request: Request, action: str, permission: Permission) -> None:
+    changes = request.method not in _SAFE if permission.changes is None else permission.changes
+    if not changes:
+        return
+    caller, params = caller_of(request), request.path_params
+    subject = request.state.noted.pop("subject", None) or next((str(value) for value in params.values()), "")
+    version = request.query_params.get("version")
+    if version and ":" not in subject:
+        subject = f"{subject}:{version}"
+    details = {**{key: str(value) for key, value in params.items()}, **request.state.noted}
+    await run_sync(lambda: server.audit.record(caller.name, action, subject[:400], details, caller.address))

@@ -1,0 +1,115 @@
+"""The ASGI application: every route, and what stands before all of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI, Response
+from starlette.types import ASGIApp
+
+import model_registry_server.paths  # noqa: F401 - the convertors that the routes name
+from model_registry_server import problems
+from model_registry_server.api import (
+    comparing,
+    downloads,
+    events,
+    exports,
+    facts,
+    health,
+    jobs,
+    models,
+    schemas,
+    tokens,
+    upkeep,
+    uploads,
+)
+from model_registry_server.api.permission import Route
+from model_registry_server.metrics import Measured
+from model_registry_server.paths import DecodedOnce
+from model_registry_server.security.headers import Headers
+from model_registry_server.security.hosts import Hosts
+from model_registry_server.server import Server
+
+PREFIX = "/model-registry"
+#: In this order: a model's name may hold slashes, so what goes on after one is asked first.
+_ROUTERS = (
+    uploads.router,
+    downloads.router,
+    exports.router,
+    facts.router,
+    comparing.router,
+    upkeep.router,
+    jobs.router,
+    tokens.router,
+    events.router,
+    models.router,
+)
+_ERRORS: dict[int | str, dict[str, object]] = {
+    status: {"model": schemas.Problem, "content": {problems.MEDIA_TYPE: {}}, "description": description}
+    for status, description in {
+        401: "A token is needed",
+        403: "The token does not allow this",
+        404: "There is no such thing",
+        409: "It is there already, or was changed meanwhile",
+        422: "What was sent cannot be used; the detail says why",
+        429: "Too many requests a minute",
+    }.items()
+}
+_DESCRIPTION = """
+A registry of AI models. Versions are immutable and identified by their SHA-256.
+
+Send a token as `Authorization: Bearer …`; `model-registry token create` makes one. Errors are problem documents
+(RFC 9457).
+Work that takes long is answered with 202 and a job; with `Prefer: wait=30` the answer waits so many seconds for it.
+A name with slashes is one part of a path: `team-a%2Fdigits`.
+"""
+
+
+def create_app(server: Server) -> Application:
+    """The application of a server, which it starts and stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await server.start()
+        try:
+            yield
+        finally:
+            await server.stop()
+
+    app = FastAPI(
+        title="model-registry",
+        version=_version(),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # its assets come from other hosts
+        redoc_url=None,
+        redirect_slashes=False,
+        default_response_class=Response,
+    )
+    app.state.server = server
+    problems.install(app)
+    app.include_router(health.router)
+    for router in _ROUTERS:
+        app.include_router(router, prefix=PREFIX, responses=_ERRORS)
+    guarded = Measured(app, server.metrics)
+    return Application(Hosts(DecodedOnce(guarded), (server.options.host, *server.options.hosts)), server)
+
+
+class Application(Headers):
+    """The application, which knows its server."""
+
+    def __init__(self, app: ASGIApp, server: Server) -> None:
+        super().__init__(app)
+        self.server = server
+
+
+def routes_of(routers: tuple[APIRouter, ...] = (health.router, *_ROUTERS)) -> list[Route]:
+    """Every route there is."""
+    return [route for router in routers for route in router.routes if isinstance(route, Route)]
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("model-registry-server")

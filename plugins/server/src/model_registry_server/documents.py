@@ -1,0 +1,97 @@
+"""What the API says of things, beside what the core's documents say already."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from model_registry import LineageNode, ModelEntry, ModelRegistry
+from model_registry.documents import facts_document, origin_document, version_document
+from model_registry.errors import InvalidQueryError
+from model_registry_server.security.roles import Caller, Role
+
+Document = dict[str, Any]
+
+_PAGE = 500
+
+
+def listed(entry: ModelEntry) -> Document:
+    """A version in a list."""
+    return {**version_document(entry), "description": entry.description}
+
+
+def details(registry: ModelRegistry, entry: ModelEntry, caller: Caller) -> Document:
+    """All that is known of a version without opening its files."""
+    node = registry.lineage(entry.name, entry.version, depth=1)
+    children = [child.parent for child in node.children if caller.may(Role.READER, child.parent.name)]
+    model = {"description": registry.description(entry.name), "tags": registry.tags(entry.name)}
+    contents = {"files": entry.files, "children": children, "model": model}
+    return {**version_document(entry), **facts_document(entry), **origin_document(entry), **contents}
+
+
+def lineage(node: LineageNode, caller: Caller) -> Document:
+    """A node of the lineage, as the command line's; of a model that the caller may not see, no more than its place."""
+    visible = caller.may(Role.READER, node.parent.name)
+    return {
+        "relation": node.parent.relation,
+        "name": node.parent.name if visible else None,
+        "version": node.parent.version if visible else None,
+        "digest": node.parent.digest if visible else None,
+        "state": node.state if visible else "hidden",
+        "repeated": node.repeated,
+        "entry": listed(node.entry) if visible and node.entry is not None else None,
+        "parents": [lineage(parent, caller) for parent in node.parents] if visible else [],
+        "children": [lineage(child, caller) for child in node.children] if visible else [],
+    }
+
+
+def page_of_models(registry: ModelRegistry, caller: Caller, after: str | None, limit: int, **filters: Any) -> Document:
+    """A page of a listing, of those that the caller may see."""
+    found: list[ModelEntry] = []
+    for entry in _all(registry, _place(after), limit + 1 if caller.sees_all else _PAGE, filters):
+        if caller.may(Role.READER, entry.name):
+            found.append(entry)
+        if len(found) > limit:
+            break
+    cursor = _cursor(found[limit - 1]) if len(found) > limit else None
+    return {"versions": [listed(entry) for entry in found[:limit]], "cursor": cursor}
+
+
+def page_of_search(registry: ModelRegistry, caller: Caller, query: str, after: str | None, limit: int) -> Document:
+    """A page of a search, of those that the caller may see; it may be short, and still have a cursor."""
+    page = registry.search(query, limit=limit, after=after)
+    found = [listed(entry) for entry in page if caller.may(Role.READER, entry.name)]
+    return {"versions": found, "cursor": page.cursor}
+
+
+def _all(
+    registry: ModelRegistry, after: tuple[str, str] | None, size: int, filters: dict[str, Any]
+) -> Iterator[ModelEntry]:
+    while True:
+        page = registry.list_models(after=after, limit=size, **filters)
+        yield from page
+        if len(page) < size or (page[-1].name, page[-1].version) == after:
+            return
+        after = (page[-1].name, page[-1].version)
+
+
+def _cursor(last: ModelEntry) -> str:
+    text = json.dumps([last.name, last.version], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _place(cursor: str | None) -> tuple[str, str] | None:
+    if cursor is None:
+        return None
+    try:
+        name, version = json.loads(base64.urlsafe_b64decode(f"{cursor}{'=' * (-len(cursor) % 4)}"))
+        if not (isinstance(name, str) and isinstance(version, str)):
+            raise ValueError("no texts")
+        (name + version).encode()
+    except (ValueError, TypeError, RecursionError, binascii.Error) as error:
+        hint = "pass the cursor of the page before"
+        raise InvalidQueryError(f"{cursor[:80]!r} is no cursor", hint=hint, query="", column=None) from error
+    return name, version

@@ -1,0 +1,81 @@
+"""Exports that were made are kept for a while: a version never changes, so what was made of it does not either."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from model_registry import ModelEntry, ModelRegistry
+from model_registry_server.archives import Archive, archive_content
+from model_registry_server.transfer.content import Content, Member, file_content
+from model_registry_server.transfer.hashing import hash_of_file
+
+
+def export_key(digest: str, format: str, gate: Mapping[str, Any], options: Mapping[str, Any]) -> str:
+    """What tells an export from every other one."""
+    return sha256(json.dumps([digest, format, dict(gate), dict(options)], sort_keys=True).encode()).hexdigest()[:32]
+
+
+class Exports:
+    """The folder of exports.
+
+    :param most_bytes: What they may take; those that were asked for least recently go first.
+    """
+
+    def __init__(self, folder: Path, registry: ModelRegistry, most_bytes: int) -> None:
+        self._folder = folder
+        self._registry = registry
+        self._most_bytes = most_bytes
+
+    def place(self, key: str, entry: ModelEntry, format: str) -> Path:
+        """Where an export is to be written, for which there is room then."""
+        self.make_room()
+        folder = self._folder / key
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        spec = self._registry.formats().get(format)
+        suffix = spec.suffixes[0] if spec is not None and spec.suffixes else ""
+        return folder / f"{entry.name.rpartition('/')[2]}-{entry.version}{suffix}"
+
+    def content(self, key: str, entry: ModelEntry, archive: Archive | None) -> Content | None:
+        """What was exported; None if it was not, or had to make room."""
+        folder = self._folder / key
+        with suppress(OSError):
+            made = [path for path in folder.iterdir() if not path.name.startswith(".")]
+            if len(made) != 1:
+                return None
+            folder.touch()  # it was asked for just now
+            return _content(made[0], key, archive)
+        return None
+
+    def make_room(self) -> None:
+        """Remove those that were asked for least recently, until the others may stay."""
+        with suppress(FileNotFoundError):
+            kept = sorted(self._folder.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
+            total = 0
+            for folder in kept:
+                total += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+                if total > self._most_bytes and time.time() - folder.stat().st_mtime > _UNDER_WAY:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+#: Seconds for which an export may be under way, or wait to be fetched.
+_UNDER_WAY = 3600.0
+
+
+def _content(path: Path, key: str, archive: Archive | None) -> Content:
+    if path.is_file() and archive is None:
+        return file_content(path, path.name, _sha256(path), path.stat().st_size)
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    root = path.parent if path.is_file() else path
+    members = [Member(file.relative_to(root).as_posix(), file, file.stat().st_size, _sha256(file)) for file in files]
+    return archive_content(members, path.name, key, archive)
+
+
+def _sha256(path: Path) -> str:
+    return hash_of_file(path, path.stat().st_size).hexdigest()

@@ -1,0 +1,38 @@
+"""What a server clears away now and then: uploads that nobody continues, old jobs, exports that nobody fetches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from anyio.to_thread import run_sync
+
+from model_registry import ModelRegistryError
+
+if TYPE_CHECKING:
+    from model_registry_server.server import Server
+
+logger = logging.getLogger("model_registry.server")
+
+_INTERVAL = 3600.0
+#: Days for which a job that has ended is told of.
+_JOB_DAYS = 30
+
+
+async def keep_house(server: Server) -> None:
+    """Clear up at once, and then every hour, until it is cancelled."""
+    while True:
+        try:
+            await run_sync(clear_up, server)
+        except ModelRegistryError:
+            logger.exception("the server could not clear up; it tries again in an hour")
+        await asyncio.sleep(_INTERVAL)
+
+
+def clear_up(server: Server) -> None:
+    """Clear up once."""
+    server.uploads.expire(server.options.upload_hours)
+    server.stored_jobs.forget(datetime.now(timezone.utc) - timedelta(days=_JOB_DAYS))
+    server.exports.make_room()

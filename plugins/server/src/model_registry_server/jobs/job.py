@@ -1,0 +1,65 @@
+"""A job: work that was asked for, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+
+from attrs import asdict, frozen
+
+from model_registry import ModelRegistryError
+
+JobState = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
+
+#: States that never change any more.
+ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
+
+
+class JobNotFoundError(ModelRegistryError, ValueError):
+    """There is no such job, or it was forgotten. Facts: ``job``."""
+
+
+@frozen
+class Job:
+    """One job, as it was when it was asked for.
+
+    :param id: 16 hexadecimal digits, at random.
+    :param kind: The name of the task.
+    :param key: Jobs of one key are the same work, of which only one is queued or running.
+    :param arguments: Those of the task.
+    :param models: The names of the models that it is about.
+    :param actor: Who is recorded for what it changes.
+    :param attempts: How often it was begun.
+    :param progress: The newest report: ``what``, ``bytes_done``, ``bytes_total``, ``items_done``, ``items_total``.
+    :param result: What the task gave, once it has succeeded.
+    :param error: Why it failed: ``type``, ``message``, ``hint``, ``facts``.
+    """
+
+    id: str
+    kind: str
+    key: str | None
+    arguments: Mapping[str, Any]
+    models: tuple[str, ...]
+    actor: str
+    state: JobState
+    attempts: int
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    progress: Mapping[str, Any] | None
+    result: Any
+    error: Mapping[str, Any] | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.state in ENDED
+
+    def document(self) -> dict[str, Any]:
+        """Every field, for JSON; times in ISO 8601, UTC."""
+        document = asdict(self, recurse=False)
+        for name in ("created_at", "started_at", "finished_at"):
+            if document[name] is not None:
+                document[name] = document[name].isoformat()
+        return {**document, "models": list(self.models)}

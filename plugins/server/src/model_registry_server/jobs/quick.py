@@ -1,0 +1,85 @@
+"""What the server has done while a caller waits, in a process of its own: whatever opens a file of a model.
+
+So no parser of a model's format runs where requests are served, and a plugin that imports its framework for it takes no
+memory there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from model_registry import Arrival, Parent
+from model_registry.documents import comparison_document, plain, version_document
+from model_registry_server.jobs.tasks import task
+
+if TYPE_CHECKING:
+    from model_registry import ModelRegistry
+
+Arguments = Mapping[str, Any]
+
+
+@task("register")
+def register(registry: ModelRegistry, arguments: Arguments) -> Any:
+    """``path`` of what arrived, ``digests`` by path, and the keywords of ``register_model`` → a *version*."""
+    given = dict(arguments)
+    digests = {Path(path): sha256 for path, sha256 in given.pop("digests").items()}
+    arrival = Arrival(Path(given.pop("path")), digests)
+    given["parent"] = [_parent(parent) for parent in given.get("parent") or ()]
+    entry = registry.register_model(given.pop("name"), arrival, given.pop("model_format", None), **given)
+    return plain(version_document(entry))
+
+
+@task("receive")
+def receive(registry: ModelRegistry, arguments: Arguments) -> Any:
+    """What ``receive_version`` takes, with ``files``: a path for each SHA-256 → a *version*.
+
+    What is said to be stored already is, or the registration fails.
+    """
+    files = {sha256: Path(path) for sha256, path in arguments["files"].items()}
+    folder = Path(registry.settings.path, "blobs", "sha256")
+
+    def fetch(sha256: str) -> Path:
+        return files.get(sha256, folder / sha256)
+
+    entry = registry.receive_version(
+        arguments["digest"],
+        fetch,
+        records=arguments["records"],
+        arrived={path: sha256 for sha256, path in files.items()},
+        exist_ok=arguments["exist_ok"],
+        name=arguments["name"],
+        borrow=arguments["borrow"],
+    )
+    return plain(version_document(entry))
+
+
+@task("inside")
+def inside(registry: ModelRegistry, arguments: Arguments) -> Any:
+    """``name``, ``version`` → ``tensors`` and ``modules``."""
+    entry = registry.resolve(arguments["name"], arguments["version"])
+    return plain({"tensors": entry.tensors, "modules": entry.modules})
+
+
+@task("compare")
+def compare(registry: ModelRegistry, arguments: Arguments) -> Any:
+    """``a``, ``b``, ``differences`` → the comparison."""
+    comparison = registry.compare(arguments["a"], arguments["b"], differences=arguments["differences"])
+    return plain(comparison_document(comparison))
+
+
+@task("verify")
+def verify(registry: ModelRegistry, arguments: Arguments) -> Any:
+    """``name``, ``version``, ``deep`` → the digest by the bytes on the disk now; not ``deep``, what changed is read."""
+    entry = registry.resolve(arguments["name"], arguments["version"])
+    if arguments["deep"]:
+        checksum = entry.calculate_checksum()
+        return {"digest": entry.digest, "checksum": checksum, "intact": checksum == entry.digest}
+    entry.verify()
+    return {"digest": entry.digest, "checksum": entry.digest, "intact": True}
+
+
+def _parent(given: Any) -> Any:
+    """A parent as a text, or as a record."""
+    return Parent(**given) if isinstance(given, Mapping) else given

@@ -1,0 +1,243 @@
+"""The jobs in the server's state."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from attrs import evolve
+
+from model_registry_server.jobs.job import Job, JobNotFoundError, JobState
+from model_registry_server.state import State
+
+#: So often a job may be begun while servers die under it: then it is likely to be what kills them.
+MOST_ATTEMPTS = 3
+#: Seconds between two reports of a job that are written to the disk.
+_SAVE_INTERVAL = 1.0
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    key TEXT,
+    arguments TEXT NOT NULL,
+    models TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled')),
+    attempts INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER,
+    progress TEXT,
+    result TEXT,
+    error TEXT
+)"""
+# A job that is being cancelled does not count: whoever asks for the same work wants it done.
+_ONE_FOR_A_KEY = """
+CREATE UNIQUE INDEX IF NOT EXISTS jobs_by_key ON jobs (key) WHERE state IN ('queued', 'running') AND key IS NOT NULL"""
+_BY_STATE = "CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number)"
+
+
+class Jobs:
+    """The table of jobs. Safe to use from several threads; of one server, for reports are kept in memory at first.
+
+    :param state: Where the table is, or is made.
+    :param clock: Seconds since some moment.
+    """
+
+    def __init__(self, state: State, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._state = state
+        self._clock = clock
+        self._reports: dict[str, Mapping[str, Any]] = {}
+        self._saved: dict[str, float] = {}
+        state.create(_TABLE, _ONE_FOR_A_KEY, _BY_STATE)
+
+    def add(
+        self, kind: str, arguments: Mapping[str, Any], actor: str, models: Iterable[str] = (), key: str | None = None
+    ) -> Job:
+        """Queue a job; if one of the same key is queued or running, that one is returned instead."""
+        id = secrets.token_hex(8)
+        values = (id, kind, key, json.dumps(dict(arguments)), json.dumps(list(models)), actor, "queued", _now())
+        with self._state.writing() as db:
+            same = db.execute("SELECT id FROM jobs WHERE key = ? AND state IN ('queued', 'running')", (key,)).fetchone()
+            if same is None:
+                db.execute(
+                    "INSERT INTO jobs (id, kind, key, arguments, models, actor, state, created_at)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    values,
+                )
+        return self.get(id if same is None else same["id"])
+
+    def get(self, id: str) -> Job:
+        """A job as it is now.
+
+        :raises JobNotFoundError: if there is none.
+        """
+        with self._state.reading() as db:
+            row = db.execute("SELECT * FROM jobs WHERE id = ?", (id,)).fetchone()
+        if row is None:
+            hint = "jobs that ended long ago are forgotten"
+            raise JobNotFoundError(f"there is no job {id[:40]!r}", hint=hint, job=id)
+        return self._job(row)
+
+    def list(self, state: JobState | None = None, before: str | None = None, limit: int = 50) -> Sequence[Job]:
+        """The newest jobs first.
+
+        :param before: The id of the last job of the page before.
+        """
+        with self._state.reading() as db:
+            rows = db.execute(
+                "SELECT * FROM jobs WHERE (:state IS NULL OR state = :state)"
+                " AND (:before IS NULL OR number < (SELECT number FROM jobs WHERE id = :before))"
+                " ORDER BY number DESC LIMIT :limit",
+                {"state": state, "before": before, "limit": limit},
+            ).fetchall()
+        return [self._job(row) for row in rows]
+
+    def claim_next(self) -> Job | None:
+        """The job that has waited longest, which is running from now on; None if none waits."""
+        with self._state.writing() as db:
+            row = db.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY number LIMIT 1").fetchone()
+            if row is None:
+                return None
+            db.execute(
+                "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = ? WHERE id = ?",
+                (_now(), row["id"]),
+            )
+        return self.get(row["id"])
+
+    def progress(self, id: str, report: Mapping[str, Any]) -> None:
+        """How far a running job has come. It is seen at once, and written to the disk once a second."""
+        self._reports[id] = report
+        now = self._clock()
+        if now - self._saved.setdefault(id, now) >= _SAVE_INTERVAL:
+            self._saved[id] = now
+            with self._state.writing() as db:
+                db.execute(
+                    "UPDATE jobs SET progress = ? WHERE id = ? AND finished_at IS NULL", (json.dumps(report), id)
+                )
+
+    def finish(self, id: str, state: JobState, *, result: Any = None, error: Mapping[str, Any] | None = None) -> Job:
+        """What became of a job. A job that has ended stays as it is.
+
+        :param state: One of those that never change: ``succeeded``, ``failed``, ``cancelled``.
+        """
+        report = self._reports.get(id)
+        with self._state.writing() as db:
+            db.execute(
+                "UPDATE jobs SET state = ?, finished_at = ?, result = ?, error = ?, progress = coalesce(?, progress)"
+                " WHERE id = ? AND finished_at IS NULL",
+                (state, _now(), _json(result), _json(error), _json(report), id),
+            )
+        self._forget_reports(id)
+        return self.get(id)
+
+    def cancel(self, id: str) -> Job:
+        """End a job that waits; one that runs is being cancelled from now on, which is not for the table to do."""
+        with self._state.writing() as db:
+            db.execute(
+                "UPDATE jobs SET state = 'cancelled', finished_at = ? WHERE id = ? AND state = 'queued'", (_now(), id)
+            )
+            db.execute("UPDATE jobs SET state = 'cancelling' WHERE id = ? AND state = 'running'", (id,))
+        return self.get(id)
+
+    def interrupt(self, id: str) -> None:
+        """A job was stopped with its server, on purpose: that it did not end is no fault of the job."""
+        with self._state.writing() as db:
+            db.execute("UPDATE jobs SET attempts = attempts - 1 WHERE id = ? AND state = 'running'", (id,))
+        self._forget_reports(id)
+
+    def requeue_running(self) -> None:
+        """A server starts: what ran when the last one ended is queued again, or given up.
+
+        It waits before all that was queued later.
+        """
+        given_up = {
+            "type": "StorageError",
+            "message": f"the server ended {MOST_ATTEMPTS} times while this job ran",
+            "hint": "see in the server's log why; the job may need more memory than there is",
+            "facts": {},
+        }
+        with self._state.writing() as db:
+            db.execute("UPDATE jobs SET state = 'cancelled', finished_at = ? WHERE state = 'cancelling'", (_now(),))
+            db.execute(
+                "UPDATE jobs SET state = 'failed', finished_at = ?, error = ?"
+                " WHERE state = 'running' AND attempts >= ?",
+                (_now(), json.dumps(given_up), MOST_ATTEMPTS),
+            )
+            db.execute("UPDATE jobs SET state = 'queued', started_at = NULL, progress = NULL WHERE state = 'running'")
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs there are in each state, but for those in which there are none."""
+        with self._state.reading() as db:
+            return dict(db.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
+
+    def forget(self, before: datetime) -> int:
+        """Forget the jobs that ended before then. Returns how many."""
+        with self._state.writing() as db:
+            return db.execute("DELETE FROM jobs WHERE finished_at < ?", (_microseconds(before),)).rowcount
+
+    def release(self) -> None:
+        """Close the connection of a thread that is about to end, and call nothing more in it."""
+        with self._state.reading() as db:
+            db.close()
+
+    def _job(self, row: sqlite3.Row) -> Job:
+        job = _job_of(row)
+        report = None if job.ended else self._reports.get(job.id)
+        return job if report is None else evolve(job, progress=report)
+
+    def _forget_reports(self, id: str) -> None:
+        self._reports.pop(id, None)
+        self._saved.pop(id, None)
+
+
+def _job_of(row: sqlite3.Row) -> Job:
+    return Job(
+        id=row["id"],
+        kind=row["kind"],
+        key=row["key"],
+        arguments=json.loads(row["arguments"]),
+        models=tuple(json.loads(row["models"])),
+        actor=row["actor"],
+        state=row["state"],
+        attempts=row["attempts"],
+        created_at=_moment(row["created_at"]),
+        started_at=_moment_or_none(row["started_at"]),
+        finished_at=_moment_or_none(row["finished_at"]),
+        progress=_parsed(row["progress"]),
+        result=_parsed(row["result"]),
+        error=_parsed(row["error"]),
+    )
+
+
+def _now() -> int:
+    return time.time_ns() // 1000
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def _moment_or_none(microseconds: int | None) -> datetime | None:
+    return None if microseconds is None else _moment(microseconds)
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value)
+
+
+def _parsed(text: str | None) -> Any:
+    return None if text is None else json.loads(text)

@@ -1,0 +1,27 @@
+"""Where files lie that can be made again, on the side of the server and of its clients."""
+
+from __future__ import annotations
+
+import os
+from hashlib import sha256
+from pathlib import Path
+
+
+def cache_folder() -> Path:
+    """The user's folder for them, by the XDG Base Directory Specification."""
+    base = os.environ.get("XDG_CACHE_HOME") or ""
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "model_registry"
+
+
+def export_folder(registry: Path) -> Path:
+    """Of a registry's exports, which may not lie in the registry itself."""
+    return cache_folder() / "exports" / _short(str(registry.resolve()))
+
+
+def client_folder(address: str) -> Path:
+    """Of what a client has of a server."""
+    return cache_folder() / "servers" / _short(address)
+
+
+def _short(text: str) -> str:
+    return sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]

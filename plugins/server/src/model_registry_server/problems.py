@@ -1,0 +1,171 @@
+"""Errors as problem documents (RFC 9457): each class has a status, and a client can make the error again.
+
+Beside ``type``, ``title``, ``status`` and ``detail``, a problem tells ``error``: the class, ``hint``: what to do, and
+``facts``: what it is about.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from model_registry import errors
+from model_registry.errors import ModelRegistryError
+from model_registry_server.jobs.failures import WorkerError
+
+logger = logging.getLogger("model_registry.server")
+
+MEDIA_TYPE = "application/problem+json"
+
+#: The first class of an error's bases that stands here decides.
+STATUS: Mapping[type[Exception], int] = {
+    errors.ModelNotFoundError: 404,
+    errors.SourceNotFoundError: 404,
+    errors.VersionExistsError: 409,
+    errors.DestinationExistsError: 409,
+    errors.RegistrationLostError: 409,
+    errors.InvalidNameError: 422,
+    errors.InvalidMetadataError: 422,
+    errors.InvalidOptionError: 422,
+    errors.InvalidQueryError: 422,
+    errors.ParityError: 422,
+    errors.UnsupportedModelError: 422,
+    errors.UnsafeModelError: 422,
+    errors.ClassNotFoundError: 422,
+    errors.UnsupportedFormatError: 415,
+    errors.PermissionRequiredError: 403,
+    errors.ConfigurationError: 500,
+    errors.IntegrityError: 500,
+    errors.PluginError: 500,
+    errors.RegistryNotFoundError: 503,
+    errors.StorageError: 503,
+}
+
+
+class AuthenticationError(ModelRegistryError, PermissionError):
+    """Nobody knows who asks: a token is missing or is none (any more)."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class ForbiddenError(ModelRegistryError, PermissionError):
+    """The caller's token does not allow this."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
+class TooManyRequestsError(ModelRegistryError, RuntimeError):
+    """More requests a minute than the caller may send. Facts: ``retry_after``, in seconds."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+class NotFoundError(ModelRegistryError, LookupError):
+    """There is no such job, upload, token or webhook. Facts: ``id``."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+def status_of(error: ModelRegistryError) -> int:
+    """The status of an error."""
+    own = getattr(type(error), "status", None)
+    if own is not None:
+        return int(own)
+    return next((STATUS[cls] for cls in type(error).__mro__ if cls in STATUS), 500)
+
+
+def document_of(error: ModelRegistryError) -> dict[str, Any]:
+    """The problem document of an error."""
+    return problem(
+        status_of(error), error.message, error=type(error).__name__, hint=error.hint, facts=_plain_facts(error.facts)
+    )
+
+
+def problem(status: int, detail: str, *, error: str, hint: str = "", **more: Any) -> dict[str, Any]:
+    """A problem document.
+
+    :param error: The name of a class of errors.
+    """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", error.removesuffix("Error")).lower()
+    return {
+        "type": f"urn:model-registry:{words}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "hint": hint,
+        "error": error,
+        **more,
+    }
+
+
+def response(document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """The answer that says it."""
+    body = json.dumps(document).encode()
+    return Response(body, document["status"], dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Let every error that leaves a route be answered with a problem document."""
+
+    async def known(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ModelRegistryError)  # noqa: S101 - what it is installed for
+        return of_error(error)
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101 - likewise
+        said = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
+        detail = "; ".join(said)[:2000]
+        return response(problem(422, detail, error="InvalidRequestError", hint="see /openapi.json"))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - likewise
+        hint = "see /openapi.json" if error.status_code in (404, 405) else ""
+        document = problem(error.status_code, str(error.detail), error="RequestError", hint=hint)
+        return response(document, error.headers)
+
+    async def of_worker(request: Request, error: Exception) -> Response:
+        assert isinstance(error, WorkerError)  # noqa: S101 - likewise
+        return of_error(error.original())
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        return unexpected(error)
+
+    app.add_exception_handler(ModelRegistryError, known)
+    app.add_exception_handler(WorkerError, of_worker)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(Exception, unknown)
+
+
+def of_error(error: ModelRegistryError) -> Response:
+    """The answer to an error of the registry's tree."""
+    document = document_of(error)
+    if document["status"] >= 500:
+        logger.warning("%s: %s", type(error).__name__, error)
+    headers = {}
+    if isinstance(error, AuthenticationError):
+        headers["WWW-Authenticate"] = 'Bearer realm="model-registry"'
+    if document["status"] in (408, 413):
+        headers["Connection"] = "close"  # the rest of the body, which nobody wants, need not be read
+    if "retry_after" in error.facts:
+        headers["Retry-After"] = str(error.facts["retry_after"])
+    return response(document, headers)
+
+
+def unexpected(error: Exception) -> Response:
+    """The answer to any other error, of which nothing leaves the server."""
+    logger.error("a request failed", exc_info=error)
+    hint = "try again; the server's log tells more"
+    return response(problem(500, "the server failed", error="InternalError", hint=hint))
+
+
+def _plain_facts(facts: Mapping[str, object]) -> dict[str, Any]:
+    return {key: value for key, value in facts.items() if value is None or isinstance(value, (str, int, float, bool))}

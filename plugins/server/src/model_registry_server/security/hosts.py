@@ -1,0 +1,91 @@
+"""Refuses what a web page elsewhere makes a browser send here.
+
+A page may point its own name at this machine (DNS rebinding): its requests then carry that name as the ``Host``. Or it
+may send a form, or a fetch without asking first, straight to this server's name: those carry its ``Origin``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from http import HTTPStatus
+
+from model_registry_server.security.host_names import canonical, is_listed
+from model_registry_server.security.refusals import App, Receive, Scope, Send, refuse
+
+#: Names that stand for this machine, wherever they are resolved.
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_HOST = re.compile(rb"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_ORIGIN = re.compile(rb"(https?)://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_DEFAULT_PORTS = {b"http": 80, b"https": 443}
+
+_WRONG_HOST = "this server has another name — call it by a name in hosts of [plugins.server] in registry.toml"
+_WRONG_ORIGIN = "a page of another site may not change anything here — send the request without a browser"
+
+
+class Hosts:
+    """ASGI middleware that passes on only what is addressed to this server, and not sent by another site's page.
+
+    :param app: The application.
+    :param allowed: Names of this server, and patterns such as ``*.example.com``. Ports do not matter, and loopback
+        names are always allowed.
+    """
+
+    def __init__(self, app: App, allowed: Sequence[str]) -> None:
+        self._app = app
+        names = (*LOOPBACK, *allowed)
+
+        @lru_cache(maxsize=256)  # clients say the same few names again and again
+        def is_ours(value: bytes) -> bool:
+            match = _HOST.fullmatch(value)
+            return match is not None and is_listed(match[1].decode(), names)
+
+        self._is_ours = is_ours
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or refuse it."""
+        if scope["type"] == "http":
+            headers = scope["headers"]
+            host = _only(headers, b"host")
+            if host is None or not self._is_ours(host):
+                return await refuse(send, HTTPStatus.MISDIRECTED_REQUEST, _WRONG_HOST)
+            if scope["method"] not in _SAFE_METHODS and _is_foreign(headers, host):
+                return await refuse(send, HTTPStatus.FORBIDDEN, _WRONG_ORIGIN)
+        elif scope["type"] == "websocket":  # there are none, and browsers open them across sites without asking
+            await receive()
+            return await send({"type": "websocket.close", "code": 1008})
+        return await self._app(scope, receive, send)
+
+
+def _only(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    """The value of a header that is there once; None if it is missing or repeated."""
+    found = None
+    for key, value in headers:
+        if key == name:
+            if found is not None:
+                return None
+            found = value
+    return found
+
+
+def _is_foreign(headers: Sequence[tuple[bytes, bytes]], host: bytes) -> bool:
+    names = {key for key, _ in headers}
+    if b"origin" in names:
+        origin = _only(headers, b"origin")
+        return origin is None or not _is_same(origin, host)
+    # A browser that hides the origin still says how far away the page is; «none» is the user, at the address bar.
+    return b"sec-fetch-site" in names and _only(headers, b"sec-fetch-site") not in (b"same-origin", b"none")
+
+
+@lru_cache(maxsize=256)
+def _is_same(origin: bytes, host: bytes) -> bool:
+    """Whether an origin is that of the host. Whoever ended TLS before this server knows the scheme; here none does."""
+    page, here = _ORIGIN.fullmatch(origin), _HOST.fullmatch(host)
+    if page is None or here is None:
+        return False
+    default = _DEFAULT_PORTS[page[1]]
+    ports = int(page[3] or default), int(here[2] or default)
+    return ports[0] == ports[1] and canonical(page[2].decode()) == canonical(here[1].decode())

@@ -1,0 +1,23 @@
+"""Points in time, as the state keeps them: whole microseconds since 1970, in UTC."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(timezone.utc)
+
+
+def microseconds(moment: datetime) -> int:
+    """An aware ``datetime`` as the state keeps it, exactly."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(microseconds: int) -> datetime:
+    """The way back."""
+    return _EPOCH + timedelta(microseconds=microseconds)

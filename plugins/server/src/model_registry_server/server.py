@@ -1,0 +1,94 @@
+"""What every route works with: the parts of one server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from model_registry import ModelRegistry
+from model_registry_server.alone import be_the_only_one
+from model_registry_server.answers import Answers
+from model_registry_server.exports import Exports
+from model_registry_server.housekeeping import keep_house
+from model_registry_server.jobs.pool import WorkerPool
+from model_registry_server.jobs.runner import Runner
+from model_registry_server.jobs.store import Jobs
+from model_registry_server.metrics import Metrics
+from model_registry_server.options import MEGABYTE, ServerOptions
+from model_registry_server.places import export_folder
+from model_registry_server.security.audit import Audit
+from model_registry_server.security.limits import RateLimits
+from model_registry_server.security.tokens import Tokens
+from model_registry_server.state import State
+from model_registry_server.transfer.uploads import Uploads
+
+#: How many quick tasks, such as registering what was uploaded, run at once, beside jobs.
+_QUICK = 2
+TASKS = ("model_registry_server.jobs.tasks", "model_registry_server.jobs.quick")
+
+
+class Server:
+    """The parts of one server. Made before it listens; :meth:`start` and :meth:`stop` frame its life.
+
+    :param registry: The registry that is served.
+    :param options: The plugin's options.
+    :param keywords: With which a worker opens the same registry.
+    :param is_open: Whether callers without a token are the administrator: nobody but this machine can reach the server.
+        The first token that is made ends that.
+    """
+
+    def __init__(
+        self, registry: ModelRegistry, options: ServerOptions, keywords: Mapping[str, Any], *, is_open: bool
+    ) -> None:
+        self.registry = registry
+        self.options = options
+        self.folder = Path(registry.settings.path).absolute()
+        self.state = State(self.folder)
+        self._lock = be_the_only_one(self.state.folder / "lock")
+        self.is_open = is_open
+        self.tokens = Tokens(self.state)
+        self.audit = Audit(self.state)
+        self.limits = RateLimits(options.rate_limit)
+        self.uploads = Uploads(self.state, self.state.folder / "uploads")
+        self.incoming = self.state.folder / "incoming"
+        self.exports = Exports(export_folder(self.folder), registry, int(registry.settings.cache_size * MEGABYTE))
+        self.answers = Answers(registry)
+        self.metrics = Metrics(self)
+        self.stopping = threading.Event()  # set by a signal, whatever the event loop does then
+        # No file that came over the network may run code here, whatever the configuration trusts elsewhere.
+        workers = {**keywords, "path": str(self.folder), "trusted_models": []}
+        self.quick = WorkerPool(_QUICK, workers, options.worker_idle_seconds, tasks=TASKS)
+        self._long = WorkerPool(options.workers, workers, options.worker_idle_seconds, tasks=TASKS)
+        self.stored_jobs = Jobs(self.state)
+        self.jobs = Runner(self.stored_jobs, self._long)
+
+    def check(self) -> None:
+        """:raises StorageError: if the registry cannot be read, or the server's own state not be written."""
+        self.registry.history(limit=1)
+        with self.state.writing() as db:
+            db.execute("CREATE TABLE IF NOT EXISTS ready (at INTEGER)")
+
+    async def start(self) -> None:
+        """Go on with what an earlier server left."""
+        shutil.rmtree(self.incoming, ignore_errors=True)  # what came with requests that a crash ended
+        self.incoming.mkdir(mode=0o700)
+        await self.jobs.start()
+        self._housekeeping = asyncio.create_task(keep_house(self))
+
+    async def stop(self) -> None:
+        """Leave what is under way to the next one."""
+        self.stopping.set()
+        self._housekeeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._housekeeping
+        await self.jobs.stop()
+        await self.quick.close()
+        await self._long.close()
+        self.tokens.close()
+        os.close(self._lock)

@@ -1,0 +1,127 @@
+"""Listening: from a registry to a server that answers, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Any
+
+import uvicorn
+
+from model_registry import ConfigurationError, ModelRegistry, StorageError
+from model_registry_server.app import Application, create_app
+from model_registry_server.options import ServerOptions
+from model_registry_server.protocol import PatientProtocol
+from model_registry_server.server import Server
+
+logger = logging.getLogger("model_registry.server")
+
+#: Connections that wait to be accepted.
+_BACKLOG = 2048
+#: Seconds that requests under way may go on when the server is stopped.
+_GRACE = 10
+
+
+def serve(
+    registry: ModelRegistry, options: ServerOptions, keywords: Mapping[str, Any], *, say: Callable[[str], object]
+) -> None:
+    """Listen until a signal comes.
+
+    :param keywords: With which a worker opens the same registry.
+    :param say: Told the address, as soon as the server listens.
+    :raises ConfigurationError: if others could reach it without a token.
+    :raises StorageError: if the port is taken.
+    """
+    server = make_server(registry, options, keywords)
+    with listen(options) as listening:
+        host, port = listening.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        say(f"serving {registry.settings.path} at http://{shown}:{port}")
+        if not server.is_open and not server.tokens.any():
+            say("nobody has a token yet: «model-registry token create NAME --role admin» makes one")
+        _Uvicorn(_config(server, options)).run(sockets=[listening])
+
+
+def make_server(registry: ModelRegistry, options: ServerOptions, keywords: Mapping[str, Any]) -> Server:
+    """The parts of a server, before it listens.
+
+    :raises ConfigurationError: for an option that makes no sense.
+    """
+    if options.auth not in ("auto", "required"):
+        message = f"auth = {options.auth!r} in [plugins.server]: it is 'auto' or 'required'"
+        raise ConfigurationError(message, hint="correct it in registry.toml", mistakes=())
+    return Server(registry, options, keywords, is_open=options.auth == "auto" and is_loopback(options.host))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(options: ServerOptions) -> socket.socket:
+    """A socket that listens.
+
+    :raises StorageError: if it cannot.
+    """
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, proto)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(_BACKLOG)
+        except OSError:
+            listening.close()
+            raise
+    except OSError as error:
+        where = f"{options.host}:{options.port}"
+        hint = "choose another with --host and --port"
+        raise StorageError(f"cannot listen at {where}: {error.strerror or error}", hint=hint, path=where) from error
+    return listening
+
+
+def _config(server: Server, options: ServerOptions) -> uvicorn.Config:
+    _allow_connections(options.max_connections)
+    return uvicorn.Config(
+        create_app(server),
+        http=PatientProtocol,
+        ws="none",
+        lifespan="on",
+        backlog=_BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_GRACE,
+    )
+
+
+class _Uvicorn(uvicorn.Server):
+    """Tells followers that it ends, so that nobody waits for them."""
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        super().handle_exit(sig, frame)
+        if isinstance(self.config.app, Application):
+            self.config.app.server.stopping.set()
+
+
+def _allow_connections(count: int) -> None:
+    """As many files may be open as connections, and then some."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 1024
+    if soft < wanted:
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard < 0 else min(wanted, hard), hard))

@@ -1,0 +1,177 @@
+"""Work that takes long: polled, followed, cancelled, done once for all who ask, and continued by the next server."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from running import Running, serving, start, token
+
+from model_registry import ModelRegistry
+
+API = "/model-registry"
+pytest.importorskip("model_registry_onnx")
+torch = pytest.importorskip("torch")
+pytest.importorskip("model_registry_pytorch")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("jobs") / "models"
+    torch.manual_seed(1)
+    layers = [torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 3)]
+    ModelRegistry(folder).register_model("net", torch.nn.Sequential(*layers), input_shape=[64])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Running]:
+    with serving(folder) as running:
+        yield running
+
+
+def events(response: httpx.Response) -> Iterator[tuple[str, dict[str, Any]]]:
+    kind = ""
+    for line in response.iter_lines():
+        if line.startswith("event: "):
+            kind = line[7:]
+        if line.startswith("data: "):
+            yield kind, json.loads(line[6:])
+
+
+def test_an_export_is_a_job_and_then_a_file(http: httpx.Client, folder: Path, tmp_path: Path) -> None:
+    accepted = http.get("/models/net/export", params={"format": "onnx"})
+    assert accepted.status_code == 202
+    again = http.get("/models/net/export", params={"format": "onnx"})
+    assert again.json()["id"] == accepted.json()["id"]  # the same work is done once
+    url = accepted.headers["location"].removeprefix(API)
+    with http.stream("GET", f"{url}/events") as stream:
+        told = list(events(stream))
+    assert [kind for kind, _ in told][-1] == "succeeded"
+    assert told[-1][1]["result"]["parity"]["passed"]
+    file = http.get("/models/net/export", params={"format": "onnx"})
+    assert file.status_code == 200
+    assert file.headers["content-disposition"].startswith('attachment; filename="net-1.0.0.onnx"')
+    (tmp_path / "net.onnx").write_bytes(file.content)
+    session = pytest.importorskip("onnxruntime").InferenceSession(tmp_path / "net.onnx")
+    x = torch.ones(2, 64)
+    expected = ModelRegistry(folder).load_model("net").model(x)
+    assert torch.allclose(expected, torch.from_numpy(session.run(None, {"input": x.numpy()})[0]), atol=1e-5)
+    half = http.get("/models/net/export", params={"format": "onnx"}, headers={"Range": "bytes=100-199"})
+    assert (half.status_code, half.content) == (206, file.content[100:200])
+
+
+def test_a_conversion_becomes_a_version(http: httpx.Client) -> None:
+    body = {"to": "onnx", "new_name": "net-onnx"}
+    done = http.post("/models/net/convert", json=body, headers={"Prefer": "wait=60"}).json()
+    assert done["state"] == "succeeded", done
+    assert done["result"]["reference"] == "net-onnx:1.0.0"
+    told = http.get("/models/net-onnx").json()
+    assert (told["parents"][0]["relation"], told["parents"][0]["name"]) == ("converted", "net")
+    parity = http.post("/parity", json={"a": "net", "b": "net-onnx"}, headers={"Prefer": "wait=60"}).json()
+    assert parity["result"]["passed"], parity
+    plan = http.get("/models/net/plan", params={"to": "ort"}).json()["steps"]
+    assert [(step["source"], step["target"]) for step in plan] == [("pytorch", "onnx"), ("onnx", "ort")]
+
+
+def test_what_is_inside_is_told_without_loading(http: httpx.Client) -> None:
+    inside = http.get("/models/net/inside").json()
+    assert {tensor["name"]: tensor["shape"] for tensor in inside["tensors"]}["0.weight"] == [64, 64]
+    assert inside["modules"]["1"].startswith("torch.nn.modules.activation.ReLU")
+
+
+def test_two_versions_are_compared(http: httpx.Client, folder: Path) -> None:
+    model = ModelRegistry(folder).load_model("net").model
+    with torch.no_grad():
+        model[2].bias += 1
+    ModelRegistry(folder).register_model("net", model, input_shape=[64])
+    found = http.get("/compare", params={"a": "net:1.0.0", "b": "net:1.0.1", "differences": True}).json()
+    changed = {tensor["name"]: tensor["max_abs"] for tensor in found["tensors"] if tensor["status"] == "changed"}
+    assert changed == {"2.bias": pytest.approx(1.0)}
+
+
+def test_a_job_is_cancelled(http: httpx.Client, folder: Path) -> None:
+    torch.manual_seed(2)
+    large = torch.nn.Sequential(*[torch.nn.Linear(512, 512) for _ in range(40)])
+    ModelRegistry(folder).register_model("large", large, input_shape=[512])
+    job = http.post("/models/large/convert", json={"to": "onnx"}).json()
+    cancelled = http.delete(f"/jobs/{job['id']}")
+    assert cancelled.status_code == 200
+    ended = http.get(f"/jobs/{job['id']}", headers={"Prefer": "wait=30"}).json()
+    assert ended["state"] == "cancelled"
+    assert len(http.get("/models/large/versions").json()["versions"]) == 1
+
+
+def test_a_job_that_fails_says_why(http: httpx.Client) -> None:
+    body = {"compression": "quantization_int8", "min_cosine": 1.0, "new_name": "refused"}
+    job = http.post("/models/large/compress", json=body, headers={"Prefer": "wait=60"}).json()
+    assert job["state"] == "failed"
+    assert job["error"]["type"] in ("ParityError", "UnsupportedFormatError")
+    assert http.get("/models/refused").status_code == 404
+
+
+def test_a_pickle_that_asks_for_more_than_data_is_refused_and_may_be_kept_unopened(
+    http: httpx.Client, tmp_path: Path
+) -> None:
+    import os
+
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.system, (f"touch {tmp_path / 'executed'}",)
+
+    torch.save({"w": Evil()}, tmp_path / "evil.pt")
+    data = (tmp_path / "evil.pt").read_bytes()
+    files = {"file": ("evil.pt", data)}
+    refused = http.post("/models/upload", data={"name": "evil"}, files=files)
+    assert (refused.status_code, refused.json()["error"]) == (422, "UnsafeModelError")
+    kept = http.post("/models/upload", data={"name": "evil", "format": "opaque"}, files=files)
+    assert kept.status_code == 201
+    assert http.get("/models/evil/download").content == data
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_state_dict_is_read_by_the_safe_loader(http: httpx.Client, tmp_path: Path) -> None:
+    torch.save({"w": torch.ones(2, 3)}, tmp_path / "w.pt")
+    made = http.post(
+        "/models/upload", data={"name": "safe"}, files={"file": ("w.pt", (tmp_path / "w.pt").read_bytes())}
+    )
+    assert made.status_code == 201, made.text
+    assert made.json()["metadata"]["format"] == "pytorch"
+
+
+def test_the_next_server_goes_on_with_a_job(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    torch.manual_seed(3)
+    ModelRegistry(folder).register_model("net", torch.nn.Linear(8, 2), input_shape=[8])
+    running = start(folder)
+    with httpx.Client(base_url=f"{running.url}{API}", timeout=60) as http:
+        job = http.post("/models/net/convert", json={"to": "onnx"}).json()
+        deadline = time.monotonic() + 20
+        while http.get(f"/jobs/{job['id']}").json()["state"] == "queued":
+            assert time.monotonic() < deadline
+    running.stop(signal.SIGKILL)
+    with serving(folder) as again, httpx.Client(base_url=f"{again.url}{API}", timeout=90) as http:
+        ended = http.get(f"/jobs/{job['id']}", headers={"Prefer": "wait=60"}).json()
+        assert ended["state"] == "succeeded", ended
+        assert len(http.get("/models/net/versions").json()["versions"]) == 2
+
+
+def test_jobs_of_other_models_are_not_seen(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    (tmp_path / "f").write_bytes(b"x")
+    for name in ("team-a/m", "team-b/m"):
+        ModelRegistry(folder).register_model(name, tmp_path / "f", "opaque")
+    writers = {name: token(folder, name, "writer", f"team-{name}/*") for name in ("a", "b")}
+    with serving(folder) as running, httpx.Client(base_url=f"{running.url}{API}", timeout=60) as http:
+        headers = {name: {"Authorization": f"Bearer {text}"} for name, text in writers.items()}
+        job = http.post("/models/team-a/m/restore-hot", json={}, headers=headers["a"]).json()
+        assert [each["id"] for each in http.get("/jobs", headers=headers["a"]).json()["jobs"]] == [job["id"]]
+        assert http.get("/jobs", headers=headers["b"]).json()["jobs"] == []
+        for method in ("GET", "DELETE"):
+            assert http.request(method, f"/jobs/{job['id']}", headers=headers["b"]).status_code == 403

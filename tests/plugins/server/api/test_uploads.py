@@ -1,0 +1,182 @@
+"""Uploads in parts, and versions that another registry made: continued, checked, and never half there."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from running import serving, start, token
+
+from model_registry import ModelEntry, ModelRegistry
+
+API = "/model-registry"
+LARGE = os.urandom(3 << 20)
+OTHER = LARGE[::-1]
+
+
+def begin(http: httpx.Client, *files: dict[str, Any]) -> dict[str, Any]:
+    response = http.post("/uploads", json={"files": list(files)})
+    assert response.status_code == 201, response.text
+    upload: dict[str, Any] = response.json()
+    return upload
+
+
+def send(http: httpx.Client, upload: dict[str, Any], number: int, offset: int, data: bytes, **headers: str) -> Any:
+    path = f"/uploads/{upload['id']}/files/{number}"
+    return http.patch(path, content=data, headers={"Upload-Offset": str(offset), **headers})
+
+
+def test_a_file_is_sent_in_parts_and_registered(http: httpx.Client) -> None:
+    digest = sha256(LARGE).hexdigest()
+    upload = begin(http, {"path": "w.bin", "size": len(LARGE), "sha256": digest}, {"path": "sub/c.json"})
+    assert [file["offset"] for file in upload["files"]] == [0, 0]
+    first = send(http, upload, 0, 0, LARGE[:1_000_000])
+    assert (first.status_code, first.headers["upload-offset"]) == (200, "1000000")
+    wrong = send(http, upload, 0, 5, LARGE[5:])
+    assert (wrong.status_code, wrong.json()["facts"]["offset"]) == (409, 1_000_000)
+    unfinished = http.post("/models/upload", json={"upload": upload["id"], "name": "parts", "format": "opaque"})
+    assert (unfinished.status_code, unfinished.json()["error"]) == (409, "IncompleteError")
+    assert send(http, upload, 0, 1_000_000, LARGE[1_000_000:]).json()["done"]
+    assert send(http, upload, 1, 0, b"{}", **{"Upload-Complete": "true"}).json()["done"]
+    body = {"upload": upload["id"], "name": "parts", "format": "opaque", "author": "Ada", "tags": ["a"]}
+    made = http.post("/models/upload", json=body)
+    assert made.status_code == 201, made.text
+    assert (made.json()["metadata"]["author"], made.json()["metadata"]["tags"]) == ("Ada", ["a"])
+    assert [file["path"] for file in http.get("/models/parts").json()["files"]] == ["sub/c.json", "w.bin"]
+    assert http.get("/models/parts/download", params={"path": "w.bin"}).content == LARGE
+    assert http.get(f"/uploads/{upload['id']}").status_code == 404
+
+
+def test_a_part_or_a_file_with_another_digest_is_thrown_away(http: httpx.Client) -> None:
+    upload = begin(http, {"path": "w.bin", "size": 10, "sha256": sha256(b"0123456789").hexdigest()})
+    claimed = base64.b64encode(sha256(b"01234").digest()).decode()
+    bad = send(http, upload, 0, 0, b"01235", **{"Content-Digest": f"sha-256=:{claimed}:"})
+    assert (bad.status_code, bad.json()["error"]) == (422, "DigestMismatchError")
+    assert send(http, upload, 0, 0, b"01234", **{"Content-Digest": f"sha-256=:{claimed}:"}).json()["offset"] == 5
+    assert send(http, upload, 0, 5, b"6789x").json()["error"] == "DigestMismatchError"
+    assert http.get(f"/uploads/{upload['id']}").json()["files"][0]["offset"] == 0
+
+
+def test_an_upload_survives_a_server_that_is_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    running = start(folder)
+    with httpx.Client(base_url=f"{running.url}{API}") as http:
+        upload = begin(http, {"path": "w.bin", "size": len(LARGE)})
+        send(http, upload, 0, 0, LARGE[:2_000_000]).raise_for_status()
+    running.stop(signal.SIGKILL)
+    with serving(folder) as again, httpx.Client(base_url=f"{again.url}{API}", timeout=30) as http:
+        offset = http.get(f"/uploads/{upload['id']}").json()["files"][0]["offset"]
+        assert 0 < offset <= 2_000_000
+        send(http, upload, 0, offset, LARGE[offset:]).raise_for_status()
+        made = http.post("/models/upload", json={"upload": upload["id"], "name": "m", "format": "opaque"})
+        assert made.status_code == 201, made.text
+        assert http.get("/models/m/download").content == LARGE
+
+
+def test_an_upload_is_its_owners(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    one, other = token(folder, "one", "writer"), token(folder, "other", "writer")
+    with serving(folder) as running, httpx.Client(base_url=f"{running.url}{API}") as http:
+        http.headers["Authorization"] = f"Bearer {one}"
+        upload = begin(http, {"path": "w.bin"})
+        http.headers["Authorization"] = f"Bearer {other}"
+        assert http.get(f"/uploads/{upload['id']}").status_code == 403
+        assert send(http, upload, 0, 0, b"x").status_code == 403
+        assert http.delete(f"/uploads/{upload['id']}").status_code == 403
+
+
+def test_what_is_too_large_is_refused_before_it_comes(tmp_path: Path) -> None:
+    options = "max_upload_mb = 2\nquota_mb = 5"
+    with serving(tmp_path / "models", options=options) as running:
+        http = httpx.Client(base_url=f"{running.url}{API}", timeout=30)
+        with http:
+            query = {"name": "m", "format": "opaque"}
+            large = http.post("/models/upload", params=query, content=LARGE + LARGE)
+            assert (large.status_code, large.json()["error"]) == (413, "TooLargeError")
+            announced = http.post("/uploads", json={"files": [{"path": "w", "size": 2_000_001}]})
+            assert announced.status_code in (201, 413)
+
+            def chunks() -> Any:  # no Content-Length: counted while it comes
+                for start in range(0, len(LARGE), 100_000):
+                    yield LARGE[start : start + 100_000]
+
+            try:
+                unsaid = http.post("/models/upload", params=query, content=chunks())
+                assert unsaid.status_code == 413
+            except (httpx.WriteError, httpx.ReadError):
+                pass  # refused while it was sent
+            for number in range(2):
+                data = bytes([number]) * 1_900_000
+                assert http.post("/models/upload", params=query, content=data).status_code == 201
+            full = http.post("/models/upload", params=query, content=b"2" * 1_900_000 + os.urandom(1000))
+            assert full.status_code == 413
+            assert len(http.get("/models").json()["versions"]) == 2
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> ModelEntry:
+    """A version of another registry, with a large file and a small one."""
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "w.bin").write_bytes(OTHER)
+    (source / "c.json").write_bytes(b"made elsewhere")
+    return ModelRegistry(tmp_path / "other").register_model("team/sent", source, "opaque", version="3.1")
+
+
+def push(http: httpx.Client, entry: ModelEntry, missing: list[str]) -> httpx.Response:
+    files = [{"path": digest, "size": entry.blobs[digest], "sha256": digest} for digest in missing]
+    upload = begin(http, *files)
+    for number, digest in enumerate(missing):
+        data = entry.blob(digest).read_bytes()
+        if data:
+            send(http, upload, number, 0, data).raise_for_status()
+    body = {"digest": entry.digest, "upload": upload["id"], "records": list(entry.blobs)}
+    return http.post(f"/models/{entry.name.replace('/', '%2F')}/receive", json=body)
+
+
+def test_a_version_of_another_registry_comes_with_its_digest(http: httpx.Client, made: ModelEntry) -> None:
+    offered = http.post("/models/team%2Fsent/missing", json={"blobs": dict(made.blobs)}).json()
+    assert {made.digest, *(file.sha256 for file in made.files)} <= set(offered["missing"]) <= set(made.blobs)
+    response = push(http, made, offered["missing"])
+    assert response.status_code == 201, response.text
+    assert (response.json()["digest"], response.json()["version"]) == (made.digest, "3.1")
+    again = http.post("/models/team%2Fsent/missing", json={"blobs": dict(made.blobs)}).json()
+    assert (again["missing"], again["version"]) == ([], "3.1.1")
+    told = http.get("/models/team%2Fsent/blobs").json()
+    assert told["blobs"] == dict(made.blobs)
+    for digest in made.blobs:
+        assert http.get(f"/models/team%2Fsent/blobs/{digest}").content == made.blob(digest).read_bytes()
+
+
+def test_a_version_of_another_name_is_refused(http: httpx.Client, made: ModelEntry) -> None:
+    upload = begin(http, *({"path": digest, "size": size, "sha256": digest} for digest, size in made.blobs.items()))
+    for file in upload["files"]:
+        if file["size"]:
+            send(http, upload, file["number"], 0, made.blob(file["sha256"]).read_bytes()).raise_for_status()
+    body = {"digest": made.digest, "upload": upload["id"], "records": []}
+    response = http.post("/models/elsewhere/receive", json=body)
+    assert (response.status_code, response.json()["error"]) == (422, "UnsafeModelError")
+    assert http.get("/models/elsewhere").status_code == 404
+
+
+def test_bytes_of_other_models_have_to_be_sent_by_who_may_not_see_them(tmp_path: Path, made: ModelEntry) -> None:
+    folder = tmp_path / "models"
+    secret = tmp_path / "secret"
+    secret.write_bytes(OTHER)
+    ModelRegistry(folder).register_model("hidden", secret, "opaque")
+    text = token(folder, "w", "writer", "team/*")
+    with serving(folder) as running, httpx.Client(base_url=f"{running.url}{API}", timeout=30) as http:
+        http.headers["Authorization"] = f"Bearer {text}"
+        offered = http.post("/models/team%2Fsent/missing", json={"blobs": dict(made.blobs)}).json()
+        assert sha256(OTHER).hexdigest() in offered["missing"]  # that it is stored is not told
+        fewer = [digest for digest in made.blobs if digest != sha256(OTHER).hexdigest()]
+        refused = push(http, made, fewer)
+        assert refused.status_code in (422, 500)
+        assert http.get("/models/team%2Fsent").status_code == 404
+        assert push(http, made, list(made.blobs)).status_code == 201
