@@ -36,10 +36,10 @@ Curves = dict[str, dict[int, float]]
 def measure(folder: Path, scale: Scale, curves: Curves) -> Iterator[Row]:
     """:param curves: Gets what was measured at each size."""
     registry = ModelRegistry(folder / "grown", backup_enabled=False)
-    make = _Rows(_document(folder))
+    make = Rows(document(folder))
     done = 0
     for size in scale.versions:
-        _grow(registry, make, done, size)
+        grow(registry, make, done, size)
         done = size
         asked = _questions(registry, size)
         for what, ask in asked.items():
@@ -78,7 +78,8 @@ def _rows(curves: Curves, size: int) -> Iterator[Row]:
     yield milliseconds(f"{size:,} versions: search with three terms, the first {_PAGE}", curves["search"][size], 30)
 
 
-def _grow(registry: ModelRegistry, make: _Rows, start: int, stop: int) -> None:
+def grow(registry: ModelRegistry, make: Rows, start: int, stop: int) -> None:
+    """Add the versions of these numbers."""
     connections = registry._context.catalog._connections
     for batch in range(start, stop, _BATCH):
         with connections.writing(durable=False) as db:
@@ -88,7 +89,7 @@ def _grow(registry: ModelRegistry, make: _Rows, start: int, stop: int) -> None:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _document(folder: Path) -> dict[str, Any]:
+def document(folder: Path) -> dict[str, Any]:
     """The metadata document of a version as registering writes it."""
     registry = ModelRegistry(folder / "template", backup_enabled=False)
     registry.register_model("m", small_modules(1)[0], "pytorch", author="ada", description="trained on week 1")
@@ -98,7 +99,7 @@ def _document(folder: Path) -> dict[str, Any]:
     return found
 
 
-class _Rows:
+class Rows:
     """Versions by number, always the same.
 
     :param document: Of a version like them.

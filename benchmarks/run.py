@@ -27,6 +27,8 @@ from measuring import FULL, QUICK, Scale, scratch
 from plots import plot
 from table import ROOT, Row, write
 
+import serving
+
 Subject = Callable[[Path, Scale], Iterator[Row]]
 
 
@@ -46,6 +48,7 @@ def subjects(images: Path) -> dict[str, tuple[str, Subject]]:
         compressing,
         comparing,
         command_line,
+        serving,
     )
     return {
         **{module.__name__: (module.TITLE, module.measure) for module in plain},

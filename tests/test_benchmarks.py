@@ -22,6 +22,7 @@ SUBJECTS = {
     "compressing": 26,
     "comparing": 3,
     "command_line": 4,
+    "serving": 7,
     "catalog": 11,
     "growth": 3,
 }

@@ -1,26 +1,32 @@
 """Answers that are kept until something in the registry changes.
 
 Every change of a registry is in its history, so the number of the newest event says whether anything changed. Asking
-for it costs far less than making a list of models again.
+for it costs far less than making a list of models again, or even than finding the route that does.
 """
 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 from anyio.to_thread import run_sync
+from attrs import frozen
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from model_registry import ModelRegistry
 from model_registry.documents import plain
+from model_registry_server.security.roles import Caller
 
 _MOST_ANSWERS = 256
 _MOST_BYTES = 256 * 1024
 _JSON = "application/json"
+
+Question = tuple[object, ...]
 
 
 def answer(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -28,42 +34,78 @@ def answer(document: Any, status: int = 200, headers: dict[str, str] | None = No
     return Response(_encode(document), status, headers, media_type=_JSON)
 
 
+def question_of(scope: Scope, caller: Caller) -> Question:
+    """What tells a question from every other: the same may be answered differently to callers who may see less."""
+    return scope["path"], scope["query_string"], caller.role, caller.patterns
+
+
+@frozen
+class Kept:
+    """An answer as it was made at a revision of the registry.
+
+    :param route: The route that made it.
+    """
+
+    revision: int
+    body: bytes
+    etag: str
+    route: Any
+
+    def response(self, request_etag: str | None) -> Response:
+        """What is sent, to a caller who has this entity already, if it is the same."""
+        headers = {"ETag": self.etag, "Cache-Control": "private, no-cache"}
+        if request_etag == self.etag:
+            return Response(status_code=304, headers=headers)
+        return Response(self.body, headers=headers, media_type=_JSON)
+
+
 class Answers:
     """The newest answers, by what was asked; only small ones, and few."""
 
     def __init__(self, registry: ModelRegistry) -> None:
         self._registry = registry
-        self._kept: OrderedDict[tuple[object, ...], tuple[int, bytes]] = OrderedDict()
+        self._kept: OrderedDict[Question, Kept] = OrderedDict()
+        self._asked: Counter[Question] = Counter()
 
     def revision(self) -> int:
         """The number of the newest change; 0 if there is none."""
         newest = self._registry.history(limit=1)
         return newest[0].id if newest else 0
 
-    async def get(self, request: Request, key: tuple[object, ...], make: Callable[[], Any]) -> Response:
-        """The answer to a question, made anew in a thread if anything changed.
+    def may_know(self, scope: Scope) -> bool:
+        """Whether this was asked before, whoever it was."""
+        return (scope["path"], scope["query_string"]) in self._asked
 
-        :param key: What was asked, and all that the answer depends on beside the registry's content.
-        :param make: Makes the document.
+    def find(self, question: Question) -> Kept | None:
+        """The answer, if nothing has changed since it was made."""
+        kept = self._kept.get(question)
+        if kept is None or kept.revision != self.revision():
+            return None
+        self._kept.move_to_end(question)
+        return kept
+
+    async def get(self, request: Request, make: Callable[[], Any]) -> Response:
+        """The answer to a request, made in a thread, and kept.
+
+        :param make: Makes the document. It may depend on the request's address, the caller's rights, and what is in the
+            registry, on nothing else.
         """
         revision = self.revision()  # first: what changes while the answer is made makes it old
-        kept = self._kept.get(key)
-        if kept is None or kept[0] != revision:
-            kept = revision, await run_sync(lambda: _encode(make()))
-            if len(kept[1]) <= _MOST_BYTES:
-                self._keep(key, kept)
-        else:
-            self._kept.move_to_end(key)
-        tag = f'W/"{revision}"'
-        if request.headers.get("if-none-match") == tag:
-            return Response(status_code=304, headers={"ETag": tag})
-        return Response(kept[1], headers={"ETag": tag, "Cache-Control": "private, no-cache"}, media_type=_JSON)
+        body = await run_sync(lambda: _encode(make()))
+        kept = Kept(revision, body, f'"{sha256(body).hexdigest()[:32]}"', request.scope.get("route"))
+        if len(body) <= _MOST_BYTES:
+            self._keep(question_of(request.scope, request.state.caller), kept)
+        return kept.response(request.headers.get("if-none-match"))
 
-    def _keep(self, key: tuple[object, ...], kept: tuple[int, bytes]) -> None:
-        self._kept[key] = kept
-        self._kept.move_to_end(key)
+    def _keep(self, question: Question, kept: Kept) -> None:
+        if question not in self._kept:
+            self._asked[question[:2]] += 1
+        self._kept[question] = kept
         while len(self._kept) > _MOST_ANSWERS:
-            self._kept.popitem(last=False)
+            oldest, _ = self._kept.popitem(last=False)
+            self._asked[oldest[:2]] -= 1
+            if not self._asked[oldest[:2]]:
+                del self._asked[oldest[:2]]
 
 
 def _encode(document: Any) -> bytes:

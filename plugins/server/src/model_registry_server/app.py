@@ -30,6 +30,7 @@ from model_registry_server.paths import DecodedOnce
 from model_registry_server.security.headers import Headers
 from model_registry_server.security.hosts import Hosts
 from model_registry_server.server import Server
+from model_registry_server.shortcut import Shortcut
 
 PREFIX = "/model-registry"
 #: In this order: a model's name may hold slashes, so what goes on after one is asked first.
@@ -92,8 +93,8 @@ def create_app(server: Server) -> Application:
     app.include_router(health.router)
     for router in _ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=_ERRORS)
-    guarded = Measured(app, server.metrics)
-    return Application(Hosts(DecodedOnce(guarded), (server.options.host, *server.options.hosts)), server)
+    measured = Measured(Shortcut(app, server), server.metrics)
+    return Application(Hosts(DecodedOnce(measured), (server.options.host, *server.options.hosts)), server)
 
 
 class Application(Headers):

@@ -35,8 +35,7 @@ async def list_models(
         filters = {"name": name, "model_type": type, "model_format": format, "removed": removed}
         return documents.page_of_models(server.registry, caller, after, limit, **filters)
 
-    key = ("list", caller.patterns, name, type, format, removed, limit, after)
-    return await server.answers.get(request, key, make)
+    return await server.answers.get(request, make)
 
 
 @router.get("/search", response_model=schemas.VersionPage)
@@ -55,7 +54,7 @@ async def search(
     def make() -> documents.Document:
         return documents.page_of_search(server.registry, caller, query, after, limit)
 
-    return await server.answers.get(request, ("search", caller.patterns, query, limit, after), make)
+    return await server.answers.get(request, make)
 
 
 @router.get("/models/{name:model}/versions", response_model=schemas.VersionPage)
@@ -68,7 +67,7 @@ async def list_versions(request: Request, name: str, limit: Limit = 50, after: C
         real = server.registry.resolve(name).name  # which must exist, and is no pattern
         return documents.page_of_models(server.registry, caller, after, limit, name=real)
 
-    return await server.answers.get(request, ("versions", name, limit, after), make)
+    return await server.answers.get(request, make)
 
 
 @router.get("/models/{name:model}/inside", response_model=schemas.Inside)
@@ -132,4 +131,4 @@ async def get_model_info(request: Request, name: str, version: Version = "latest
     def make() -> documents.Document:
         return documents.details(server.registry, server.registry.resolve(name, version), caller)
 
-    return await server.answers.get(request, ("model", caller.patterns, name, version), make)
+    return await server.answers.get(request, make)

@@ -13,7 +13,7 @@ asks :func:`require` itself.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from anyio.to_thread import run_sync
@@ -88,7 +88,11 @@ class Route(APIRoute):
 
     def admit(self, server: Server, request: Request) -> Caller:
         """Find out who asks."""
-        return admit(server, request)
+        known: Caller | None = request.scope.get("caller")
+        if known is not None:
+            return known
+        address = request.client.host if request.client else ""
+        return admit(server, request.headers, address, needed=self.permission.role is not None)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         serve = super().get_route_handler()
@@ -126,14 +130,14 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
-def admit(server: Server, request: Request) -> Caller:
+def admit(server: Server, headers: Mapping[str, str], address: str, *, needed: bool = True) -> Caller:
     """Find out who asks.
 
+    :param needed: False lets in also those without a token, as nobody in particular.
     :raises AuthenticationError: if a token is needed, or the one given is none.
     :raises TooManyRequestsError: if it asks too often.
     """
-    address = request.client.host if request.client else ""
-    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    kind, _, text = headers.get("authorization", "").partition(" ")
     if text:
         token = server.tokens.check(text.strip()) if kind.lower() == "bearer" else None
         if token is None:
@@ -142,12 +146,12 @@ def admit(server: Server, request: Request) -> Caller:
         _limit(server, token.id)
         return token.caller(address)
     _limit(server, address_key(address))
-    if not server.is_open or server.tokens.any():
-        if permission_of(request.scope["endpoint"]).role is None:
-            return evolve(LOCAL, name="anybody", role=Role.READER, patterns=(), address=address)
+    if server.is_open and not server.tokens.any():
+        return evolve(LOCAL, address=address)
+    if needed:
         hint = "send one as «Authorization: Bearer …»; «model-registry token create» makes one"
         raise AuthenticationError("a token is needed", hint=hint)
-    return evolve(LOCAL, address=address)
+    return evolve(LOCAL, name="anybody", role=Role.READER, patterns=(), address=address)
 
 
 def require(caller: Caller, role: Role, model: str | None = None, *, everything: bool = False) -> None:

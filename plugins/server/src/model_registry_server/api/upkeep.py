@@ -33,7 +33,7 @@ async def validate_registry(
 async def get_stats(request: Request) -> Response:
     """Counts and bytes: models, versions, logical and stored bytes, by format and type."""
     server = server_of(request)
-    return await server.answers.get(request, ("stats",), server.registry.get_detailed_stats)
+    return await server.answers.get(request, server.registry.get_detailed_stats)
 
 
 @router.get("/plugins", response_model=schemas.Plugins)
