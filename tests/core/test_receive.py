@@ -189,7 +189,7 @@ def test_bytes_of_other_models_need_not_be_shown_unless_that_is_asked(
         return paths
 
     arrived = came(file.sha256)
-    with pytest.raises(IntegrityError, match=rf"^sha256:{file.sha256} of other:1.0.0 was not sent"):
+    with pytest.raises(UnsafeModelError, match=rf"^sha256:{file.sha256} of other:1.0.0 was not sent"):
         target.receive_version(other.digest, other.blob, records=other.blobs, arrived=arrived, borrow=False)
     target.receive_version(other.digest, other.blob, records=other.blobs, arrived=came(), borrow=False)
     second = source.register_model("other", LARGE, parts=2)  # of a model that has them

@@ -63,11 +63,11 @@ def receive(
 
 
 def _require_sent(target: Context, version: transfer.Version, sent: set[str]) -> None:
-    """:raises IntegrityError: for a blob that neither came nor is one of the model already."""
+    """:raises UnsafeModelError: for a blob that neither came nor is one of the model already."""
     missing = {sha256: size for sha256, size in version.blobs().items() if sha256 not in sent}
     for sha256 in sorted(missing.keys() - stored_blobs(target, missing, version.entry.name)):
         hint = "send it; that another model has it does not count"
-        raise IntegrityError(f"sha256:{sha256} of {version.entry.reference} was not sent", hint=hint, expected=sha256)
+        raise UnsafeModelError(f"sha256:{sha256} of {version.entry.reference} was not sent", hint=hint, path=sha256)
 
 
 def _read(

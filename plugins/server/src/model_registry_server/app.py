@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI, Response
 from starlette.types import ASGIApp
 
 import model_registry_server.paths  # noqa: F401 - the convertors that the routes name
-from model_registry_server import problems
+from model_registry_server import problems, web
 from model_registry_server.api import (
     comparing,
     downloads,
@@ -23,6 +23,7 @@ from model_registry_server.api import (
     tokens,
     upkeep,
     uploads,
+    webhooks,
 )
 from model_registry_server.api.permission import Route
 from model_registry_server.metrics import Measured
@@ -44,15 +45,20 @@ _ROUTERS = (
     jobs.router,
     tokens.router,
     events.router,
+    webhooks.router,
     models.router,
 )
 _ERRORS: dict[int | str, dict[str, object]] = {
     status: {"model": schemas.Problem, "content": {problems.MEDIA_TYPE: {}}, "description": description}
     for status, description in {
+        400: "What was sent cannot be read",
         401: "A token is needed",
         403: "The token does not allow this",
         404: "There is no such thing",
+        408: "Nothing came in time",
         409: "It is there already, or was changed meanwhile",
+        413: "It is larger than it may be",
+        415: "No plugin of the server handles the format",
         422: "What was sent cannot be used; the detail says why",
         429: "Too many requests a minute",
     }.items()
@@ -90,9 +96,11 @@ def create_app(server: Server) -> Application:
     )
     app.state.server = server
     problems.install(app)
-    app.include_router(health.router)
+    app.include_router(health.router, responses={status: _ERRORS[status] for status in (401, 403, 429)})
     for router in _ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=_ERRORS)
+    for router in web.routers:
+        app.include_router(router)
     measured = Measured(Shortcut(app, server), server.metrics)
     return Application(Hosts(DecodedOnce(measured), (server.options.host, *server.options.hosts)), server)
 

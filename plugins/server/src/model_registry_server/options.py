@@ -26,8 +26,10 @@ class ServerOptions:
     :param body_timeout: Seconds in which the next bytes of a body must come.
     :param rate_limit: Requests a minute for each token, or each address without one; 0 for any number.
     :param max_connections: How many connections may be open at once.
-    :param hub_hosts: Hosts that models may be fetched from.
+    :param hub_hosts: Hosts that models may be fetched from, as ``hosts``.
+    :param hub_private: They may have private addresses, such as a mirror in this network.
     :param webhook_hosts: Hosts that webhooks may call.
+    :param webhook_private: Webhooks may call private addresses, such as those of this network.
     """
 
     host: str = "127.0.0.1"
@@ -42,5 +44,7 @@ class ServerOptions:
     body_timeout: float = 30.0
     rate_limit: int = 6000
     max_connections: int = 20000
-    hub_hosts: tuple[str, ...] = ("huggingface.co",)
+    hub_hosts: tuple[str, ...] = ("huggingface.co", "*.huggingface.co", "*.hf.co")
+    hub_private: bool = False
     webhook_hosts: tuple[str, ...] = ()
+    webhook_private: bool = False

@@ -35,8 +35,35 @@ class DecodedOnce:
         return await self._app(scope, receive, send)
 
 
+#: What may follow a name. As the last part of a path, none of them belongs to the name.
+OPERATIONS = (
+    "aliases",
+    "blobs",
+    "compress",
+    "convert",
+    "description",
+    "download",
+    "export",
+    "history",
+    "inside",
+    "lineage",
+    "missing",
+    "parents",
+    "plan",
+    "receive",
+    "recommend-compression",
+    "register-from-hub",
+    "restore",
+    "restore-hot",
+    "tags",
+    "verify",
+    "versions",
+)
+_LAST = "|".join(OPERATIONS)
+
+
 class _Name(Convertor[str]):
-    """A model's name, with slashes. Routes that go on after it are asked first."""
+    """A model's name, with slashes, in a path that goes on after it."""
 
     regex = ".+"
 
@@ -47,6 +74,12 @@ class _Name(Convertor[str]):
         return value.replace("/", "%2F")
 
 
+class _WholeName(_Name):
+    """A model's name at the end of a path: what looks like an operation is one, for which the method is wrong."""
+
+    regex = f"(?!.*/(?:{_LAST})$)(?!.*/(?:aliases|blobs|tags)/[^/]+(?:/(?:undo|rollback))?$).+"
+
+
 class _Part(_Name):
     """Any other name, which is one part of a path."""
 
@@ -54,4 +87,5 @@ class _Part(_Name):
 
 
 register_url_convertor("model", _Name())
+register_url_convertor("whole", _WholeName())
 register_url_convertor("part", _Part())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from model_registry_server.housekeeping import keep_house
 from model_registry_server.jobs.pool import WorkerPool
 from model_registry_server.jobs.runner import Runner
 from model_registry_server.jobs.store import Jobs
+from model_registry_server.jobs.worker import HOSTS_VARIABLE
 from model_registry_server.metrics import Metrics
 from model_registry_server.options import MEGABYTE, ServerOptions
 from model_registry_server.places import export_folder
@@ -27,6 +29,9 @@ from model_registry_server.security.limits import RateLimits
 from model_registry_server.security.tokens import Tokens
 from model_registry_server.state import State
 from model_registry_server.transfer.uploads import Uploads
+from model_registry_server.webhooks.deliveries import Deliveries
+from model_registry_server.webhooks.sender import Sender
+from model_registry_server.webhooks.store import Webhooks
 
 #: How many quick tasks, such as registering what was uploaded, run at once, beside jobs.
 _QUICK = 2
@@ -63,10 +68,18 @@ class Server:
         self.stopping = threading.Event()  # set by a signal, whatever the event loop does then
         # No file that came over the network may run code here, whatever the configuration trusts elsewhere.
         workers = {**keywords, "path": str(self.folder), "trusted_models": []}
-        self.quick = WorkerPool(_QUICK, workers, options.worker_idle_seconds, tasks=TASKS)
-        self._long = WorkerPool(options.workers, workers, options.worker_idle_seconds, tasks=TASKS)
+        idle, nowhere, hub = (
+            options.worker_idle_seconds,
+            _hosts((), False),
+            _hosts(options.hub_hosts, options.hub_private),
+        )
+        self.quick = WorkerPool(_QUICK, workers, idle, nowhere, tasks=TASKS)
+        self._long = WorkerPool(options.workers, workers, idle, hub, tasks=TASKS)
         self.stored_jobs = Jobs(self.state)
         self.jobs = Runner(self.stored_jobs, self._long)
+        self.webhooks = Webhooks(self.state, options.webhook_hosts)
+        self.deliveries = Deliveries(self.state)
+        self._sender = Sender(registry, self.state, self.deliveries, options)
 
     def check(self) -> None:
         """:raises StorageError: if the registry cannot be read, or the server's own state not be written."""
@@ -79,6 +92,7 @@ class Server:
         shutil.rmtree(self.incoming, ignore_errors=True)  # what came with requests that a crash ended
         self.incoming.mkdir(mode=0o700)
         await self.jobs.start()
+        await self._sender.start()
         self._housekeeping = asyncio.create_task(keep_house(self))
 
     async def stop(self) -> None:
@@ -87,8 +101,14 @@ class Server:
         self._housekeeping.cancel()
         with suppress(asyncio.CancelledError):
             await self._housekeeping
+        await self._sender.stop()
         await self.jobs.stop()
         await self.quick.close()
         await self._long.close()
         self.tokens.close()
         os.close(self._lock)
+
+
+def _hosts(allowed: Sequence[str], private: bool) -> dict[str, str]:
+    """What tells a worker which hosts it may call."""
+    return {HOSTS_VARIABLE: json.dumps({"allowed": list(allowed), "private": private})}

@@ -21,7 +21,15 @@ from model_registry_server.security.roles import Role
 API = "/model-registry"
 OPEN = {"/healthz", "/readyz", "/me"}
 #: What is sent where a body is needed; a refusal comes before anybody looks at it.
-PARAMETERS = {"name": "team-a/m", "alias": "best", "key": "stage", "id": "0" * 32, "number": 0, "sha256": "0" * 64}
+PARAMETERS = {
+    "name": "team-a/m",
+    "alias": "best",
+    "key": "stage",
+    "id": "0" * 32,
+    "number": 0,
+    "sha256": "0" * 64,
+    "delivery": "0" * 32,
+}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +79,7 @@ def everything() -> list[tuple[str, str, Permission]]:
 
 def filled(path: str) -> str:
     for name, value in PARAMETERS.items():
-        for kind in ("", ":model", ":part"):
+        for kind in ("", ":model", ":whole", ":part"):
             path = path.replace(f"{{{name}{kind}}}", str(value).replace("/", "%2F"))
     assert "{" not in path
     return path
@@ -125,8 +133,8 @@ def test_a_token_is_for_its_models_alone(server: Running, tokens: dict[str, str]
         base_url=server.url, headers={"Authorization": f"Bearer {tokens['writer']}"}, timeout=30
     ) as client:
         for method, path, permission in everything():
-            if "{name:model}" in path:
-                foreign = filled(path.replace("{name:model}", "team-b%2Fm"))
+            if "{name:" in path:
+                foreign = filled(path.replace("{name:model}", "team-b%2Fm").replace("{name:whole}", "team-b%2Fm"))
                 response = client.request(method, f"{API}{foreign}")
                 assert response.status_code == 403, (method, path)
             elif permission.everything:

@@ -11,7 +11,7 @@ from model_registry import ModelEntry
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.jobs import accepted
-from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
+from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
 from model_registry_server.security.roles import Role
 
 router = APIRouter(route_class=Route, tags=["models"])
@@ -28,10 +28,9 @@ async def compare(
     differences: Annotated[bool, Query(description="Also how far the tensors are apart")] = False,
 ) -> Response:
     """How the version b differs from a. Neither is loaded."""
-    server, caller = server_of(request), caller_of(request)
     sides = [await resolve(request, reference) for reference in (a, b)]
     arguments = {"a": sides[0].reference, "b": sides[1].reference, "differences": differences}
-    return answer(await server.quick.run("compare", arguments, caller.name))
+    return answer(await server_of(request).quick.run("compare", arguments, actor_of(request)))
 
 
 @router.post("/parity", status_code=202, response_model=schemas.Job)

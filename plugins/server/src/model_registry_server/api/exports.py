@@ -9,6 +9,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 
 from model_registry import ModelEntry
+from model_registry.documents import plain
 from model_registry.errors import InvalidOptionError
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
@@ -35,7 +36,7 @@ async def export_model(
     format: Annotated[str | None, Query(description="Another format. Default: the files as registered")] = None,
     check: Annotated[bool, Query(description="Compare what it computes with its source")] = True,
     allow_mismatch: Annotated[bool, Query(description="Keep also what computes something else")] = False,
-    tolerance: Annotated[float | None, Query(ge=0, le=1)] = None,
+    tolerance: Annotated[float | None, Query(ge=0, le=1, description="The greatest relative difference")] = None,
     options: Annotated[
         str, Query(max_length=10_000, description="Options of the conversion, as JSON", examples=['{"opset": 18}'])
     ] = "{}",
@@ -78,12 +79,13 @@ async def export_model(
 def plan_conversion(
     request: Request,
     name: str,
-    to: Annotated[str, Query(description="The format", examples=["onnx"])],
+    to: Annotated[str | None, Query(description="The format", examples=["onnx"])] = None,
     version: Version = "latest",
+    path: Annotated[str | None, Query(description="A file whose suffix says the format", max_length=1000)] = None,
 ) -> Response:
     """The conversions that lead to a format."""
-    steps = server_of(request).registry.plan_conversion(name, version, to)
-    return answer({"steps": [{"source": s.source, "target": s.target, "lossless": s.lossless} for s in steps]})
+    steps = server_of(request).registry.plan_conversion(name, version, to, path=path)
+    return answer({"steps": [{**plain(step), "options": sorted(step.options)} for step in steps]})
 
 
 @router.post("/models/{name:model}/convert", status_code=202, response_model=schemas.Job)

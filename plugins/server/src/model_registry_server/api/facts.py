@@ -27,6 +27,13 @@ def list_aliases(request: Request, name: str) -> Response:
     return answer({"aliases": server_of(request).registry.aliases(name)})
 
 
+@router.get("/models/{name:model}/aliases/{alias:part}", response_model=schemas.AliasSet)
+@allow(Role.READER)
+def get_alias(request: Request, name: str, alias: str) -> Response:
+    """The version that an alias names."""
+    return answer({**documents.listed(server_of(request).registry.resolve(name, f"@{alias}")), "alias": alias})
+
+
 @router.put("/models/{name:model}/aliases/{alias:part}", response_model=schemas.AliasSet)
 @allow(Role.WRITER)
 def set_alias(request: Request, name: str, alias: str, body: schemas.VersionChoice) -> Response:
@@ -66,6 +73,16 @@ def rollback(request: Request, name: str, alias: str) -> Response:
 def list_tags(request: Request, name: str, version: OptionalVersion = None) -> Response:
     """The tags of a version, or of the model itself."""
     return answer({"tags": server_of(request).registry.tags(name, version)})
+
+
+@router.get("/models/{name:model}/tags/{key:part}", response_model=schemas.Tag)
+@allow(Role.READER)
+def get_tag(request: Request, name: str, key: str, version: OptionalVersion = None) -> Response:
+    """The value of a tag."""
+    tags = server_of(request).registry.tags(name, version)
+    if key not in tags:
+        raise NotFoundError(f"{name} has no tag {key!r:.200}", hint="GET …/tags lists them", id=key)
+    return answer({"key": key, "value": tags[key]})
 
 
 @router.put("/models/{name:model}/tags/{key:part}", response_model=schemas.Tags)

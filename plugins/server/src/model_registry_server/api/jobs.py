@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
-from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
+from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
 from model_registry_server.jobs.job import Job
 from model_registry_server.problems import ForbiddenError
 from model_registry_server.security.roles import Caller, Role
@@ -30,8 +30,8 @@ async def submit(
     request: Request, kind: str, arguments: Mapping[str, Any], models: Iterable[str], key: str | None = None
 ) -> Job:
     """Queue a job, and wait for it as long as the caller wants to."""
-    server, caller = server_of(request), caller_of(request)
-    job = await server.jobs.submit(kind, arguments, caller.name, models, key)
+    server = server_of(request)
+    job = await server.jobs.submit(kind, arguments, actor_of(request), models, key)
     request.state.noted["job"] = job.id
     seconds = wanted_wait(request)
     return await server.jobs.wait(job.id, seconds) if seconds else job
@@ -94,7 +94,7 @@ async def get_job(request: Request, id: str) -> Response:
 async def cancel_job(request: Request, id: str) -> Response:
     """Cancel a job: a writer any that it may see, a reader its own. One that has ended stays as it is."""
     job, caller = await _job(request, id), caller_of(request)
-    if job.actor != caller.name:
+    if job.actor != actor_of(request):
         require(caller, Role.WRITER)
     return told(await server_of(request).jobs.cancel(id), 200)
 

@@ -11,7 +11,7 @@ from model_registry_server import documents
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.parameters import Cursor, Limit, Version
-from model_registry_server.api.permission import Route, allow, caller_of, server_of
+from model_registry_server.api.permission import Route, actor_of, allow, caller_of, server_of
 from model_registry_server.security.roles import Role
 
 router = APIRouter(route_class=Route, tags=["models"])
@@ -74,10 +74,10 @@ async def list_versions(request: Request, name: str, limit: Limit = 50, after: C
 @allow(Role.READER)
 async def look_inside(request: Request, name: str, version: Version = "latest") -> Response:
     """The tensors and modules of a version, read from its files without loading it."""
-    server, caller = server_of(request), caller_of(request)
+    server = server_of(request)
     entry = await run_sync(server.registry.resolve, name, version)
     arguments = {"name": entry.name, "version": entry.version}
-    return answer(await server.quick.run("inside", arguments, caller.name))
+    return answer(await server.quick.run("inside", arguments, actor_of(request)))
 
 
 @router.get("/models/{name:model}/verify", response_model=schemas.Verified)
@@ -89,10 +89,10 @@ async def verify_model(
     deep: Annotated[bool, Query(description="Read every byte again, also of files that did not change")] = False,
 ) -> Response:
     """Verify the files of a version against their digests."""
-    server, caller = server_of(request), caller_of(request)
+    server = server_of(request)
     entry = await run_sync(server.registry.resolve, name, version)
     arguments = {"name": entry.name, "version": entry.version, "deep": deep}
-    return answer(await server.quick.run("verify", arguments, caller.name))
+    return answer(await server.quick.run("verify", arguments, actor_of(request)))
 
 
 @router.post("/models/{name:model}/restore", response_model=schemas.Restored)
@@ -105,7 +105,7 @@ def restore_model(
     return answer({"restored": [documents.listed(entry) for entry in restored]})
 
 
-@router.delete("/models/{name:model}", response_model=schemas.Removed)
+@router.delete("/models/{name:whole}", response_model=schemas.Removed)
 @allow(Role.WRITER)
 def remove_model(
     request: Request,
@@ -122,7 +122,7 @@ def remove_model(
     return answer({"removed": removed, "restorable": registry.settings.backup_enabled})
 
 
-@router.get("/models/{name:model}", response_model=schemas.VersionDetails)
+@router.get("/models/{name:whole}", response_model=schemas.VersionDetails)
 @allow(Role.READER)
 async def get_model_info(request: Request, name: str, version: Version = "latest") -> Response:
     """All that is known of a version: the latest, unless another is named by version or alias."""

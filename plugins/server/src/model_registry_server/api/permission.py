@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from anyio.to_thread import run_sync
 from attrs import evolve, frozen
@@ -29,6 +30,7 @@ from model_registry_server.server import Server
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _MARK = "__permission__"
+_LONGEST_ACTOR = 90
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -106,7 +108,7 @@ class Route(APIRoute):
                 return await serve(request)
             try:
                 require(caller, permission.role, request.path_params.get("name"), everything=permission.everything)
-                with server.registry.acting_as(caller.name):
+                with server.registry.acting_as(actor_of(request)):
                     response = await serve(request)
             except ForbiddenError:
                 await _note(server, request, f"{action}.refused", permission)
@@ -128,6 +130,13 @@ def caller_of(request: Request) -> Caller:
     """Whoever sent a request."""
     caller: Caller = request.state.caller
     return caller
+
+
+def actor_of(request: Request) -> str:
+    """Who is recorded for changes: the caller, and whom it says to act for, such as the person at a shared machine."""
+    caller = caller_of(request)
+    said = unquote(request.headers.get("x-model-registry-actor", ""))[:_LONGEST_ACTOR].strip()
+    return f"{caller.name} ({said})" if said and said.isprintable() else caller.name
 
 
 def admit(server: Server, headers: Mapping[str, str], address: str, *, needed: bool = True) -> Caller:

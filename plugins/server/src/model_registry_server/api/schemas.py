@@ -16,6 +16,7 @@ Text = Annotated[str, Field(max_length=100_000)]
 Name = Annotated[str, Field(min_length=1, max_length=500, examples=["digits"])]
 VersionText = Annotated[str, Field(min_length=1, max_length=200, examples=["1.0.0"])]
 Pattern = Annotated[str, Field(min_length=1, max_length=200, examples=["team-a/*"])]
+WebhookUrl = Annotated[str, Field(min_length=1, max_length=2000, examples=["https://ci.example.com/hook"])]
 NUMBER = Path(ge=0, lt=1 << 31, description="Of the file in the upload")
 
 
@@ -158,6 +159,23 @@ class TokenOrder(_Given):
     expires_at: Annotated[datetime | None, Field(strict=False)] = None
 
 
+class WebhookOrder(_Given):
+    url: WebhookUrl
+    events: Annotated[list[Pattern], Field(min_length=1, max_length=100, examples=[["registered", "alias-*"]])] = ["*"]
+    models: Annotated[list[Pattern], Field(min_length=1, max_length=100)] = ["*"]
+    secret: Annotated[str | None, Field(max_length=200, description="whsec_ and base64; one is made")] = None
+    description: Annotated[str | None, Field(max_length=1000)] = None
+    active: bool = True
+
+
+class WebhookChange(_Given):
+    url: WebhookUrl | None = None
+    events: Annotated[list[Pattern] | None, Field(min_length=1, max_length=100)] = None
+    models: Annotated[list[Pattern] | None, Field(min_length=1, max_length=100)] = None
+    description: Annotated[str | None, Field(max_length=1000)] = None
+    active: bool | None = None
+
+
 # What is answered
 
 
@@ -263,6 +281,11 @@ class Deleted(_Told):
 
 class Tags(_Told):
     tags: dict[str, str]
+
+
+class Tag(_Told):
+    key: str
+    value: str
 
 
 class Linked(_Told):
@@ -445,6 +468,46 @@ class AuditVerified(_Told):
 
 class Health(_Told):
     status: Literal["ok"]
+
+
+class Webhook(_Told):
+    id: str
+    url: str
+    events: list[str]
+    models: list[str]
+    description: str | None
+    active: bool
+    created_at: datetime
+    ended_because: str | None
+
+
+class NewWebhook(Webhook):
+    secret: str
+
+
+class Webhooks(_Told):
+    webhooks: list[Webhook]
+
+
+class Delivery(_Told):
+    id: str
+    webhook: str
+    event: int | None
+    action: str
+    state: Literal["pending", "delivered", "failed"]
+    attempts: int
+    created_at: datetime
+    next_try_at: datetime | None
+    last_try_at: datetime | None
+    status: int | None
+    error: str | None
+    duration: float | None
+    payload: dict[str, Any]
+
+
+class Deliveries(_Told):
+    deliveries: list[Delivery]
+    cursor: str | None
 
 
 _BYTES = {"schema": {"type": "string", "format": "binary"}}

@@ -57,8 +57,8 @@ def search_audit_log(
     actor: Annotated[str | None, Query(max_length=200, description="Who")] = None,
     action: Annotated[str | None, Query(max_length=200, description="What", examples=["remove_model"])] = None,
     subject: Annotated[str | None, Query(max_length=500, description="Of what: a part, or a pattern with *")] = None,
-    since: Annotated[datetime | None, Query(examples=["2026-01-31T00:00:00Z"])] = None,
-    until: Annotated[datetime | None, Query(examples=["2026-02-01T00:00:00Z"])] = None,
+    since: Annotated[datetime | None, Query(description="From then on", examples=["2026-01-31T00:00:00Z"])] = None,
+    until: Annotated[datetime | None, Query(description="Before then", examples=["2026-02-01T00:00:00Z"])] = None,
     before: Annotated[int | None, Query(ge=0, lt=1 << 63, description="The id of the last entry before")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:

@@ -13,12 +13,13 @@ from typing import Annotated, Any
 from anyio.to_thread import run_sync
 from attrs import frozen
 from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import ValidationError
 
 from model_registry.errors import InvalidNameError, InvalidOptionError
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.digests import claimed_digest, require_digest
-from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
+from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
 from model_registry_server.options import MEGABYTE
 from model_registry_server.problems import ForbiddenError
 from model_registry_server.security.roles import Caller, Role
@@ -91,7 +92,11 @@ async def _of_body(request: Request, folder: Path, filename: str, limit: int | N
 
 
 async def _of_upload(request: Request) -> Response:
-    body = schemas.UploadedVersion.model_validate(await _json(request))
+    try:
+        body = schemas.UploadedVersion.model_validate(await _json(request))
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise InvalidBodyError(said[:1000], hint="see /openapi.json") from error
     server = server_of(request)
     upload = await run_sync(_mine, server, caller_of(request), body.upload)
     files = await run_sync(server.uploads.finish, upload.id)
@@ -113,7 +118,7 @@ async def _register(request: Request, folder: Path, came: Sequence[Came], said: 
     request.state.noted.update(subject=given["name"], files=len(came))
     path, digests = await run_sync(_laid_out, folder / "model", came)
     arguments = {**given, "path": str(path), "digests": {str(file): sha256 for file, sha256 in digests.items()}}
-    document = await server.quick.run("register", arguments, caller.name)
+    document = await server.quick.run("register", arguments, actor_of(request))
     request.state.noted.update(subject=document["reference"], digest=document["digest"])
     location = f"/model-registry/models/{document['name'].replace('/', '%2F')}?version={document['version']}"
     return answer(document, 201, {"Location": location})
@@ -329,7 +334,7 @@ async def receive_version(request: Request, name: str, body: schemas.Receive) ->
         "exist_ok": body.exist_ok,
         "borrow": caller.sees_all,
     }
-    document = await server.quick.run("receive", arguments, caller.name)
+    document = await server.quick.run("receive", arguments, actor_of(request))
     request.state.noted.update(subject=document["reference"], digest=document["digest"])
     if body.upload is not None:
         await run_sync(server.uploads.discard, body.upload)

@@ -19,6 +19,8 @@ ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled"})
 class JobNotFoundError(ModelRegistryError, ValueError):
     """There is no such job, or it was forgotten. Facts: ``job``."""
 
+    status = 404
+
 
 @frozen
 class Job:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from model_registry import Arrival, Parent
+from model_registry import Arrival, Parent, UnsafeModelError
 from model_registry.documents import comparison_document, plain, version_document
 from model_registry_server.jobs.tasks import task
 
@@ -41,7 +41,10 @@ def receive(registry: ModelRegistry, arguments: Arguments) -> Any:
     folder = Path(registry.settings.path, "blobs", "sha256")
 
     def fetch(sha256: str) -> Path:
-        return files.get(sha256, folder / sha256)
+        path = files.get(sha256, folder / sha256)
+        if not path.is_file():
+            raise UnsafeModelError(f"sha256:{sha256} is not here, and was not sent", hint="send it", path=sha256)
+        return path
 
     entry = registry.receive_version(
         arguments["digest"],

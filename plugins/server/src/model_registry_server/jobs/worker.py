@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -20,9 +21,13 @@ from model_registry_server.jobs.channel import Channel
 from model_registry_server.jobs.failures import error_document
 from model_registry_server.jobs.reports import Reports
 from model_registry_server.jobs.tasks import TASKS, Task
+from model_registry_server.security.guard import guard_process
 
 if TYPE_CHECKING:
     from model_registry import ModelRegistry
+
+#: Says, as JSON, which hosts a worker may call: ``{"allowed": […], "private": false}``. Without it, any.
+HOSTS_VARIABLE = "MODEL_REGISTRY_WORKER_HOSTS"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -33,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="model-registry-worker")
     parser.add_argument("--tasks", action="append", default=[], metavar="MODULE")
     given = parser.parse_args(arguments)
+    _keep_to_hosts()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which decides about its workers
     channel = Channel()
     for module in given.tasks:
@@ -40,6 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     worker = Worker(channel.say)
     for line in channel.orders():
         worker.obey(json.loads(line))
+
+
+def _keep_to_hosts() -> None:
+    """Let this process call no other hosts than its server says, if it says any or none."""
+    said = os.environ.get(HOSTS_VARIABLE)
+    if said is not None:
+        hosts = json.loads(said)
+        guard_process(hosts["allowed"], hosts["private"])
 
 
 class Worker:

@@ -1,0 +1,108 @@
+"""What can be followed and watched: changes, jobs, health and figures."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+from running import Running, serving
+
+from model_registry import ModelRegistry
+
+API = "/model-registry"
+
+
+def follow(url: str, count: int, into: list[tuple[int, dict[str, Any]]], begun: threading.Event, **query: Any) -> None:
+    with httpx.stream("GET", f"{url}{API}/events", params=query, timeout=30) as stream:
+        id = 0
+        for line in stream.iter_lines():
+            begun.set()
+            if line.startswith("id: "):
+                id = int(line[4:])
+            if line.startswith("data: "):
+                into.append((id, json.loads(line[6:])))
+                if len(into) == count:
+                    return
+
+
+def test_changes_are_told_while_they_happen_whoever_makes_them(server: Running, folder: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, dict[str, Any]]] = []
+    begun = threading.Event()
+    follower = threading.Thread(target=follow, args=(server.url, 3, told, begun))
+    follower.start()
+    assert begun.wait(20)
+    (tmp_path / "f").write_bytes(b"x")
+    registry = ModelRegistry(folder)
+    registry.register_model("followed", tmp_path / "f", "opaque")
+    registry.set_alias("followed", "best")
+    httpx.put(f"{server.url}{API}/models/followed/tags/stage", json={"value": "prod"}).raise_for_status()
+    follower.join(20)
+    assert [event["action"] for _, event in told] == ["registered", "alias-set", "tag-set"]
+    assert [id for id, _ in told] == [event["id"] for _, event in told]
+    missed: list[tuple[int, dict[str, Any]]] = []
+    follow(server.url, 2, missed, threading.Event(), after=told[0][0])  # as a client that was away does
+    assert missed == told[1:]
+
+
+def test_whom_a_caller_acts_for_is_recorded(http: httpx.Client) -> None:
+    headers = {"X-Model-Registry-Actor": "%E7%8E%8B%E8%8A%B3"}
+    form = {"name": "acted", "format": "opaque"}
+    http.post("/models/upload", data=form, files={"file": ("f", b"x")}, headers=headers).raise_for_status()
+    http.put("/models/acted/aliases/a", json={}, headers=headers).raise_for_status()
+    actors = [event["actor"] for event in http.get("/models/acted/history").json()["events"]]
+    assert actors == ["local (王芳)"] * 2
+
+
+def test_the_server_says_that_it_is_alive_and_ready(server: Running) -> None:
+    for path in ("/healthz", "/readyz"):
+        assert httpx.get(f"{server.url}{path}").json() == {"status": "ok"}
+
+
+def test_a_registry_that_is_gone_is_not_ready(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    with serving(folder) as running:
+        (folder / "catalog.sqlite").rename(folder / "away")
+        for name in ("catalog.sqlite-wal", "catalog.sqlite-shm"):
+            (folder / name).unlink(missing_ok=True)
+        response = httpx.get(f"{running.url}/readyz")
+        assert (response.status_code, response.json()["error"]) == (503, "StorageError")
+        (folder / "away").rename(folder / "catalog.sqlite")
+
+
+def test_there_are_figures_for_prometheus(server: Running, http: httpx.Client) -> None:
+    http.get("/models")
+    http.get("/models/there-is-none")
+    figures = httpx.get(f"{server.url}/metrics").text
+    assert 'model_registry_requests_total{method="GET",route="/models",status="200"}' in figures
+    assert "there-is-none" not in figures  # what clients make up must not make figures
+    assert "model_registry_versions " in figures
+    assert 'model_registry_request_seconds_bucket{le="0.01"' in figures
+
+
+def test_plugins_and_formats_are_told(http: httpx.Client) -> None:
+    told = http.get("/plugins").json()
+    assert {"server"} <= {plugin["name"] for plugin in told["plugins"] if plugin["status"] == "ready"}
+    assert "opaque" in {format["id"] for format in told["formats"]}
+
+
+def test_no_answer_lacks_the_headers_that_keep_browsers_safe(server: Running) -> None:
+    for path in ("/healthz", f"{API}/models", f"{API}/nothing", f"{API}/models/%01"):
+        headers = httpx.get(f"{server.url}{path}").headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_a_failure_of_the_server_tells_nothing_of_itself(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    with serving(folder) as running:
+        (tmp_path / "f").write_bytes(b"x")
+        ModelRegistry(folder).register_model("m", tmp_path / "f", "opaque")
+        blob = ModelRegistry(folder).resolve("m").blob(ModelRegistry(folder).resolve("m").digest)
+        blob.chmod(0o644)
+        blob.write_bytes(b"damaged")
+        response = httpx.get(f"{running.url}{API}/models/m")
+        assert (response.status_code, response.json()["error"]) == (500, "IntegrityError")
+        assert "Traceback" not in response.text

@@ -1,0 +1,84 @@
+"""The OpenAPI document: complete, with examples, and true of what the server answers to whatever is sent."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from running import Running, token
+
+from model_registry import ModelRegistry
+from model_registry_server.app import routes_of
+from model_registry_server.paths import OPERATIONS
+
+CHECKS = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "missing_required_header",
+    "unsupported_method",
+)
+
+
+@pytest.fixture(scope="module")
+def document(server: Running) -> dict[str, Any]:
+    found: dict[str, Any] = httpx.get(f"{server.url}/openapi.json").json()
+    return found
+
+
+def test_every_route_is_in_the_document(document: dict[str, Any]) -> None:
+    told = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    routes = {
+        (method, route.path) for route in routes_of() if route.include_in_schema for method in route.methods or ()
+    }
+    assert len(told) == len(routes)
+
+
+def test_everything_is_described(document: dict[str, Any]) -> None:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            assert operation["description"].endswith("."), (path, method)
+            for parameter in operation.get("parameters", []):
+                plain = parameter["in"] == "path" or parameter["name"] == "limit"
+                assert plain or parameter.get("description"), (path, method, parameter["name"])
+
+
+def test_every_word_after_a_name_is_known_to_be_none_of_it() -> None:
+    paths = [route.path for route in routes_of() if "/{name:model}/" in route.path]
+    assert {path.split("/{name:model}/")[1].split("/")[0] for path in paths} == set(OPERATIONS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Some models, so that not every answer is that there is none."""
+    folder = tmp_path_factory.mktemp("schema") / "models"
+    registry = ModelRegistry(folder)
+    (folder.parent / "f").write_bytes(b"x")
+    for name in ("digits", "digits", "team-a/m"):
+        registry.register_model(name, folder.parent / "f", "opaque", performance_metrics={"accuracy": 0.9})
+    registry.set_alias("digits", "champion")
+    return folder
+
+
+def test_whatever_is_sent_is_answered_as_the_document_says(folder: Path, server: Running) -> None:
+    pytest.importorskip("schemathesis")
+    text = token(folder, "tester", "admin")
+    words = [f"{server.url}/openapi.json", "--header", f"Authorization: Bearer {text}", "--seed", "1"]
+    words += ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", "15", "--checks", ",".join(CHECKS)]
+    words += ["--exclude-path-regex", ".*/events$", "--request-timeout", "20", "--warnings", "off"]  # which never end
+    words += ["--continue-on-failure", "--no-color"]
+    done = subprocess.run(
+        [sys.executable, "-m", "schemathesis.cli", "run", *words],
+        capture_output=True,
+        text=True,
+        cwd=folder.parent,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert not [line for line in server.log if "Traceback" in line]
