@@ -1,4 +1,4 @@
-"""What a server that does nothing else can do: ``python bare_server.py FOLDER`` says its port, and answers until it ends.
+"""A server that does nothing else: ``python bare_server.py FOLDER`` says its address, and answers until it ends.
 
 ``/list`` gives the bytes of the file ``list`` in FOLDER; ``/upload`` hashes a body and writes it; ``/download`` sends
 the file ``download``, in chunks of 1 MiB.

@@ -22,6 +22,7 @@ import pytest
 from attrs import frozen
 
 import model_registry
+from model_registry import ModelRegistry
 from model_registry.cli import root
 from model_registry.cli.exit_codes import MEANINGS
 from model_registry.cli.lazy import LazyGroup
@@ -164,12 +165,14 @@ def commands(group: click.Group, *names: str) -> Iterator[tuple[str, click.Comma
             yield " ".join([*names, name]), command
 
 
-def test_the_reference_has_every_command_and_option() -> None:
+def test_the_reference_has_every_command_and_option(snippet: types.ModuleType) -> None:
     reference = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
     sections = dict(
         re.findall(r"^## model-registry ([a-z -]*[a-z]).*?\n(.*?)(?=^## |\Z)", reference, re.MULTILINE | re.DOTALL)
     )
-    found = dict(commands(root))
+    of_plugins = click.Group()
+    ModelRegistry("models")._context.plugins.commands(of_plugins)
+    found = {**dict(commands(root)), **dict(commands(of_plugins))}
     assert set(sections) == set(found)
     for name, command in found.items():
         options = [o for p in command.params if isinstance(p, click.Option) and not p.hidden for o in p.opts]

@@ -1,4 +1,4 @@
-"""Fixtures of the server's tests. They need the core and this distribution; what needs a framework is skipped without."""
+"""Fixtures of the server's tests, which need the core and this distribution. What needs a framework is skipped."""
 
 from __future__ import annotations
 

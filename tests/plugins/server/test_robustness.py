@@ -124,6 +124,26 @@ async def _among_others(url: str, port: int) -> None:
         await asyncio.sleep(0.1)
 
 
+def test_more_connections_than_may_be_are_closed_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path / "models", options="max_connections = 10") as running:
+        held = [socket.create_connection(("127.0.0.1", running.port), timeout=10) for _ in range(10)]
+        try:
+            one_more = socket.create_connection(("127.0.0.1", running.port), timeout=10)
+            with one_more, suppress(ConnectionResetError):
+                assert one_more.recv(1) == b""
+            held.pop().close()
+            deadline = time.monotonic() + 10
+            while time.monotonic() < deadline:
+                with suppress(httpx.HTTPError):
+                    assert httpx.get(f"{running.url}/healthz").status_code == 200
+                    break
+            else:
+                raise AssertionError("nobody gets in any more")
+        finally:
+            for connection in held:
+                connection.close()
+
+
 def test_a_body_that_stops_coming_is_given_up(tmp_path: Path) -> None:
     with serving(tmp_path / "models", options="body_timeout = 1") as running:
         with socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection:

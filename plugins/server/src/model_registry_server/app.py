@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI, Response
 from starlette.types import ASGIApp
 
 import model_registry_server.paths  # noqa: F401 - the convertors that the routes name
-from model_registry_server import problems, web
+from model_registry_server import problems
 from model_registry_server.api import (
     comparing,
     downloads,
@@ -32,6 +32,7 @@ from model_registry_server.security.headers import Headers
 from model_registry_server.security.hosts import Hosts
 from model_registry_server.server import Server
 from model_registry_server.shortcut import Shortcut
+from model_registry_server.web.routes import ROUTERS as PAGES
 
 PREFIX = "/model-registry"
 #: In this order: a model's name may hold slashes, so what goes on after one is asked first.
@@ -99,7 +100,7 @@ def create_app(server: Server) -> Application:
     app.include_router(health.router, responses={status: _ERRORS[status] for status in (401, 403, 429)})
     for router in _ROUTERS:
         app.include_router(router, prefix=PREFIX, responses=_ERRORS)
-    for router in web.routers:
+    for router in PAGES:
         app.include_router(router)
     measured = Measured(Shortcut(app, server), server.metrics)
     return Application(Hosts(DecodedOnce(measured), (server.options.host, *server.options.hosts)), server)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,16 @@ def test_whatever_is_sent_is_answered_as_the_document_says(folder: Path, server:
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert not [line for line in server.log if "Traceback" in line]
+
+
+def test_the_reference_has_every_route_with_its_role() -> None:
+    pages = [path / "docs" / "reference" / "rest-api.md" for path in Path(__file__).parents]
+    (page,) = (page for page in pages if page.is_file())
+    told = set(re.findall(r"^\| `(\w+) (\S+)` \| (\w+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    routes = {
+        (method, re.sub(r":(model|part|whole)}", "}", route.path), str(route.permission.role or "anybody"))
+        for route in routes_of()
+        if route.include_in_schema
+        for method in route.methods or ()
+    }
+    assert told == routes
