@@ -1,4 +1,4 @@
-"""A client in a process of its own: ``python http_load.py URL CLIENTS SECONDS`` asks again and again, as fast as it can.
+"""A client in a process of its own: ``python http_load.py URL CLIENTS SECONDS`` asks again and again, at full speed.
 
 It prints the requests a second, and the milliseconds within which half of them and 99 % were answered. It reads no more
 of an answer than its length, so that it is never what is measured.

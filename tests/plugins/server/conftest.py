@@ -8,12 +8,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests' own modules, which are no package
 
 from running import Running, serving
 
 API = "/model-registry"
+
+# Real servers run beside these tests, so that an example may take longer than it should alone.
+settings.register_profile("beside servers", settings.default, deadline=None)
+settings.load_profile("beside servers")
 
 
 @pytest.fixture(scope="module")

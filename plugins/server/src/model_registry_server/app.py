@@ -19,9 +19,11 @@ from model_registry_server.api import (
     health,
     jobs,
     models,
+    receive,
     schemas,
     tokens,
     upkeep,
+    upload,
     uploads,
     webhooks,
 )
@@ -37,7 +39,9 @@ from model_registry_server.web.routes import ROUTERS as PAGES
 PREFIX = "/model-registry"
 #: In this order: a model's name may hold slashes, so what goes on after one is asked first.
 _ROUTERS = (
+    upload.router,
     uploads.router,
+    receive.router,
     downloads.router,
     exports.router,
     facts.router,

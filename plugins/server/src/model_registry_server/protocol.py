@@ -21,7 +21,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if self.limit_concurrency is not None and len(self.connections) > self.limit_concurrency:
+        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
             transport.abort()  # without an answer, which would cost more than it tells
             return
         self._waiting = self.loop.call_later(HEAD_SECONDS, transport.close)

@@ -104,7 +104,7 @@ def _config(server: Server, options: ServerOptions) -> uvicorn.Config:
         server_header=False,
         date_header=True,
         proxy_headers=False,
-        limit_concurrency=options.max_connections,
+        limit_concurrency=options.max_connections + 1,  # the first that is too many
         timeout_keep_alive=30,
         timeout_graceful_shutdown=_GRACE,
     )

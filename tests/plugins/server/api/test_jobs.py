@@ -96,10 +96,15 @@ def test_two_versions_are_compared(http: httpx.Client, folder: Path) -> None:
     assert changed == {"2.bias": pytest.approx(1.0)}
 
 
-def test_a_job_is_cancelled(http: httpx.Client, folder: Path) -> None:
+@pytest.fixture(scope="module")
+def large(folder: Path) -> None:
+    """A model with which work takes a while."""
     torch.manual_seed(2)
-    large = torch.nn.Sequential(*[torch.nn.Linear(512, 512) for _ in range(40)])
-    ModelRegistry(folder).register_model("large", large, input_shape=[512])
+    model = torch.nn.Sequential(*[torch.nn.Linear(512, 512) for _ in range(40)])
+    ModelRegistry(folder).register_model("large", model, input_shape=[512])
+
+
+def test_a_job_is_cancelled(http: httpx.Client, large: None) -> None:
     job = http.post("/models/large/convert", json={"to": "onnx"}).json()
     cancelled = http.delete(f"/jobs/{job['id']}")
     assert cancelled.status_code == 200
@@ -110,7 +115,7 @@ def test_a_job_is_cancelled(http: httpx.Client, folder: Path) -> None:
 
 def test_a_job_that_fails_says_why(http: httpx.Client) -> None:
     body = {"compression": "quantization_int8", "min_cosine": 1.0, "new_name": "refused"}
-    job = http.post("/models/large/compress", json=body, headers={"Prefer": "wait=60"}).json()
+    job = http.post("/models/net/compress", json=body, headers={"Prefer": "wait=60"}).json()
     assert job["state"] == "failed"
     assert job["error"]["type"] in ("ParityError", "UnsupportedFormatError")
     assert http.get("/models/refused").status_code == 404

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import click
 
-from model_registry import ModelRegistry
+from model_registry import ConfigurationError, ModelRegistry
 
 
 class Screen(Protocol):
@@ -60,6 +60,18 @@ def _hidden(parameter: click.Parameter) -> click.Parameter:
     hidden = copy.copy(parameter)
     hidden.hidden = True  # type: ignore[attr-defined]  # only options have it, and the root has no arguments
     return hidden
+
+
+def folder_of(session: Session, *, create: bool | None = False) -> ModelRegistry:
+    """The registry, which has to be a folder: what a server keeps beside it is there.
+
+    :raises ConfigurationError: for the address of a server.
+    """
+    registry = session.open(create=create)
+    if type(registry) is not ModelRegistry:
+        message = f"{registry!r} is a server's, not a folder"
+        raise ConfigurationError(message, hint="run this where the folder is, with --registry FOLDER", mistakes=())
+    return registry
 
 
 def person() -> str:

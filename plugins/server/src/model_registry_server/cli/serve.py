@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from attrs import evolve
 
-from model_registry_server.cli import Command, Session
+from model_registry_server.cli import Command, Session, folder_of
 from model_registry_server.options import ServerOptions
 
 
@@ -26,6 +26,6 @@ def command_with(options: ServerOptions) -> click.Command:
         from model_registry_server.serving import serve
 
         chosen = evolve(options, host=host, port=port, workers=workers)
-        serve(session.open(create=None), chosen, {"config": session.config}, say=session.say)
+        serve(folder_of(session, create=None), chosen, {"config": session.config}, say=session.say)
 
     return command

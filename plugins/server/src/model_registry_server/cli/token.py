@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from model_registry import InvalidNameError
-from model_registry_server.cli import Command, Session, person
+from model_registry_server.cli import Command, Session, folder_of, person
 from model_registry_server.security.audit import Audit
 from model_registry_server.security.moments import now
 from model_registry_server.security.roles import EVERY_MODEL, Role
@@ -88,7 +88,7 @@ def revoke(session: Session, token_id: str) -> None:
 
 
 def _state(session: Session, *, create: bool | None = False) -> State:
-    return State(session.open(create=create).settings.path)
+    return State(folder_of(session, create=create).settings.path)
 
 
 def _audited(state: State, action: str) -> Also:

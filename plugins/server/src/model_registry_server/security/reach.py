@@ -49,7 +49,8 @@ class Reach:
         for answer in answers:
             address = str(answer[4][0])
             if not (self.allow_private or is_public(address)):
-                hint = f"only public addresses are called, also for hosts in {self.option} of [plugins.server]"
+                private = self.option.replace("_hosts", "_private")
+                hint = f"only public addresses are called, unless {private} of [plugins.server] permits others"
                 raise StorageError(f"the host {host!r} has the address {address}", hint=hint, host=host)
         return answers
 

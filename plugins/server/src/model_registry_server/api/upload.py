@@ -1,0 +1,139 @@
+"""Uploading a model in one request, or registering what was uploaded in parts before."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import ValidationError
+
+from model_registry_server.answers import answer
+from model_registry_server.api import schemas
+from model_registry_server.api.digests import claimed_digest, require_digest
+from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
+from model_registry_server.api.said import keywords_of
+from model_registry_server.api.uploads import upload_of
+from model_registry_server.quota import announced_by, room
+from model_registry_server.security.roles import Role
+from model_registry_server.server import Server
+from model_registry_server.transfer.errors import InvalidBodyError, TooLargeError
+from model_registry_server.transfer.layout import Came, laid_out
+from model_registry_server.transfer.multipart import FormLimits, read_form
+from model_registry_server.transfer.receiving import receive
+
+router = APIRouter(route_class=Route, tags=["uploads"])
+
+_JSON_MOST = 8 << 20
+#: Bytes of a form that are no file's: its fields, and what stands between them.
+_FORM_SLACK = 1 << 20
+
+
+@router.post("/models/upload", status_code=201, response_model=schemas.Version, openapi_extra=schemas.UPLOAD_BODY)
+@allow(Role.WRITER)
+async def upload_model(
+    request: Request,
+    name: Annotated[str | None, Query(description="With a body that is the file itself", examples=["digits"])] = None,
+    version: Annotated[str | None, Query(description="Default: 1.0.0, then the next patch")] = None,
+    filename: Annotated[str | None, Query(description="What the file is called", examples=["model.onnx"])] = None,
+) -> Response:
+    """Upload a model and register it.
+
+    The body is a form (multipart/form-data) with the field ``name`` and one or more files, whose names may be paths
+    within a folder; or JSON that names an upload which was finished before; or the one file itself, with ``name`` and
+    what else is to be said in the query.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if name is not None:
+        require(caller_of(request), Role.WRITER, name)  # before anything of it comes
+    if kind == "application/json":
+        return await _of_upload(request)
+    server = server_of(request)
+    slack = _FORM_SLACK if kind == "multipart/form-data" else 0
+    limit = await run_sync(room, server, announced_by(request), slack)
+    async with _folder(server) as folder:
+        if kind == "multipart/form-data":
+            limits = FormLimits(body=limit, timeout=server.options.body_timeout)
+            form = await read_form(request.stream(), request.headers["content-type"], folder, limits)
+            said = {**_query(request), **form.fields}
+            came = [Came(file.filename, file.path, file.sha256) for file in form.files]
+        else:
+            said = _query(request)
+            came = [await _of_body(request, folder, filename or "model", limit)]
+        if not came:
+            raise InvalidBodyError("the form has no file", hint="send one, in a field such as «file»")
+        return await _register(request, folder, came, said)
+
+
+async def _of_body(request: Request, folder: Path, filename: str, limit: int | None) -> Came:
+    target = folder / "0"
+    timeout = server_of(request).options.body_timeout
+    received = await receive(request.stream(), target, limit=limit, timeout=timeout)
+    require_digest(claimed_digest(request.headers, "content-digest", "repr-digest"), received.sha256, filename)
+    return Came(filename, target, received.sha256)
+
+
+async def _of_upload(request: Request) -> Response:
+    try:
+        body = schemas.UploadedVersion.model_validate(await _json(request))
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        raise InvalidBodyError(said[:1000], hint="see /openapi.json") from error
+    server = server_of(request)
+    upload = await run_sync(upload_of, request, body.upload)
+    files = await run_sync(server.uploads.finish, upload.id)
+    came = [Came(file.path, file.file, file.sha256) for file in files]
+    async with _folder(server) as folder:
+        response = await _register(request, folder, came, body.model_dump(exclude={"upload"}, exclude_none=True))
+    await run_sync(server.uploads.discard, upload.id)
+    return response
+
+
+async def _register(request: Request, folder: Path, came: Sequence[Came], said: Mapping[str, Any]) -> Response:
+    """Have a worker register what came, and say what it is now."""
+    server, caller = server_of(request), caller_of(request)
+    given = keywords_of(said)
+    require(caller, Role.WRITER, given["name"])
+    for parent in given.get("parent", ()):
+        named = parent if isinstance(parent, str) else str(parent.get("name"))
+        require(caller, Role.READER, named.partition(":")[0].partition("@")[0])
+    request.state.noted.update(subject=given["name"], files=len(came))
+    path, digests = await run_sync(laid_out, folder / "model", came)
+    arguments = {**given, "path": str(path), "digests": {str(file): sha256 for file, sha256 in digests.items()}}
+    document = await server.quick.run("register", arguments, actor_of(request))
+    request.state.noted.update(subject=document["reference"], digest=document["digest"])
+    location = f"/model-registry/models/{document['name'].replace('/', '%2F')}?version={document['version']}"
+    return answer(document, 201, {"Location": location})
+
+
+def _query(request: Request) -> dict[str, str]:
+    return {key: value for key, value in request.query_params.items() if key != "filename"}
+
+
+async def _json(request: Request) -> Any:
+    data = bytearray()
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > _JSON_MOST:
+            raise TooLargeError(f"the body is larger than {_JSON_MOST:,} bytes", limit=_JSON_MOST)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InvalidBodyError("the body is no JSON", hint="see /openapi.json") from error
+
+
+@asynccontextmanager
+async def _folder(server: Server) -> AsyncIterator[Path]:
+    """A folder for what comes with a request, which ends with it."""
+    folder = server.incoming / secrets.token_hex(16)
+    await run_sync(lambda: folder.mkdir(mode=0o700))
+    try:
+        yield folder
+    finally:
+        await run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
