@@ -20,6 +20,9 @@ export PIP_ROOT_USER_ACTION := ignore
 # Registries named by the caller's environment are none of the tests' or the demo's business.
 $(foreach name,$(filter MODEL_REGISTRY_%,$(.VARIABLES)),$(eval unexport $(name)))
 
+# Tests of the core that say more where frameworks and plugins could be imported by mistake.
+BESIDE_FRAMEWORKS := tests/core/test_layers.py tests/core/test_public_names.py tests/core/cli/test_process.py
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo test lint types unit core-alone format bench bench-quick picture clean
@@ -43,8 +46,8 @@ types: $(VENV)/.installed
 	@$(RUN) -m mypy
 
 unit: $(VENV)/.installed
-	@echo "· every test, with every distribution of this repository installed"
-	@$(RUN) -m pytest -q -n $(JOBS)
+	@echo "· every test but the core's own, with every distribution of this repository installed"
+	@$(RUN) -m pytest -q -n $(JOBS) tests/plugins tests/*.py $(BESIDE_FRAMEWORKS)
 
 # The core promises to need no framework. Here is none: only the core, pytest with xdist, and hypothesis.
 core-alone: $(CORE_VENV)/.installed

@@ -180,3 +180,13 @@ def test_jobs_of_other_models_are_not_seen(tmp_path: Path) -> None:
         assert http.get("/jobs", headers=headers["b"]).json()["jobs"] == []
         for method in ("GET", "DELETE"):
             assert http.request(method, f"/jobs/{job['id']}", headers=headers["b"]).status_code == 403
+
+
+def test_nobody_queues_jobs_without_end(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    (tmp_path / "f").write_bytes(b"x")
+    ModelRegistry(folder).register_model("m", tmp_path / "f", "opaque")
+    with serving(folder, options="workers = 1") as running, httpx.Client(base_url=f"{running.url}{API}") as http:
+        codes = [http.post("/models/m/recommend-compression", json={}).status_code for _ in range(140)]
+        assert codes.count(429) > 0
+        assert codes[:100] == [202] * 100

@@ -15,13 +15,15 @@ from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
 from model_registry_server.jobs.job import Job
-from model_registry_server.problems import ForbiddenError
+from model_registry_server.problems import ForbiddenError, TooManyRequestsError
 from model_registry_server.security.roles import Caller, Role
 
 router = APIRouter(route_class=Route, tags=["jobs"])
 
 #: Seconds that a caller may wait for an answer, by «Prefer: wait=…» (RFC 7240), and does by default.
 _LONGEST_WAIT = 60.0
+#: Jobs of one caller that may wait or run at once.
+_MOST_UNFINISHED = 100
 _WAIT = re.compile(r"\bwait=(\d+)\b")
 JOBS = "/model-registry/jobs"
 
@@ -31,6 +33,10 @@ async def submit(
 ) -> Job:
     """Queue a job, and wait for it as long as the caller wants to."""
     server = server_of(request)
+    if await run_sync(server.stored_jobs.unfinished, actor_of(request)) >= _MOST_UNFINISHED:
+        hint = "wait until some have ended, or cancel them"
+        message = f"you have {_MOST_UNFINISHED} jobs that wait or run"
+        raise TooManyRequestsError(message, hint=hint, retry_after=60)
     job = await server.jobs.submit(kind, arguments, actor_of(request), models, key)
     request.state.noted["job"] = job.id
     seconds = wanted_wait(request)

@@ -175,6 +175,12 @@ class Jobs:
             )
             db.execute("UPDATE jobs SET state = 'queued', started_at = NULL, progress = NULL WHERE state = 'running'")
 
+    def unfinished(self, actor: str) -> int:
+        """How many jobs of somebody wait or run."""
+        query = "SELECT count(*) FROM jobs WHERE actor = ? AND state IN ('queued', 'running', 'cancelling')"
+        with self._state.reading() as db:
+            return int(db.execute(query, (actor,)).fetchone()[0])
+
     def counts(self) -> dict[str, int]:
         """How many jobs there are in each state, but for those in which there are none."""
         with self._state.reading() as db:
