@@ -184,9 +184,12 @@ def test_jobs_of_other_models_are_not_seen(tmp_path: Path) -> None:
 
 def test_nobody_queues_jobs_without_end(tmp_path: Path) -> None:
     folder = tmp_path / "models"
-    (tmp_path / "f").write_bytes(b"x")
-    ModelRegistry(folder).register_model("m", tmp_path / "f", "opaque")
-    with serving(folder, options="workers = 1") as running, httpx.Client(base_url=f"{running.url}{API}") as http:
-        codes = [http.post("/models/m/recommend-compression", json={}).status_code for _ in range(140)]
-        assert codes.count(429) > 0
-        assert codes[:100] == [202] * 100
+    torch.manual_seed(4)
+    model = torch.nn.Sequential(*[torch.nn.Linear(256, 256) for _ in range(20)])
+    ModelRegistry(folder).register_model("m", model, input_shape=[256])
+    running = start(folder, options="workers = 1")
+    with httpx.Client(base_url=f"{running.url}{API}", timeout=60) as http:
+        codes = [http.post("/models/m/convert", json={"to": "onnx"}).status_code for _ in range(110)]
+    running.stop(signal.SIGKILL)
+    assert codes[:100] == [202] * 100
+    assert 429 in codes[100:]
