@@ -79,6 +79,9 @@ class ModelRegistry:
         :raises StorageError: if the catalog is sound, or the disk refuses; nothing was changed then.
         :raises RegistryNotFoundError: if there is neither a catalog nor a blob.
         """
+        address = remotes.address(_keywords(path, config)) if cls is ModelRegistry else None
+        if address is not None:
+            return remotes.class_for(address, ModelRegistry).rebuild(path, force=force, **config)
         return operations.rebuild.rebuild(load_settings(_keywords(path, config)), force=force)
 
     def __repr__(self) -> str:
@@ -530,9 +533,15 @@ class ModelRegistry:
         :param progress: As for ``register_many``.
         """
         to = target if isinstance(target, ModelRegistry) else ModelRegistry(target)
+        return to._copy_from(self, where, tags=tags, aliases=aliases, dry_run=dry_run, progress=progress)
+
+    def _copy_from(
+        self, source: ModelRegistry, where: Where, *, tags: bool, aliases: bool, dry_run: bool, progress: ProgressChoice
+    ) -> BatchReport:
+        """What ``source.copy_versions(self)`` does: how versions come in, the target knows."""
         return operations.copying.copy_versions(
+            source._context,
             self._context,
-            to._context,
             where,
             with_tags=tags,
             with_aliases=aliases,

@@ -1,7 +1,8 @@
 """Registries that are not a folder: which class opens an address, as plugins offer them by scheme.
 
 An entry point in the group ``model_registry.remotes``, whose name is a scheme such as ``https``, names a subclass of
-``ModelRegistry`` that takes the same arguments.
+``ModelRegistry`` that takes the same arguments. What such a class needs of the core beside its public names is here: to
+find the address, to check names before they are sent, and to tell how far work has come as the core does.
 """
 
 from __future__ import annotations
@@ -11,8 +12,28 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
+from model_registry.bars import Bar, can_show
 from model_registry.config import said_path
 from model_registry.errors import ConfigurationError, PluginLoadError
+from model_registry.names import check_alias, check_line, check_model_name, check_tag
+from model_registry.progress import Progress, advance, item_done
+from model_registry.versions import check_version
+
+__all__ = [
+    "GROUP",
+    "Bar",
+    "Progress",
+    "address",
+    "advance",
+    "can_show",
+    "check_alias",
+    "check_line",
+    "check_model_name",
+    "check_tag",
+    "check_version",
+    "class_for",
+    "item_done",
+]
 
 GROUP = "model_registry.remotes"
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://.*", re.DOTALL)  # two letters at least: C:\ is none

@@ -12,6 +12,10 @@ from model_registry_server.security.refusals import App, Receive, Scope, Send
 from model_registry_server.server import Server
 
 
+#: How the paths of the API begin.
+API = "/model-registry/"
+
+
 class Shortcut:
     """ASGI middleware that sends what is kept, and passes on everything else.
 
@@ -24,7 +28,8 @@ class Shortcut:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        if scope["type"] != "http" or scope["method"] != "GET" or not self._server.answers.may_know(scope):
+        is_api = scope["type"] == "http" and scope["method"] == "GET" and scope["path"].startswith(API)
+        if not (is_api and self._server.answers.may_know(scope)):  # pages know their callers in another way
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
         client = scope.get("client")

@@ -1,0 +1,93 @@
+"""A server, with everything that is needed to work with it from here."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from model_registry import ModelEntry
+from model_registry_server.client.address import checked_address, is_loopback
+from model_registry_server.client.cache import Cache
+from model_registry_server.client.entries import Remote
+from model_registry_server.client.exporting import Exports
+from model_registry_server.client.http import Http, part
+from model_registry_server.client.progress import Told
+from model_registry_server.client.pull import Pull
+from model_registry_server.client.push import Push
+from model_registry_server.client.records import Document, entry_of
+from model_registry_server.client.references import LATEST
+from model_registry_server.client.waiting import Jobs
+
+#: Says the token, if the caller does not.
+TOKEN_VARIABLE = "MODEL_REGISTRY_TOKEN"  # noqa: S105 - a name
+
+_warned: set[str] = set()
+
+
+class Connection:
+    """A server at an address.
+
+    :param address: As a user gives it.
+    :param token: None for that of the environment.
+    :param config: Settings by keyword, for the cache.
+    """
+
+    def __init__(self, address: str, token: str | None, config: Mapping[str, Any]) -> None:
+        self.address = checked_address(address)
+        self._given = address, token, dict(config)
+        secret = token or os.environ.get(TOKEN_VARIABLE) or None
+        if secret is not None:
+            _warn_of_plain_text(self.address)
+        self.cache = Cache(self.address, config)
+        self.http = Http(self.address, secret)
+        self.told = Told(self.cache.registry)
+        self.pull = Pull(self.http, self.cache, self.told)
+        self.push = Push(self.http, self.cache, self.told)
+        self.jobs = Jobs(self.http, self.told)
+        self.exports = Exports(self.http, self.jobs, self.told)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process opens it for itself, with the token that was given, or that of its own environment."""
+        return Connection, self._given
+
+    def entry(self, document: Document) -> ModelEntry:
+        """An entry, from a *version*; of the details of one, nothing has to be asked for again."""
+        return entry_of(document, Remote(self, document if "files" in document else None))
+
+    def entries(self, documents: list[Document]) -> list[ModelEntry]:
+        """Several."""
+        inspector = Remote(self)
+        return [entry_of(document, inspector) for document in documents]
+
+    def resolve(self, name: str, version: str = LATEST) -> ModelEntry:
+        """The entry of a version, which must exist."""
+        return self.entry(self.http.get(f"/models/{part(name)}", version=version))
+
+    def is_home_of(self, entry: ModelEntry) -> bool:
+        """Whether an entry is one of this server's."""
+        inspector = entry._inspector
+        return isinstance(inspector, Remote) and inspector.server.address == self.address
+
+    def pulled(self, entry: ModelEntry) -> ModelEntry:
+        """A version of this server as the cache has it, which gets it now if it does not have it."""
+        return self.pull.to_cache(entry)
+
+    def working(self, what: str) -> AbstractContextManager[None]:
+        """One operation, of which nothing is known but that it goes on."""
+        return self.told.operation(what)
+
+
+def local(entry: ModelEntry) -> ModelEntry:
+    """An entry whose bytes are here: as it is, or pulled from the server that it is of."""
+    inspector = entry._inspector
+    return inspector.server.pulled(entry) if isinstance(inspector, Remote) else entry
+
+
+def _warn_of_plain_text(address: str) -> None:
+    if address.startswith("http:") and not is_loopback(address) and address not in _warned:
+        _warned.add(address)
+        message = f"the token for {address} can be read by everybody on the way: use https"
+        warnings.warn(message, RuntimeWarning, stacklevel=5)

@@ -1,0 +1,133 @@
+"""Blobs of a server into files: hashed on the way, several at once, and continued after a broken connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import partial
+from hashlib import sha256 as new_sha256
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import httpx
+
+from model_registry import IntegrityError, remotes
+from model_registry_server.client.cache import disk_errors
+from model_registry_server.client.errors import UnreachableError
+from model_registry_server.client.http import Http
+from model_registry_server.client.parallel import Stop, do_all
+from model_registry_server.client.patience import Patience
+
+_PIECE = 1 << 20
+
+
+class Downloads:
+    """The blobs of one version, each fetched when it is asked for, unless it came with others before.
+
+    :param blobs: What the version is made of: sizes by SHA-256.
+    :param folder: Where the files are put.
+    """
+
+    def __init__(
+        self, http: Http, path: str, params: Mapping[str, str], blobs: Mapping[str, int], folder: Path
+    ) -> None:
+        self._http = http
+        self._path = path
+        self._params = params
+        self._blobs = blobs
+        self._folder = folder
+        self.arrived: dict[Path, str] = {}
+
+    def fetch_all(self, digests: Iterable[str]) -> None:
+        """Fetch several at once, the largest first: the last one to come is then a small one."""
+        ordered = sorted(digests, key=lambda digest: -self._blobs[digest])
+        do_all([partial(self._fetch, digest) for digest in ordered])
+
+    def __call__(self, digest: str) -> Path:
+        """A file with the bytes of a blob.
+
+        :raises IntegrityError: if the server gives others.
+        """
+        path = self._folder / digest
+        if path not in self.arrived and digest in self._blobs:
+            self._fetch(digest, Stop())
+        return path
+
+    def _fetch(self, digest: str, stop: Stop) -> None:
+        path = self._folder / digest
+        with disk_errors(path):
+            download(self._http, f"{self._path}/{digest}", self._params, path, self._blobs[digest], digest, stop)
+        self.arrived[path] = digest
+
+
+def download(
+    http: Http, path: str, params: Mapping[str, Any], target: Path, size: int, digest: str, stop: Stop
+) -> None:
+    """Download what has this size and SHA-256.
+
+    :raises IntegrityError: if something else comes.
+    """
+    with target.open("wb", buffering=0) as file:
+        found = _Growing(file)
+        patience = Patience()
+        while True:
+            try:
+                found.go_on(http, path, params, stop, patience)
+            except UnreachableError as error:
+                patience.wait(error)
+                continue
+            break
+    if (found.size, found.state.hexdigest()) != (size, digest):
+        target.unlink()
+        raise IntegrityError(
+            f"{http.address} sent other bytes than those of sha256:{digest}",
+            hint="nothing was kept; try again, and let «validate» look at the server's registry",
+            path=path,
+            expected=digest,
+            found=found.state.hexdigest(),
+        )
+
+
+def download_file(http: Http, response: httpx.Response, target: Path) -> None:
+    """The body of an answer into a file."""
+    with target.open("wb", buffering=0) as file:
+        found = _Growing(file)
+        for data in response.iter_raw(_PIECE):
+            found.write(data)
+
+
+class _Growing:
+    """A file that grows, and the hash of what it has."""
+
+    def __init__(self, file: BinaryIO | Any) -> None:
+        self._file = file
+        self._etag: str | None = None
+        self.size = 0
+        self.state = new_sha256()
+
+    def go_on(self, http: Http, path: str, params: Mapping[str, Any], stop: Stop, patience: Patience) -> None:
+        """Ask for what is missing, until the answer ends."""
+        headers = {"Range": f"bytes={self.size}-", "If-Range": self._etag} if self.size and self._etag else {}
+        with http.stream(path, headers, params) as response:
+            if self.size and response.status_code != 206:
+                self._begin_anew()
+            self._etag = response.headers.get("etag")
+            for data in response.iter_raw(_PIECE):
+                stop.check()
+                self.write(data)
+                patience.renew()
+
+    def write(self, data: bytes) -> None:
+        """Append bytes."""
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
+        self.state.update(data)
+        self.size += len(data)
+        remotes.advance(len(data))
+
+    def _begin_anew(self) -> None:
+        with suppress(OSError):
+            self._file.seek(0)
+            self._file.truncate()
+        self.size, self.state = 0, new_sha256()

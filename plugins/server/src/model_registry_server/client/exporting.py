@@ -1,0 +1,122 @@
+"""What the server makes of a version, brought to where the user wants it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tarfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from model_registry import Conversion, ExportedPath, ModelEntry, ModelRegistryError, ParityReport, StorageError
+from model_registry_server.client.downloads import download_file
+from model_registry_server.client.errors import UnreachableError
+from model_registry_server.client.http import Http, part
+from model_registry_server.client.patience import Patience
+from model_registry_server.client.progress import Told
+from model_registry_server.client.records import parity_of, record
+from model_registry_server.client.waiting import Jobs
+from model_registry_server.client.writing import published
+from model_registry_server.exports import export_key
+
+
+@frozen
+class Wish:
+    """What is to be made.
+
+    :param gate: ``check``, ``allow_mismatch`` and ``tolerance``.
+    """
+
+    entry: ModelEntry
+    format: str
+    gate: Mapping[str, Any]
+    options: Mapping[str, Any]
+
+    @property
+    def path(self) -> str:
+        """Where the server is asked for it."""
+        return f"/models/{part(self.entry.name)}/export"
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """How."""
+        said = {"version": self.entry.version, "format": self.format, "options": json.dumps(dict(self.options))}
+        return {**said, **{key: value for key, value in self.gate.items() if value is not None}}
+
+
+class Exports:
+    """Exports by the server."""
+
+    def __init__(self, http: Http, jobs: Jobs, progress: Told) -> None:
+        self._http = http
+        self._jobs = jobs
+        self._progress = progress
+
+    def write(self, wish: Wish, destination: Path, *, overwrite: bool) -> ExportedPath:
+        """Have it made, and write it."""
+        what = f"exporting {wish.entry.reference}"
+        with published(destination, overwrite=overwrite) as temporary:
+            parity = None
+            patience = Patience()
+            while True:
+                try:
+                    job = self._fetched(wish, temporary, what)
+                except UnreachableError as error:
+                    patience.wait(error)
+                    continue
+                if job is None:
+                    break
+                parity = parity_of(self._jobs.result(job, what)["parity"])
+        return ExportedPath(str(destination), parity or self._parity_of_earlier(wish))
+
+    def _fetched(self, wish: Wish, temporary: Path, what: str) -> Any:
+        """The job that makes it; None if it was made, and is here now."""
+        with self._http.stream(wish.path, {}, wish.query) as response:
+            if response.status_code == 202:
+                response.read()
+                return response.json()
+            size = response.headers.get("content-length", "")
+            with self._progress.operation(what, bytes_total=int(size) if size.isdecimal() else None):
+                download_file(self._http, response, temporary)
+            is_folder = response.headers.get("etag", "").endswith('-tar"')
+        if is_folder:
+            _unpack(temporary)
+        return None
+
+    def _parity_of_earlier(self, wish: Wish) -> ParityReport:
+        """What was found when the server made it, for somebody else or earlier."""
+        gate = {"check": True, "allow_mismatch": False, "tolerance": None, **wish.gate}
+        key = f"export {export_key(wish.entry.digest, wish.format, gate, wish.options)}"
+        with suppress(ModelRegistryError, KeyError):
+            for job in self._http.get("/jobs", state="succeeded", limit=500)["jobs"]:
+                if job["key"] == key:
+                    return parity_of(job["result"]["parity"])
+        return ParityReport(None, skipped="the server made it earlier, and does not know any more")
+
+
+def plan_of(http: Http, entry: ModelEntry, to: str | None, path: str | os.PathLike[str] | None) -> list[Conversion]:
+    """The steps that lead to a format, or to what the suffix of a path asks for.
+
+    :raises UnsupportedFormatError: with what is possible.
+    """
+    asked = {"to": to} if to is not None or path is None else {"path": f"export{Path(path).suffix}"}
+    plan = http.get(f"/models/{part(entry.name)}/plan", version=entry.version, **asked)
+    return record(plan["steps"], list[Conversion])
+
+
+def _unpack(archive: Path) -> None:
+    """Put a folder in the place of the archive that came. Nothing in it leads out of the folder."""
+    packed = archive.with_name(f"{archive.name}.tar")
+    archive.rename(packed)
+    try:
+        archive.mkdir()
+        with tarfile.open(packed, "r:") as tar:
+            tar.extractall(archive, filter="data")
+    except tarfile.TarError as error:
+        raise StorageError(f"the server's archive cannot be unpacked: {error}", path=str(archive)) from error
+    finally:
+        packed.unlink()

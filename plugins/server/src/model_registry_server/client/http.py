@@ -1,0 +1,180 @@
+"""Requests to one server: with a token, for any number of threads, and again where that changes nothing."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from model_registry_server.client.actor import actor_headers
+from model_registry_server.client.address import API, is_loopback
+from model_registry_server.client.errors import error_of_problem, misunderstood, unreachable
+
+#: Seconds to connect, and to wait for the next bytes.
+TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+#: Of a request that has the server read or write a whole model before it answers.
+PATIENT = httpx.Timeout(3600.0, connect=10.0)
+_PAUSES = (0.1, 0.4, 1.2)
+_LONGEST_PAUSE = 60.0
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
+_LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=20.0)
+
+
+class Http:
+    """Sends requests to the server at an address."""
+
+    def __init__(self, address: str, token: str | None) -> None:
+        self.address = address
+        self._headers = {"Accept-Encoding": "identity", "User-Agent": "model-registry-server"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}"
+        # Connections cannot be shared with a process that was forked. Its own stay open in the other one.
+        self._clients: dict[int, httpx.Client] = {}
+        weakref.finalize(self, _close, self._clients)
+
+    def close(self) -> None:
+        """Close the connections of this process; another request opens new ones."""
+        _close(self._clients)
+
+    def get(self, path: str, /, timeout: httpx.Timeout = TIMEOUT, **params: Any) -> Any:
+        """The document that is at a path."""
+        return self._document(self.request("GET", path, params=params, timeout=timeout))
+
+    def send(self, method: str, path: str, body: Any = None, **given: Any) -> Any:
+        """Send a document; the one that is answered."""
+        return self._document(self.request(method, path, json=body, **given))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: Any = None,
+        timeout: httpx.Timeout = TIMEOUT,
+        repeatable: bool | None = None,
+    ) -> httpx.Response:
+        """The answer to a request, which is not an error.
+
+        :param repeatable: It may be sent again if nobody knows whether it arrived. Default: by the method.
+        :raises ModelRegistryError: the one that the server tells of.
+        :raises UnreachableError: if it cannot be reached.
+        """
+        again = method in _REPEATABLE if repeatable is None else repeatable
+        pauses = iter(_PAUSES)
+        while True:
+            request = self._client.build_request(
+                method,
+                f"{self.address}{API}{path}",
+                json=json,
+                params=_said(params),
+                content=content,
+                headers={**actor_headers(), **(headers or {})},
+                timeout=timeout,
+            )
+            try:
+                response = self._client.send(request)
+            except httpx.TransportError as error:
+                pause = next(pauses, None) if again or isinstance(error, httpx.ConnectError) else None
+                if pause is None or content is not None or _is_hopeless(error):
+                    raise unreachable(self.address, error) from error
+            else:
+                pause = _wanted_pause(response, pauses) if content is None else None
+                if pause is None:
+                    self._require_success(response)
+                    return response
+            time.sleep(pause)
+
+    @contextmanager
+    def stream(self, path: str, headers: Mapping[str, str], params: Mapping[str, Any]) -> Iterator[httpx.Response]:
+        """The answer to a GET, whose body is read piece by piece. Whatever breaks is an :class:`UnreachableError`."""
+        request = self._client.build_request(
+            "GET", f"{self.address}{API}{path}", params=_said(params), headers=dict(headers), timeout=PATIENT
+        )
+        try:
+            response = self._client.send(request, stream=True)
+            try:
+                if response.status_code >= 300:
+                    response.read()
+                self._require_success(response)
+                yield response
+            finally:
+                response.close()
+        except httpx.TransportError as error:
+            raise unreachable(self.address, error) from error
+
+    @property
+    def _client(self) -> httpx.Client:
+        client = self._clients.get(os.getpid())
+        if client is None:
+            made = httpx.Client(
+                headers=self._headers,
+                limits=_LIMITS,
+                timeout=TIMEOUT,
+                follow_redirects=False,  # a token is for this server alone
+                trust_env=not is_loopback(self.address),  # no proxy reaches this machine's own addresses
+            )
+            client = self._clients.setdefault(os.getpid(), made)
+            if client is not made:  # another thread was faster
+                made.close()
+        return client
+
+    def _require_success(self, response: httpx.Response) -> None:
+        if response.status_code < 300:
+            return
+        if response.status_code < 400:
+            where = response.headers.get("location", "elsewhere")
+            raise misunderstood(self.address, f"sends its callers to {where!r:.200}: use that address")
+        try:
+            document = response.json()
+        except ValueError:
+            document = None
+        raise error_of_problem(document, response.status_code, self.address)
+
+    def _document(self, response: httpx.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError as error:
+            raise misunderstood(self.address, "answered with something that is no JSON") from error
+
+
+def _close(clients: dict[int, httpx.Client]) -> None:
+    client = clients.pop(os.getpid(), None)
+    if client is not None:
+        client.close()
+
+
+def part(text: object) -> str:
+    """A name as one part of a path."""
+    return quote(str(text), safe="")
+
+
+def _said(params: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {key: value for key, value in (params or {}).items() if value is not None}
+
+
+def _is_hopeless(error: Exception) -> bool:
+    """Whether another attempt would fail in the same way."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return isinstance(error, httpx.UnsupportedProtocol)
+
+
+def _wanted_pause(response: httpx.Response, pauses: Iterator[float]) -> float | None:
+    """How long a server that is asked too often wants its caller to wait; None if it does not."""
+    if response.status_code != 429 or next(pauses, None) is None:
+        return None
+    text = response.headers.get("retry-after", "")
+    return min(float(text), _LONGEST_PAUSE) if text.isdecimal() else 1.0

@@ -1,0 +1,86 @@
+"""Lists of a server, page by page."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from model_registry import Event, InvalidQueryError, ModelEntry, SearchPage
+from model_registry_server.client.connection import Connection
+from model_registry_server.client.http import part
+from model_registry_server.client.records import events_of
+
+#: The most that a server gives at once.
+_PAGE = 1000
+
+
+def list_models(
+    server: Connection, after: tuple[str, str] | None, limit: int | None, **filters: Any
+) -> list[ModelEntry]:
+    """The versions that filters let through."""
+    cursor = None if after is None else _cursor(*after)
+    found: list[ModelEntry] = []
+    while limit is None or len(found) < limit:
+        size = _PAGE if limit is None else min(_PAGE, limit - len(found))
+        page = server.http.get("/models", after=cursor, limit=size, **filters)
+        found += server.entries(page["versions"])
+        cursor = page["cursor"]
+        if cursor is None:
+            break
+    return found
+
+
+def search(server: Connection, query: str, limit: int | None, after: str | None) -> SearchPage:
+    """A page of what a query finds. The server may leave out what the caller may not see, and goes on then."""
+    if limit is not None and limit < 1:
+        raise InvalidQueryError(f"search: limit = {limit}", hint="use 1 or more", query=query, column=None)
+    found: list[ModelEntry] = []
+    while limit is None or len(found) < limit:
+        size = _PAGE if limit is None else min(_PAGE, limit - len(found))
+        page = server.http.get("/search", query=query, after=after, limit=size)
+        found += server.entries(page["versions"])
+        after = page["cursor"]
+        if after is None:
+            break
+    return SearchPage(tuple(found), after)
+
+
+def history(
+    server: Connection,
+    name: str | None,
+    version: str | None,
+    alias: str | None,
+    before: int | None,
+    limit: int | None,
+) -> list[Event]:
+    """What was changed. Of no model in particular, the server tells everything, which is sifted here."""
+    wanted = _wanted(server, name, version, alias, before)
+    return list(wanted) if limit is None else [event for event, _ in zip(wanted, range(limit), strict=False)]
+
+
+def _wanted(
+    server: Connection, name: str | None, version: str | None, alias: str | None, before: int | None
+) -> Iterator[Event]:
+    path = "/history" if name is None else f"/models/{part(name)}/history"
+    told: dict[str, Any] = {} if name is None else {"version": version, "alias": alias}
+    while True:
+        page = server.http.get(path, before=before, limit=_PAGE, **told)
+        events = events_of(page["events"])
+        for event in events:
+            if name is not None or _is_about(event, version, alias):
+                yield event
+        if not page["more"] or not events:
+            return
+        before = events[-1].id
+
+
+def _is_about(event: Event, version: str | None, alias: str | None) -> bool:
+    is_alias = event.action.startswith("alias-") and event.subject == alias
+    return (version is None or event.version == version) and (alias is None or is_alias)
+
+
+def _cursor(name: str, version: str) -> str:
+    text = json.dumps([name, version], separators=(",", ":"))
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

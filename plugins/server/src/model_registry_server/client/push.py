@@ -1,0 +1,159 @@
+"""Giving versions to the server: the blobs that it lacks, then the word to make a version of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from model_registry import ModelEntry, VersionExistsError
+from model_registry.errors import ModelNotFoundError
+from model_registry_server.client.cache import Cache
+from model_registry_server.client.errors import UnreachableError
+from model_registry_server.client.http import PATIENT, Http, part
+from model_registry_server.client.patience import Patience
+from model_registry_server.client.progress import Told
+from model_registry_server.client.records import Document
+from model_registry_server.client.uploads import Upload, Uploads
+from model_registry_server.transfer.errors import UploadNotFoundError
+
+#: So often the number of a version may be taken by others before ours is given up.
+_ATTEMPTS = 20
+
+
+class _OtherFilesError(Exception):
+    """A model that was saved again became other files, so that everything has to be sent again."""
+
+
+class Push:
+    """Brings versions to the server."""
+
+    def __init__(self, http: Http, cache: Cache, progress: Told) -> None:
+        self._http = http
+        self._cache = cache
+        self._progress = progress
+        self._uploads = Uploads(http)
+
+    def made(
+        self, name: str, version: str | None, make: Callable[[str], ModelEntry], *, exist_ok: bool = False
+    ) -> Document:
+        """Make a version in the cache, and give it to the server. If that fails, neither has it.
+
+        :param version: None for the next one, which is another one if somebody else is faster.
+        :param make: Registers the version of this number in the cache.
+        :param exist_ok: The same version may be there already.
+        :returns: The *version* at the server.
+        """
+        made: list[ModelEntry] = []
+
+        def make_another(number: str) -> ModelEntry:
+            self._cache.drop(name, number)
+            made.append(make(number))
+            return made[-1]
+
+        with self._cache.lock(name):
+            for attempt in range(1, _ATTEMPTS + 1):
+                try:
+                    entry = make_another(version or self.next_version(name))
+                    return self.given(entry, exist_ok=exist_ok, renew=None if version else make_another)
+                except BaseException as error:
+                    for entry in made:
+                        self._cache.drop(entry.name, entry.version)
+                    may_go_on = isinstance(error, (VersionExistsError, _OtherFilesError)) and version is None
+                    if not may_go_on or attempt == _ATTEMPTS:
+                        raise
+        raise AssertionError("there is always a last attempt")
+
+    def given(
+        self, entry: ModelEntry, *, exist_ok: bool = False, renew: Callable[[str], ModelEntry] | None = None
+    ) -> Document:
+        """Give a version of any registry to the server.
+
+        :param renew: Makes the same version with another number, if that of ``entry`` is taken while its files are
+            sent: a number is known only in the version's documents, which are sent last.
+        :returns: The *version* at the server.
+        """
+        missing, _ = self.missing(entry.name, entry.blobs)
+        files = {file.sha256 for file in entry.files}
+        members = {sha256: entry.blobs[sha256] for sha256 in missing if sha256 in files}
+        documents = [sha256 for sha256 in missing if sha256 not in files]
+        if not missing:
+            return self._receive(entry, None, exist_ok=exist_ok)
+        upload = self._uploads.begin(members, len(documents))
+        try:
+            paths = {number: (entry.blob(sha256), size) for number, (sha256, size) in _numbered(upload, members)}
+            with self._progress.operation(f"uploading {entry.reference}", bytes_total=sum(members.values())):
+                self._uploads.send_all(upload, paths)
+                entry = self._renewed(entry, renew)
+                self._send_documents(upload, entry, members, len(documents))
+                return self._receive(entry, upload, exist_ok=exist_ok)
+        except BaseException:
+            self._uploads.discard(upload)
+            raise
+
+    def missing(self, name: str, blobs: Mapping[str, int]) -> tuple[list[str], str]:
+        """Which of these blobs the server lacks, and the number that the next version gets."""
+        told = self._http.send("POST", f"/models/{part(name)}/missing", {"blobs": dict(blobs)}, repeatable=True)
+        return told["missing"], told["version"]
+
+    def next_version(self, name: str) -> str:
+        """The number that the next version gets."""
+        return self.missing(name, {})[1]
+
+    def _renewed(self, entry: ModelEntry, renew: Callable[[str], ModelEntry] | None) -> ModelEntry:
+        if renew is None:
+            return entry
+        number = self.next_version(entry.name)
+        if number == entry.version:
+            return entry
+        self._cache.drop(entry.name, entry.version)
+        return renew(number)
+
+    def _send_documents(self, upload: Upload, entry: ModelEntry, sent: Collection[str], room: int) -> None:
+        """Send what tells of the files that were sent. Places for which nothing is left get nothing."""
+        files = {file.sha256 for file in entry.files}
+        missing, _ = self.missing(entry.name, entry.blobs)
+        documents = [sha256 for sha256 in missing if sha256 not in files]
+        if len(documents) > room or not files.intersection(missing) <= set(sent):
+            raise _OtherFilesError(f"{entry.reference} was written in another way the second time")
+        contents = [entry.blob(sha256).read_bytes() for sha256 in documents]
+        contents += [b""] * (room - len(contents))
+        for number, data in zip(upload.numbers[len(sent) :], contents, strict=True):
+            self._uploads.send_last(upload, number, data)
+
+    def _receive(self, entry: ModelEntry, upload: Upload | None, *, exist_ok: bool) -> Document:
+        files = {file.sha256 for file in entry.files}
+        order = {
+            "digest": entry.digest,
+            "upload": None if upload is None else upload.id,
+            "records": [sha256 for sha256 in entry.blobs if sha256 not in files and sha256 != entry.digest],
+            "exist_ok": exist_ok,
+        }
+        patience = Patience()
+        while True:
+            try:
+                path = f"/models/{part(entry.name)}/receive"
+                told: Document = self._http.send("POST", path, order, timeout=PATIENT)
+                return told
+            except (UnreachableError, UploadNotFoundError) as error:
+                # The word may have arrived, though the answer did not; and with it, the upload ended.
+                found = self._found(entry, patience)
+                if found is not None:
+                    return found
+                if isinstance(error, UploadNotFoundError):
+                    raise
+                patience.wait(error)
+
+    def _found(self, entry: ModelEntry, patience: Patience) -> Document | None:
+        """The version, if the server has it."""
+        while True:
+            try:
+                found: Document = self._http.get(f"/models/{part(entry.name)}", version=entry.version)
+                return found if found["digest"] == entry.digest else None
+            except ModelNotFoundError:
+                return None
+            except UnreachableError as error:
+                patience.wait(error)
+
+
+def _numbered(upload: Upload, members: Mapping[str, int]) -> Iterator[tuple[int, tuple[str, int]]]:
+    """The numbers that files have in an upload, which were announced first, and digest and size of each."""
+    return zip(upload.numbers, members.items(), strict=False)

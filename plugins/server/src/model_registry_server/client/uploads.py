@@ -1,0 +1,149 @@
+"""Files to the server, in parts: several at once, and continued after a broken connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from model_registry import ModelRegistryError, StorageError, remotes
+from model_registry_server.client.errors import UnreachableError
+from model_registry_server.client.http import PATIENT, Http
+from model_registry_server.client.parallel import Stop, do_all
+from model_registry_server.client.patience import Patience
+from model_registry_server.transfer.errors import ConflictError, DigestMismatchError, OffsetError
+
+#: Bytes of a part: when a connection breaks, the server keeps what came of it.
+_PART = 64 << 20
+_PIECE = 1 << 20
+
+
+@frozen
+class Upload:
+    """An upload under way at the server.
+
+    :param numbers: The places of its files, in the order in which they were announced.
+    """
+
+    id: str
+    numbers: Sequence[int]
+
+
+class Uploads:
+    """Sends files to a server."""
+
+    def __init__(self, http: Http) -> None:
+        self._http = http
+
+    def begin(self, sizes: Mapping[str, int], more: int) -> Upload:
+        """Begin an upload of blobs, sizes by SHA-256, and of so many files of which nothing is known yet."""
+        files: list[dict[str, Any]] = [
+            {"path": sha256, "size": size, "sha256": sha256} for sha256, size in sizes.items()
+        ]
+        files += [{"path": f"document-{number}"} for number in range(more)]
+        made = self._http.send("POST", "/uploads", {"files": files}, repeatable=True)
+        return Upload(made["id"], [file["number"] for file in made["files"]])
+
+    def discard(self, upload: Upload) -> None:
+        """Throw an upload away; what the server does not hear of, it throws away by itself some time later."""
+        with suppress(ModelRegistryError):
+            self._http.request("DELETE", f"/uploads/{upload.id}", repeatable=True)
+
+    def send_all(self, upload: Upload, files: Mapping[int, tuple[Path, int]]) -> None:
+        """Send files, paths and sizes by number, the largest first."""
+        ordered = sorted(files.items(), key=lambda item: -item[1][1])
+        do_all([partial(self._send, upload, number, path, size) for number, (path, size) in ordered])
+
+    def send_last(self, upload: Upload, number: int, data: bytes) -> None:
+        """Send a small file of which nothing was announced."""
+        patience = Patience()
+        offset = 0
+        while True:
+            headers = {"Upload-Offset": str(offset), "Upload-Complete": "true"}
+            try:
+                self._patch(upload, number, headers, data[offset:])
+                return
+            except (UnreachableError, ConflictError, OffsetError) as error:
+                patience.wait(error)
+                file = self._state(upload, number, offset, patience)
+                if file["done"]:
+                    return
+                offset = file["offset"]
+
+    def _send(self, upload: Upload, number: int, path: Path, size: int, stop: Stop) -> None:
+        patience, source = Patience(), _Source(path, stop)
+        offset, done = 0, size == 0
+        failed_before = False
+        while not done:
+            length = min(_PART, size - offset)
+            headers = {"Upload-Offset": str(offset), "Content-Length": str(length)}
+            try:
+                file = self._patch(upload, number, headers, source.pieces(offset, length))
+            except (UnreachableError, ConflictError, OffsetError) as error:
+                patience.wait(error)
+                file = self._state(upload, number, offset, patience)
+            except DigestMismatchError:
+                if failed_before:  # a network may do that once
+                    raise
+                failed_before = True
+                file = self._state(upload, number, 0, patience)
+            stop.check()
+            if file["offset"] > offset:
+                patience.renew()
+            offset, done = file["offset"], file["done"]
+
+    def _patch(self, upload: Upload, number: int, headers: Mapping[str, str], content: Any) -> Any:
+        response = self._http.request(
+            "PATCH",
+            f"/uploads/{upload.id}/files/{number}",
+            headers={"Content-Type": "application/octet-stream", **headers},
+            content=content,
+            timeout=PATIENT,
+        )
+        return response.json()
+
+    def _state(self, upload: Upload, number: int, offset: int, patience: Patience) -> Any:
+        """How far a file has come, as soon as nobody writes it any more.
+
+        The server may still be busy with what came by a connection that is broken here. An empty part tells; a real
+        one would be refused before it is read, and then the refusal often does not arrive.
+        """
+        while True:
+            try:
+                return self._patch(upload, number, {"Upload-Offset": str(offset)}, b"")
+            except OffsetError as error:
+                where = error.facts.get("offset")
+                if not isinstance(where, int) or where == offset:
+                    raise
+                offset = where
+            except (UnreachableError, ConflictError) as error:
+                patience.wait(error)
+
+
+class _Source:
+    """A file that is sent; what has to be sent again is told as progress only once."""
+
+    def __init__(self, path: Path, stop: Stop) -> None:
+        self._path = path
+        self._stop = stop
+        self._told = 0
+
+    def pieces(self, offset: int, length: int) -> Iterator[bytes]:
+        """The bytes of a part."""
+        end = offset + length
+        with self._path.open("rb", buffering=0) as file:
+            file.seek(offset)
+            while offset < end:
+                self._stop.check()
+                data = file.read(min(_PIECE, end - offset))
+                if not data:
+                    message = f"{self._path} became shorter while it was sent"
+                    raise StorageError(message, hint="try again", path=str(self._path))
+                yield data
+                offset += len(data)
+                remotes.advance(max(offset - self._told, 0))
+                self._told = max(offset, self._told)
