@@ -162,7 +162,7 @@ def history_of_model(
     """What was changed of a model, when and by whom; the newest first. Also of one that is gone."""
     registry = server_of(request).registry
     events = registry.history(name, version, alias=alias, before=before, limit=limit + 1)
-    return answer({"events": events[:limit], "more": len(events) > limit})
+    return answer(_page(events, limit))
 
 
 @router.get("/history", response_model=schemas.Events)
@@ -175,7 +175,14 @@ def history(
     """What was changed, when and by whom, of the models that the caller may see; the newest first."""
     registry, caller = server_of(request).registry, caller_of(request)
     events = registry.history(before=before, limit=limit + 1)
-    return answer({"events": visible(events[:limit], caller), "more": len(events) > limit})
+    page = _page(events, limit)
+    return answer({**page, "events": visible(page["events"], caller)})
+
+
+def _page(events: list[Event], limit: int) -> dict[str, Any]:
+    """The page, of which one more event was asked for; ``before`` takes its cursor, also where none of it is seen."""
+    more = len(events) > limit
+    return {"events": events[:limit], "more": more, "cursor": events[limit - 1].id if more else None}
 
 
 def visible(events: list[Event], caller: Caller) -> list[Event]:

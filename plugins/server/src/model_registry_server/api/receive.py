@@ -9,6 +9,7 @@ from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, server_of
 from model_registry_server.api.uploads import upload_of
+from model_registry_server.security.moments import aware
 from model_registry_server.security.roles import Role
 
 router = APIRouter(route_class=Route, tags=["uploads"])
@@ -41,6 +42,7 @@ async def receive_version(request: Request, name: str, body: schemas.Receive) ->
         "files": files,
         "records": body.records,
         "exist_ok": body.exist_ok,
+        "registered_at": None if body.registered_at is None else aware(body.registered_at).isoformat(),
         "borrow": caller.sees_all,
     }
     document = await server.quick.run("receive", arguments, actor_of(request))

@@ -150,6 +150,7 @@ class Receive(_Given):
     upload: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$")] = None
     records: Annotated[list[Sha256], Field(max_length=1000)] = []
     exist_ok: bool = False
+    registered_at: Annotated[datetime | None, Field(strict=False, examples=["2026-01-31T12:00:00Z"])] = None
 
 
 class TokenOrder(_Given):
@@ -323,6 +324,7 @@ class Event(_Told):
 class Events(_Told):
     events: list[Event]
     more: bool
+    cursor: int | None
 
 
 class Comparison(_Told):

@@ -453,11 +453,11 @@ class Client(ModelRegistry):
         name: str | None = None,
         borrow: bool = True,
     ) -> ModelEntry:
-        """As of a folder. The server says when it was registered there, and what it does not demand is not sent."""
+        """As of a folder. What the server does not demand is not sent."""
         entry = self._cache.receive_version(
             digest, fetch, records=records, registered_at=registered_at, arrived=arrived, exist_ok=True, name=name
         )
-        return self._server.entry(self._server.push.given(entry, exist_ok=exist_ok))
+        return self._server.entry(self._server.push.given(entry, exist_ok=exist_ok, registered_at=registered_at))
 
     def next_version(self, name: str) -> str:
         return self._server.push.next_version(remotes.check_model_name(name))
@@ -616,7 +616,7 @@ def _bring(source: ModelRegistry, target: ModelRegistry, entry: ModelEntry) -> t
         return source._server.pull.into(target, entry)
     server, here = target._server, local(entry)
     missing, _ = server.push.missing(here.name, here.blobs)
-    return server.entry(server.push.given(here)), sum(here.blobs[sha256] for sha256 in missing)
+    return server.entry(server.push.given(here, registered_at=entry.registered_at)), sum(here.blobs[sha256] for sha256 in missing)
 
 
 @contextmanager

@@ -71,9 +71,9 @@ def _wanted(
         for event in events:
             if name is not None or _is_about(event, version, alias):
                 yield event
-        if not page["more"] or not events:
+        before = page["cursor"]
+        if before is None:
             return
-        before = events[-1].id
 
 
 def _is_about(event: Event, version: str | None, alias: str | None) -> bool:

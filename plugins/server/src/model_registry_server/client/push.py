@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
 
 from model_registry import ModelEntry, VersionExistsError
 from model_registry.errors import ModelNotFoundError
@@ -63,10 +64,16 @@ class Push:
         raise AssertionError("there is always a last attempt")
 
     def given(
-        self, entry: ModelEntry, *, exist_ok: bool = False, renew: Callable[[str], ModelEntry] | None = None
+        self,
+        entry: ModelEntry,
+        *,
+        exist_ok: bool = False,
+        registered_at: datetime | None = None,
+        renew: Callable[[str], ModelEntry] | None = None,
     ) -> Document:
         """Give a version of any registry to the server.
 
+        :param registered_at: When it was registered, if it is not now.
         :param renew: Makes the same version with another number, if that of ``entry`` is taken while its files are
             sent: a number is known only in the version's documents, which are sent last.
         :returns: The *version* at the server.
@@ -76,7 +83,7 @@ class Push:
         members = {sha256: entry.blobs[sha256] for sha256 in missing if sha256 in files}
         documents = [sha256 for sha256 in missing if sha256 not in files]
         if not missing:
-            return self._receive(entry, None, exist_ok=exist_ok)
+            return self._receive(entry, None, exist_ok=exist_ok, registered_at=registered_at)
         upload = self._uploads.begin(members, len(documents))
         try:
             paths = {number: (entry.blob(sha256), size) for number, (sha256, size) in _numbered(upload, members)}
@@ -84,7 +91,7 @@ class Push:
                 self._uploads.send_all(upload, paths)
                 entry = self._renewed(entry, renew)
                 self._send_documents(upload, entry, members, len(documents))
-                return self._receive(entry, upload, exist_ok=exist_ok)
+                return self._receive(entry, upload, exist_ok=exist_ok, registered_at=registered_at)
         except BaseException:
             self._uploads.discard(upload)
             raise
@@ -119,13 +126,16 @@ class Push:
         for number, data in zip(upload.numbers[len(sent) :], contents, strict=True):
             self._uploads.send_last(upload, number, data)
 
-    def _receive(self, entry: ModelEntry, upload: Upload | None, *, exist_ok: bool) -> Document:
+    def _receive(
+        self, entry: ModelEntry, upload: Upload | None, *, exist_ok: bool, registered_at: datetime | None
+    ) -> Document:
         files = {file.sha256 for file in entry.files}
         order = {
             "digest": entry.digest,
             "upload": None if upload is None else upload.id,
             "records": [sha256 for sha256 in entry.blobs if sha256 not in files and sha256 != entry.digest],
             "exist_ok": exist_ok,
+            "registered_at": None if registered_at is None else registered_at.isoformat(),
         }
         patience = Patience()
         while True:

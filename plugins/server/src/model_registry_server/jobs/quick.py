@@ -7,6 +7,7 @@ memory there.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ def receive(registry: ModelRegistry, arguments: Arguments) -> Any:
     What is said to be stored already is, or the registration fails.
     """
     files = {sha256: Path(path) for sha256, path in arguments["files"].items()}
+    at = arguments["registered_at"]
     folder = Path(registry.settings.path, "blobs", "sha256")
 
     def fetch(sha256: str) -> Path:
@@ -52,6 +54,7 @@ def receive(registry: ModelRegistry, arguments: Arguments) -> Any:
         records=arguments["records"],
         arrived={path: sha256 for sha256, path in files.items()},
         exist_ok=arguments["exist_ok"],
+        registered_at=None if at is None else datetime.fromisoformat(at),
         name=arguments["name"],
         borrow=arguments["borrow"],
     )

@@ -13,6 +13,11 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def aware(moment: datetime) -> datetime:
+    """The same moment; one that names no zone is one in UTC."""
+    return moment.replace(tzinfo=timezone.utc) if moment.tzinfo is None else moment
+
+
 def microseconds(moment: datetime) -> int:
     """An aware ``datetime`` as the state keeps it, exactly."""
     return (moment - _EPOCH) // _MICROSECOND
