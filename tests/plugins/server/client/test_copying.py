@@ -36,7 +36,18 @@ def filled(registry: ModelRegistry, name: str) -> list[ModelEntry]:
 def require_copied(source: ModelRegistry, target: ModelRegistry, name: str) -> None:
     for entry in source.list_models(name=name):
         copy = target.resolve(entry.name, entry.version)
-        for fact in ("digest", "metadata", "registered_at", "size", "files", "blobs", "provenance", "environment", "tags", "parents"):
+        for fact in (
+            "digest",
+            "metadata",
+            "registered_at",
+            "size",
+            "files",
+            "blobs",
+            "provenance",
+            "environment",
+            "tags",
+            "parents",
+        ):
             assert getattr(copy, fact) == getattr(entry, fact), fact
         assert copy.description == entry.description
         assert copy.aliases == entry.aliases

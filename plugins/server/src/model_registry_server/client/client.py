@@ -616,7 +616,9 @@ def _bring(source: ModelRegistry, target: ModelRegistry, entry: ModelEntry) -> t
         return source._server.pull.into(target, entry)
     server, here = target._server, local(entry)
     missing, _ = server.push.missing(here.name, here.blobs)
-    return server.entry(server.push.given(here, registered_at=entry.registered_at)), sum(here.blobs[sha256] for sha256 in missing)
+    return server.entry(server.push.given(here, registered_at=entry.registered_at)), sum(
+        here.blobs[sha256] for sha256 in missing
+    )
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The web pages: HTML made by the server, which small scripts make quicker to use, under ``/ui``."""

@@ -1,0 +1,101 @@
+"""What is inside a version: its tensors and modules, which a worker reads from the files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
+
+from anyio.to_thread import run_sync
+from attrs import field, frozen
+from fastapi import APIRouter, Query, Request, Response
+
+from model_registry_server.api.permission import allow, caller_of, server_of
+from model_registry_server.security.roles import Role
+from model_registry_server.web.page import PageRoute
+from model_registry_server.web.rendering import render
+
+router = APIRouter(route_class=PageRoute)
+
+#: Tensors, and modules, that one page shows.
+MOST = 1000
+#: Deeper parts of a path stay together, as the name of the last one.
+_DEEPEST = 10
+
+
+@frozen
+class Layer:
+    """The tensors of one module, one after the other."""
+
+    name: str
+    tensors: list[Mapping[str, Any]] = field(factory=list)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all."""
+        return sum(tensor["nbytes"] for tensor in self.tensors)
+
+
+@frozen
+class Module:
+    """A part of a model."""
+
+    name: str
+    line: str
+    parts: dict[str, Module] = field(factory=dict)
+
+
+@router.get("/ui/models/{name:model}/versions/{version:part}/inside")
+@allow(Role.READER)
+async def look_inside(
+    request: Request,
+    name: str,
+    version: str,
+    start: Annotated[int, Query(alias="from", ge=0, lt=1 << 31)] = 0,
+    fragment: bool = False,
+) -> Response:
+    """The tensors and modules of a version."""
+    server, caller = server_of(request), caller_of(request)
+    entry = await run_sync(server.registry.resolve, name, version)
+    told = await server.quick.run("inside", {"name": entry.name, "version": entry.version}, caller.name)
+    tensors = told["tensors"]
+    return render(
+        request,
+        "parts/inside.html" if fragment else "inside.html",
+        entry=entry,
+        layers=layers(tensors[start : start + MOST]),
+        tree=None if start else tree(told["modules"]),
+        modules=len(told["modules"]),
+        tensors=len(tensors),
+        nbytes=sum(tensor["nbytes"] for tensor in tensors),
+        start=start,
+        next=start + MOST if start + MOST < len(tensors) else None,
+    )
+
+
+def layers(tensors: Iterable[Mapping[str, Any]]) -> list[Layer]:
+    """The tensors by the module that they belong to."""
+    found: dict[str, Layer] = {}
+    for tensor in tensors:
+        name = tensor["name"].rpartition(".")[0]
+        found.setdefault(name, Layer(name)).tensors.append(tensor)
+    return list(found.values())
+
+
+def tree(modules: Mapping[str, str]) -> Module | None:
+    """The modules as a tree, of which the first :data:`MOST` are shown; None if there are none."""
+    if not modules:
+        return None
+    root = Module("", modules.get("", ""))
+    for path, line in list(modules.items())[:MOST]:
+        if path:
+            _put(root, path, line)
+    return root
+
+
+def _put(root: Module, path: str, line: str) -> None:
+    parts = path.split(".", _DEEPEST - 1)
+    node = root
+    for part in parts[:-1]:
+        node = node.parts.setdefault(part, Module(part, ""))
+    last = node.parts.get(parts[-1])
+    node.parts[parts[-1]] = Module(parts[-1], line, {} if last is None else last.parts)

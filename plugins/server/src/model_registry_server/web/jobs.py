@@ -1,0 +1,82 @@
+"""Jobs, watched while they run."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Query, Request, Response
+
+from model_registry_server.api import jobs as api
+from model_registry_server.api import schemas
+from model_registry_server.api.permission import allow, caller_of, server_of
+from model_registry_server.jobs.job import Job
+from model_registry_server.problems import ForbiddenError
+from model_registry_server.security.roles import Caller, Role
+from model_registry_server.web.addresses import under_model, version_url
+from model_registry_server.web.page import PageRoute, see_other
+from model_registry_server.web.rendering import render
+
+router = APIRouter(route_class=PageRoute)
+
+_PAGE = 50
+
+
+@router.get("/ui/jobs")
+@allow(Role.READER)
+async def list_jobs(
+    request: Request,
+    state: Annotated[schemas.JobState | None, Query()] = None,
+    before: Annotated[str | None, Query(max_length=64)] = None,
+) -> Response:
+    """The jobs, the newest first."""
+    server, caller = server_of(request), caller_of(request)
+    found = await run_sync(lambda: server.stored_jobs.list(state, before, _PAGE))
+    shown = [job for job in found if sees(caller, job)]
+    return render(request, "jobs.html", jobs=shown, state=state, before=found[-1].id if len(found) == _PAGE else None)
+
+
+@router.get("/ui/jobs/{id:part}/events")
+@allow(Role.READER)
+async def follow_job(request: Request, id: str) -> Response:
+    """What happens to a job."""
+    return await api.follow_job(request, id)
+
+
+@router.post("/ui/jobs/{id:part}/cancel")
+@allow(Role.READER)
+async def cancel_job(request: Request, id: str) -> Response:
+    """Cancel a job."""
+    await api.cancel_job(request, id)
+    return see_other(f"/ui/jobs/{id}")
+
+
+@router.get("/ui/jobs/{id:part}")
+@allow(Role.READER)
+async def get_job(request: Request, id: str) -> Response:
+    """A job."""
+    caller, job = caller_of(request), await server_of(request).jobs.get(id)
+    if not sees(caller, job):
+        raise ForbiddenError("this job is about models that the token is not for", hint="ask for a token that is")
+    may_cancel = job.actor == caller.name or caller.may(Role.WRITER)
+    return render(
+        request, "job.html", job=job, shown=api.document(job), result_url=result_url(job), may_cancel=may_cancel
+    )
+
+
+def sees(caller: Caller, job: Job) -> bool:
+    """Whether a job is about models that the caller may see; one that names none is about all of them."""
+    return caller.sees_all if not job.models else all(caller.may(Role.READER, name) for name in job.models)
+
+
+def result_url(job: Job) -> str | None:
+    """Where to see what a job made."""
+    if job.state != "succeeded":
+        return None
+    if job.kind == "export":
+        said: dict[str, Any] = {key: job.arguments.get(key) for key in ("version", "format")}
+        return under_model(str(job.arguments["name"]), "export", **said)
+    made = job.result if isinstance(job.result, dict) else {}
+    if isinstance(made.get("name"), str) and isinstance(made.get("version"), str):
+        return version_url(made["name"], made["version"])
+    return None

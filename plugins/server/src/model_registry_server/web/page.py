@@ -1,0 +1,118 @@
+"""Pages: who asks is known by a cookie, and an error is a page too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from model_registry.errors import InvalidOptionError, ModelRegistryError
+from model_registry_server import problems
+from model_registry_server.api.permission import Route, admit
+from model_registry_server.jobs.failures import WorkerError
+from model_registry_server.problems import AuthenticationError, NotFoundError
+from model_registry_server.security.roles import Caller
+from model_registry_server.server import Server
+from model_registry_server.web.language import language_of
+from model_registry_server.web.rendering import render
+from model_registry_server.web.texts import text
+
+#: Holds the token. The API never looks at it, so no page elsewhere can use it there.
+TOKEN_COOKIE = "token"  # noqa: S105 - a name
+
+
+class PageRoute(Route):
+    """A route for browsers."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **{**options, "include_in_schema": False})
+
+    def admit(self, server: Server, request: Request) -> Caller:
+        """Find out who asks, by the cookie unless there is a header."""
+        needed = self.permission.role is not None
+        address = request.client.host if request.client else ""
+        # Where nobody needs a token, one that ran out must not be in the way of a new one.
+        return admit(server, _with_token(request) if needed else {}, address, needed=needed)
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        serve = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            try:
+                return await serve(request)
+            except ClientDisconnect:
+                raise
+            except Exception as error:
+                if wants_json(request):
+                    raise
+                return _answer_to(request, error)
+
+        return handle
+
+
+def wants_json(request: Request) -> bool:
+    """Whether a script asks, which reads problem documents."""
+    return request.headers.get("accept", "") == "application/json"
+
+
+def is_local(path: str) -> bool:
+    """Whether an address leads to a page of this server and nowhere else."""
+    return path.startswith("/ui") and path.isprintable() and "\\" not in path and "//" not in path.partition("?")[0]
+
+
+def see_other(path: str) -> Response:
+    """Go on with another page, after a change."""
+    return Response(status_code=HTTPStatus.SEE_OTHER, headers={"Location": path})
+
+
+def error_page(request: Request, error: ModelRegistryError) -> Response:
+    """The page that says what went wrong, and what to do."""
+    document = problems.of_error(error)
+    status = problems.status_of(error)
+    headers = {"Retry-After": document.headers["Retry-After"]} if "Retry-After" in document.headers else {}
+    page = render(request, "error.html", status, error=error, status=status)
+    page.headers.update(headers)
+    return page
+
+
+def _with_token(request: Request) -> Mapping[str, str]:
+    """The headers, as if the token of the cookie came among them."""
+    token = request.cookies.get(TOKEN_COOKIE)
+    if not token or "authorization" in request.headers:
+        return request.headers
+    return {"authorization": f"Bearer {token}"}
+
+
+def _answer_to(request: Request, error: Exception) -> Response:
+    if isinstance(error, AuthenticationError):
+        return _to_login(request)
+    if isinstance(error, WorkerError):
+        error = error.original()
+    if isinstance(error, (RequestValidationError, ValidationError)):
+        said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())[:1000]
+        error = InvalidOptionError(said, hint="go back, and correct it", option="")
+    language = language_of(request)
+    if isinstance(error, HTTPException):
+        hint = text("no_such_page_hint", language)
+        error = NotFoundError(text("no_such_page", language), hint=hint, id=request.url.path)
+    if isinstance(error, ModelRegistryError):
+        return error_page(request, error)
+    problems.unexpected(error)
+    failed = ModelRegistryError(text("server_failed", language), hint=text("server_failed_hint", language))
+    return render(request, "error.html", 500, error=failed, status=500)
+
+
+def _to_login(request: Request) -> Response:
+    """Where a token is asked for; and back, if it was a page that was asked for."""
+    if request.method != "GET":
+        return see_other("/ui/login")
+    raw = request.scope.get("raw_path", b"/ui").split(b"?")[0].decode("latin-1")
+    query = request.scope["query_string"].decode("latin-1")
+    return see_other("/ui/login?next=" + quote(f"{raw}?{query}" if query else raw, safe="/"))

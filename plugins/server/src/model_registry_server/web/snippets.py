@@ -1,0 +1,28 @@
+"""What to type to use a version."""
+
+from __future__ import annotations
+
+import shlex
+from urllib.parse import quote
+
+from model_registry import ModelEntry
+
+
+def snippets(entry: ModelEntry, server: str) -> dict[str, str]:
+    """Lines for Python, the command line and curl.
+
+    :param server: The address of this server.
+    """
+    name, version = entry.name, entry.version
+    stem = f"{name.rpartition('/')[2]}-{version}"
+    path = f"/model-registry/models/{quote(name, safe='')}/download?version={quote(version, safe='')}"
+    python = (
+        "from model_registry import ModelRegistry\n\n"
+        f'registry = ModelRegistry("{server}")\n'
+        f"model, tokenizer = registry.load_model({name!r}, {version!r})"
+    )
+    command = (
+        f"model-registry --registry {server} export {shlex.quote(name)} {shlex.quote(version)} {shlex.quote(stem)}"
+    )
+    curl = f'curl -OJ -H "Authorization: Bearer $TOKEN" {shlex.quote(server + path)}'
+    return {"Python": python, "CLI": command, "curl": curl}

@@ -1,0 +1,106 @@
+"""The geometry of small pictures; templates draw them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from attrs import frozen
+
+
+@frozen
+class Point:
+    """A point of a plot.
+
+    :param value: What it stands for.
+    :param label: Of what.
+    """
+
+    x: float
+    y: float
+    value: float
+    label: str
+
+
+@frozen
+class Plot:
+    """A line.
+
+    :param path: Coordinates for ``polyline``.
+    :param ticks: (y, value) of the lines of the grid.
+    """
+
+    points: tuple[Point, ...]
+    path: str
+    ticks: tuple[tuple[float, float], ...]
+    width: int
+    height: int
+
+
+def plot(values: Sequence[tuple[str, float]], width: int, height: int, left: int = 0, pad: int = 4) -> Plot:
+    """A line through finite values, of which each has a label."""
+    usable = [(label, float(value)) for label, value in values if math.isfinite(value) and abs(value) < 1e300]
+    if not usable:
+        return Plot((), "", (), width, height)
+    low, high = min(value for _, value in usable), max(value for _, value in usable)
+    if low == high:
+        low, high = low - (abs(low) * 0.1 or 1.0), high + (abs(high) * 0.1 or 1.0)
+    step = (width - left - 2 * pad) / max(1, len(usable) - 1)
+
+    def y(value: float) -> float:
+        return round(height - pad - (value - low) / (high - low) * (height - 2 * pad), 1)
+
+    points = tuple(
+        Point(
+            round(left + pad + (place * step if len(usable) > 1 else (width - left - 2 * pad) / 2), 1), y(v), v, label
+        )
+        for place, (label, v) in enumerate(usable)
+    )
+    ticks = tuple((y(low + (high - low) * part / 4), low + (high - low) * part / 4) for part in range(5))
+    return Plot(points, " ".join(f"{p.x},{p.y}" for p in points), ticks, width, height)
+
+
+@frozen
+class Tile:
+    """A rectangle of a treemap."""
+
+    label: str
+    value: float
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+def treemap(values: Sequence[tuple[str, float]], width: float, height: float) -> tuple[Tile, ...]:
+    """Rectangles whose areas are as the values, halved again and again so that none becomes a thread.
+
+    :param values: The largest first. What would be smaller than a few dots is left out.
+    """
+    tiles: list[Tile] = []
+    total = sum(value for _, value in values)
+    visible = [pair for pair in values if pair[1] * width * height > 9 * total]
+    todo = [(visible, 0.0, 0.0, width, height)]
+    while todo:
+        pairs, x, y, w, h = todo.pop()
+        if len(pairs) == 1:
+            tiles.append(Tile(pairs[0][0], pairs[0][1], round(x, 1), round(y, 1), round(w, 1), round(h, 1)))
+        if len(pairs) < 2:
+            continue
+        split, share = _half(pairs)
+        first, second = pairs[:split], pairs[split:]
+        if w >= h:
+            todo += [(second, x + w * share, y, w * (1 - share), h), (first, x, y, w * share, h)]
+        else:
+            todo += [(second, x, y + h * share, w, h * (1 - share)), (first, x, y, w, h * share)]
+    return tuple(tiles)
+
+
+def _half(pairs: Sequence[tuple[str, float]]) -> tuple[int, float]:
+    """Where to cut so that both sides weigh nearly the same, and the share of the first."""
+    total = sum(value for _, value in pairs)
+    weight, split = pairs[0][1], 1
+    while split < len(pairs) - 1 and weight + pairs[split][1] <= total / 2:
+        weight += pairs[split][1]
+        split += 1
+    return split, weight / total

@@ -1,0 +1,92 @@
+"""The page of a version: all that is known of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse
+
+from model_registry import ModelEntry, ModelRegistry
+from model_registry.errors import IntegrityError, ModelRegistryError
+from model_registry.vocabulary import CompressionType
+from model_registry_server import documents
+from model_registry_server.api.permission import allow, caller_of, server_of
+from model_registry_server.jobs.failures import WorkerError
+from model_registry_server.security.roles import Role
+from model_registry_server.web.card import card_of
+from model_registry_server.web.family import picture
+from model_registry_server.web.model import family
+from model_registry_server.web.page import PageRoute
+from model_registry_server.web.rendering import render
+from model_registry_server.web.snippets import snippets
+
+router = APIRouter(route_class=PageRoute)
+
+#: Of the metadata, what has a place of its own on the page.
+_ELSEWHERE = frozenset({"name", "version", "description", "performance_metrics", "extra", "parents", "tags"})
+_NONE = (CompressionType.NONE, CompressionType.ZSTD, CompressionType.DELTA, CompressionType.DISTILLED)
+
+
+@router.get("/ui/models/{name:model}/versions/{version:part}")
+@allow(Role.READER)
+def get_version(request: Request, name: str, version: str) -> Response:
+    """A version."""
+    return _page(request, name, version)
+
+
+@router.post("/ui/models/{name:model}/versions/{version:part}/verify")
+@allow(Role.READER, changes=False)
+async def verify_version(request: Request, name: str, version: str) -> Response:
+    """Read every byte again, and say whether it is as registered."""
+    server, caller = server_of(request), caller_of(request)
+    entry = await run_sync(server.registry.resolve, name, version)
+    arguments = {"name": entry.name, "version": entry.version, "deep": True}
+    try:
+        told = await server.quick.run("verify", arguments, caller.name)
+    except WorkerError as error:
+        if not isinstance(error.original(), IntegrityError):
+            raise
+        told = {"intact": False}
+    return await run_sync(lambda: _page(request, entry.name, entry.version, bool(told["intact"])))
+
+
+def _page(request: Request, name: str, version: str, intact: bool | None = None) -> HTMLResponse:
+    registry, caller = server_of(request).registry, caller_of(request)
+    entry = registry.resolve(name, version)
+    known = documents.details(registry, entry, caller)
+    metadata = {key: value for key, value in _facts(entry).items() if key not in _ELSEWHERE and value not in (None, [])}
+    return render(
+        request,
+        "version.html",
+        entry=entry,
+        known=known,
+        facts=metadata,
+        extra=entry.metadata.extra,
+        card=card_of(entry),
+        intact=intact,
+        family=picture(family(registry, entry, caller)),
+        targets=_targets(registry, entry),
+        compressions=[word for word in CompressionType.known() if word not in _NONE],
+        snippets=snippets(entry, str(request.base_url).rstrip("/")),
+    )
+
+
+def _facts(entry: ModelEntry) -> dict[str, Any]:
+    return {field.name: getattr(entry.metadata, field.name) for field in attrs.fields(type(entry.metadata))}
+
+
+def _targets(registry: ModelRegistry, entry: ModelEntry) -> list[dict[str, Any]]:
+    """The formats that the version can be brought into, with the steps."""
+    found = []
+    for format in registry.formats():
+        try:
+            steps = registry.plan_conversion(entry.name, entry.version, format)
+        except ModelRegistryError:
+            continue
+        if steps:
+            storable = registry.formats()[format].storable
+            found.append({"format": format, "lossless": all(step.lossless for step in steps), "storable": storable})
+    return found

@@ -1,0 +1,196 @@
+"""What forms change, sent as a browser without scripts does."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from grid_plugin import grid
+
+from model_registry import ModelRegistry
+
+
+@pytest.fixture(scope="module")
+def registry(folder: Path) -> ModelRegistry:
+    return ModelRegistry(folder)
+
+
+def submit(web: httpx.Client, path: str, **fields: str) -> httpx.Response:
+    """Send a form, and follow to where it leads."""
+    response = web.post(path, data=fields, headers={"Origin": str(web.base_url).rstrip("/")})
+    assert response.status_code == 303, response.text
+    return web.get(response.headers["location"])
+
+
+def ended(web: httpx.Client, job: str, state: str = "succeeded") -> str:
+    """The page of a job, once that has ended."""
+    deadline = time.monotonic() + 60
+    while f"state-{state}" not in (page := web.get(job).text):
+        assert "state-failed" not in page, page
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return page
+
+
+def test_an_alias_is_moved_and_that_is_taken_back(web: httpx.Client, registry: ModelRegistry) -> None:
+    page = submit(web, "/ui/models/digits/aliases", alias="champion", version="1.2.0").text
+    assert registry.aliases("digits")["champion"] == "1.2.0"
+    undo = re.findall(r'action="([^"]+/aliases/champion/undo)"', page)[0]
+    assert "Taken back" in submit(web, undo).text
+    assert registry.aliases("digits")["champion"] == "1.1.0"
+
+
+def test_an_alias_is_made_and_deleted(web: httpx.Client, registry: ModelRegistry) -> None:
+    submit(web, "/ui/models/digits/aliases", alias="new", version="latest")
+    assert registry.aliases("digits")["new"] == "1.3.0"
+    submit(web, "/ui/models/digits/aliases/new/delete")
+    assert "new" not in registry.aliases("digits")
+
+
+def test_tags_of_a_model_and_of_a_version_are_edited(web: httpx.Client, registry: ModelRegistry) -> None:
+    page = submit(web, "/ui/models/team%2Franker/tags", key="owner", value="<b>us</b>")
+    assert registry.tags("team/ranker") == {"owner": "<b>us</b>"}
+    assert "&lt;b&gt;us" in page.text
+    submit(web, "/ui/models/team%2Franker/tags", key="checked", value="yes", version="0.1")
+    assert registry.tags("team/ranker", "0.1")["checked"] == "yes"
+    submit(web, "/ui/models/team%2Franker/tags/delete", key="owner")
+    assert registry.tags("team/ranker") == {}
+
+
+def test_a_description_is_edited_and_shown_as_markdown(web: httpx.Client, registry: ModelRegistry) -> None:
+    page = submit(web, "/ui/models/wide/description", description="**bold**\r\n<script>x</script>")
+    assert registry.description("wide") == "**bold**\n<script>x</script>"
+    assert "<strong>bold</strong>" in page.text
+    assert "<script>x" not in page.text
+    submit(web, "/ui/models/wide/description", description="")
+    assert registry.description("wide") is None
+
+
+def test_what_is_removed_can_be_restored(web: httpx.Client, registry: ModelRegistry) -> None:
+    page = submit(web, "/ui/models/team%2Fspare/remove", version="0.1")
+    assert page.url.path == "/ui/removed"
+    assert "team/spare" in page.text
+    assert registry.get_model_info("team/spare") is None
+    submit(web, "/ui/models/team%2Fspare/restore", version="0.1")
+    assert registry.resolve("team/spare").version == "0.1"
+
+
+def test_a_file_is_uploaded_by_the_form(web: httpx.Client, registry: ModelRegistry) -> None:
+    files = [("file", ("small.grid", grid()))]
+    fields = {"name": "fresh", "version": "", "format": "", "tags": "a, b", "performance_metrics": '{"f1": 0.5}'}
+    response = web.post("/ui/upload", data=fields, files=files)
+    assert response.status_code == 303
+    assert response.headers["location"] == "/ui/models/fresh/versions/1.0.0?done=uploaded"
+    entry = registry.resolve("fresh")
+    assert list(entry.metadata.tags) == ["a", "b"]
+    assert entry.metadata.performance_metrics == {"f1": 0.5}
+    assert entry.metadata.format == "grid"
+
+
+def test_a_file_is_uploaded_in_parts(web: httpx.Client, registry: ModelRegistry) -> None:
+    json = {"Accept": "application/json"}
+    content = grid(pad=100_000)
+    upload = web.post("/ui/uploads", json={"files": [{"path": "m.grid", "size": len(content)}]}, headers=json).json()
+    for begin in range(0, len(content), 40_000):
+        said = {**json, "Upload-Offset": str(begin)}
+        part = content[begin : begin + 40_000]
+        assert web.patch(f"/ui/uploads/{upload['id']}/files/0", content=part, headers=said).status_code == 200
+    told = web.get(f"/ui/uploads/{upload['id']}", headers=json).json()
+    assert told["files"][0]["offset"] == len(content)
+    made = web.post("/ui/upload", json={"upload": upload["id"], "name": "parted"}, headers=json)
+    assert made.status_code == 201
+    assert registry.resolve("parted").size == len(content)
+
+
+def test_a_script_is_told_of_a_mistake_as_a_document(web: httpx.Client) -> None:
+    response = web.post("/ui/upload", data={"name": "x"}, headers={"Accept": "application/json"})
+    assert response.status_code >= 400
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+@pytest.fixture
+def job(web: httpx.Client) -> Iterator[str]:
+    return submit(web, "/ui/models/digits/convert", version="1.0.0", to="slow", new_name="digits-slow").url.path
+
+
+def test_a_conversion_is_a_job_that_leads_to_its_result(web: httpx.Client, registry: ModelRegistry, job: str) -> None:
+    assert re.fullmatch(r"/ui/jobs/[0-9a-f]+", job)
+    page = ended(web, job)
+    target = re.findall(r'href="(/ui/models/digits-slow/versions/[^"]+)"', page)[0]
+    assert web.get(target).status_code == 200
+    assert registry.resolve("digits-slow").metadata.parents[0].relation == "converted"
+    assert job.rpartition("/")[2] in web.get("/ui/jobs").text
+
+
+def test_an_export_is_made_by_a_job_and_then_downloaded(web: httpx.Client) -> None:
+    first = web.get("/ui/models/digits/export", params={"version": "1.2.0", "format": "slow"})
+    assert first.status_code == 303
+    page = ended(web, first.headers["location"])
+    link = re.findall(r'href="(/ui/models/digits/export[^"]+)"', page)[0].replace("&amp;", "&")
+    assert web.get(link).content.startswith(b'{"grid"')
+
+
+def test_a_job_is_cancelled(web: httpx.Client) -> None:
+    page = submit(web, "/ui/models/digits/convert", version="1.1.0", to="slow", new_name="never")
+    submit(web, f"{page.url.path}/cancel")
+    ended(web, page.url.path, "cancelled")
+
+
+def test_a_version_is_verified(web: httpx.Client, folder: Path, registry: ModelRegistry) -> None:
+    good = web.post("/ui/models/digits/versions/1.3.0/verify")
+    assert good.status_code == 200
+    assert "Verified just now" in good.text
+    blob = next(file for file in registry.resolve("fresh").files)
+    path = registry.resolve("fresh").blob(blob.sha256)
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    bad = web.post("/ui/models/fresh/versions/1.0.0/verify")
+    assert bad.status_code == 200
+    assert "Damaged" in bad.text
+
+
+def test_a_validation_leaves_a_report(web: httpx.Client) -> None:
+    ended(web, submit(web, "/ui/validate", deep="on").url.path)
+    report = web.get("/ui/validate").text
+    assert "blob-damaged" in report
+    assert "fresh:1.0.0" in report
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/ui/models/digits/aliases", {"alias": "", "version": "1.0.0"}),
+        ("/ui/models/digits/aliases", {"alias": "no such sign!", "version": "1.0.0"}),
+        ("/ui/models/digits/aliases", {"alias": "x", "version": "77"}),
+        ("/ui/models/digits/tags", {"key": "<b>", "value": "x"}),
+        ("/ui/models/digits/convert", {"version": "1.0.0", "to": "nothing"}),
+        ("/ui/models/digits/convert", {"version": "1.0.0", "to": "x" * 200}),
+        ("/ui/tokens", {"role": "king"}),
+        ("/ui/tokens", {"role": "reader", "days": "-1"}),
+    ],
+)
+def test_a_mistake_in_a_form_is_told_on_a_page(web: httpx.Client, path: str, fields: dict[str, str]) -> None:
+    response = web.post(path, data=fields)
+    # A conversion that cannot be is told by its job.
+    assert response.status_code in (404, 422) or (
+        response.status_code == 303 and "/ui/jobs/" in response.headers["location"]
+    )
+    assert "Traceback" not in response.text
+
+
+def test_a_form_of_another_site_changes_nothing(web: httpx.Client, registry: ModelRegistry) -> None:
+    before = registry.aliases("digits")
+    fields = {"alias": "champion", "version": "1.0.0"}
+    for origin in ("https://evil.example", "null"):
+        response = web.post("/ui/models/digits/aliases", data=fields, headers={"Origin": origin})
+        assert response.status_code == 403
+    assert registry.aliases("digits") == before
+
+
+def test_a_form_that_is_none_or_too_large_is_refused(web: httpx.Client) -> None:
+    assert web.post("/ui/models/digits/tags", content=b"\xff=%ff").status_code == 400
+    assert web.post("/ui/models/digits/tags", content=b"a=" + b"b" * (2 << 20)).status_code == 413
