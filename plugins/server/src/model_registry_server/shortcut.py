@@ -11,7 +11,6 @@ from model_registry_server.problems import of_error
 from model_registry_server.security.refusals import App, Receive, Scope, Send
 from model_registry_server.server import Server
 
-
 #: How the paths of the API begin.
 API = "/model-registry/"
 
