@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from model_registry import errors
 from model_registry.errors import ModelRegistryError
+from model_registry_server.errors import AuthenticationError
 from model_registry_server.jobs.failures import WorkerError
 
 logger = logging.getLogger("model_registry.server")
@@ -48,30 +49,6 @@ STATUS: Mapping[type[Exception], int] = {
     errors.RegistryNotFoundError: 503,
     errors.StorageError: 503,
 }
-
-
-class AuthenticationError(ModelRegistryError, PermissionError):
-    """Nobody knows who asks: a token is missing or is none (any more)."""
-
-    status = HTTPStatus.UNAUTHORIZED
-
-
-class ForbiddenError(ModelRegistryError, PermissionError):
-    """The caller's token does not allow this."""
-
-    status = HTTPStatus.FORBIDDEN
-
-
-class TooManyRequestsError(ModelRegistryError, RuntimeError):
-    """More requests a minute than the caller may send. Facts: ``retry_after``, in seconds."""
-
-    status = HTTPStatus.TOO_MANY_REQUESTS
-
-
-class NotFoundError(ModelRegistryError, LookupError):
-    """There is no such job, upload, token or webhook. Facts: ``id``."""
-
-    status = HTTPStatus.NOT_FOUND
 
 
 def status_of(error: ModelRegistryError) -> int:

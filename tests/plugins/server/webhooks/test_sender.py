@@ -17,8 +17,8 @@ from attrs import frozen
 from webhook_receiver import Answer, Receiver, eventually
 
 from model_registry import InvalidOptionError, ModelRegistry
+from model_registry_server.errors import NotFoundError
 from model_registry_server.options import ServerOptions
-from model_registry_server.problems import NotFoundError
 from model_registry_server.state import State
 from model_registry_server.webhooks.collecting import Collector
 from model_registry_server.webhooks.deliveries import Deliveries

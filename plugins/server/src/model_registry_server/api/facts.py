@@ -12,7 +12,7 @@ from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.parameters import Version
 from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
-from model_registry_server.problems import NotFoundError
+from model_registry_server.errors import NotFoundError
 from model_registry_server.security.roles import Caller, Role
 
 router = APIRouter(route_class=Route, tags=["facts"])

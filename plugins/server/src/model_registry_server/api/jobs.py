@@ -14,8 +14,8 @@ from fastapi.responses import StreamingResponse
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
+from model_registry_server.errors import ForbiddenError, TooManyRequestsError
 from model_registry_server.jobs.job import Job
-from model_registry_server.problems import ForbiddenError, TooManyRequestsError
 from model_registry_server.security.roles import Caller, Role
 
 router = APIRouter(route_class=Route, tags=["jobs"])

@@ -22,7 +22,7 @@ from attrs import evolve, frozen
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from model_registry_server.problems import AuthenticationError, ForbiddenError, TooManyRequestsError
+from model_registry_server.errors import AuthenticationError, ForbiddenError, TooManyRequestsError
 from model_registry_server.security.limits import address_key
 from model_registry_server.security.roles import LOCAL, Caller, Role
 from model_registry_server.server import Server

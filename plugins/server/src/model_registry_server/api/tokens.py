@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import Route, allow, allow_everybody, caller_of, server_of
-from model_registry_server.problems import NotFoundError
+from model_registry_server.errors import NotFoundError
 from model_registry_server.security.roles import Role
 from model_registry_server.security.tokens import Token
 

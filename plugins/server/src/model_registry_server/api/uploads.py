@@ -11,7 +11,7 @@ from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.digests import claimed_digest
 from model_registry_server.api.permission import Route, allow, caller_of, server_of
-from model_registry_server.problems import ForbiddenError
+from model_registry_server.errors import ForbiddenError
 from model_registry_server.quota import room
 from model_registry_server.security.roles import Caller, Role
 from model_registry_server.transfer.layout import plain_name

@@ -8,12 +8,12 @@ from typing import Any
 
 from model_registry import ModelRegistryError, StorageError
 
-#: Where the classes are that a server names. Those of the last import a web framework: only when one is needed.
+#: Where the classes are that a server names. Imported when one is needed.
 _HOMES = (
     "model_registry.errors",
     "model_registry_server.transfer.errors",
     "model_registry_server.jobs.job",
-    "model_registry_server.problems",
+    "model_registry_server.errors",
 )
 #: What a server says of a request, in the words of the registry.
 _OTHERS = {"InvalidRequestError": "InvalidOptionError", "UnknownError": "StorageError"}

@@ -10,8 +10,8 @@ from fastapi import APIRouter, Query, Request, Response
 from model_registry_server.api import jobs as api
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import allow, caller_of, server_of
+from model_registry_server.errors import ForbiddenError
 from model_registry_server.jobs.job import Job
-from model_registry_server.problems import ForbiddenError
 from model_registry_server.security.roles import Caller, Role
 from model_registry_server.web.addresses import under_model, version_url
 from model_registry_server.web.page import PageRoute, see_other

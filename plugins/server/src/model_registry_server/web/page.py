@@ -16,8 +16,8 @@ from starlette.requests import ClientDisconnect
 from model_registry.errors import InvalidOptionError, ModelRegistryError
 from model_registry_server import problems
 from model_registry_server.api.permission import Route, admit
+from model_registry_server.errors import AuthenticationError, NotFoundError
 from model_registry_server.jobs.failures import WorkerError
-from model_registry_server.problems import AuthenticationError, NotFoundError
 from model_registry_server.security.roles import Caller
 from model_registry_server.server import Server
 from model_registry_server.web.language import language_of

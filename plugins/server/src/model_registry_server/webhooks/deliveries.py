@@ -12,7 +12,7 @@ from typing import Any
 from attrs import asdict
 
 from model_registry import Event, InvalidOptionError
-from model_registry_server.problems import NotFoundError
+from model_registry_server.errors import NotFoundError
 from model_registry_server.security import moments
 from model_registry_server.state import State
 from model_registry_server.webhooks.payload import body_of

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model_registry import InvalidOptionError
-from model_registry_server.problems import NotFoundError
+from model_registry_server.errors import NotFoundError
 from model_registry_server.security import moments
 from model_registry_server.state import State
 from model_registry_server.webhooks.checks import checked_events, checked_models, checked_url
