@@ -16,6 +16,8 @@ from model_registry_server.security.roles import Caller, Role
 Document = dict[str, Any]
 
 _PAGE = 500
+#: Of metadata in one page; at least one version is told.
+_MOST_BYTES = 4 << 20
 
 
 def listed(entry: ModelEntry) -> Document:
@@ -27,8 +29,9 @@ def details(registry: ModelRegistry, entry: ModelEntry, caller: Caller) -> Docum
     """All that is known of a version without opening its files."""
     node = registry.lineage(entry.name, entry.version, depth=1)
     children = [child.parent for child in node.children if caller.may(Role.READER, child.parent.name)]
+    parents = [parent for parent in entry.parents if caller.may(Role.READER, parent.name)]
     model = {"description": registry.description(entry.name), "tags": registry.tags(entry.name)}
-    contents = {"files": entry.files, "children": children, "model": model}
+    contents = {"files": entry.files, "parents": parents, "children": children, "model": model}
     return {**version_document(entry), **facts_document(entry), **origin_document(entry), **contents}
 
 
@@ -50,21 +53,60 @@ def lineage(node: LineageNode, caller: Caller) -> Document:
 
 def page_of_models(registry: ModelRegistry, caller: Caller, after: str | None, limit: int, **filters: Any) -> Document:
     """A page of a listing, of those that the caller may see."""
-    found: list[ModelEntry] = []
+    page = _Page(limit)
     for entry in _all(registry, _place(after), limit + 1 if caller.sees_all else _PAGE, filters):
-        if caller.may(Role.READER, entry.name):
-            found.append(entry)
-        if len(found) > limit:
-            break
-    cursor = _cursor(found[limit - 1]) if len(found) > limit else None
-    return {"versions": [listed(entry) for entry in found[:limit]], "cursor": cursor}
+        if not caller.may(Role.READER, entry.name):
+            continue
+        if page.is_full:
+            return page.document(_cursor(page.last))
+        page.add(entry)
+    return page.document(None)
 
 
 def page_of_search(registry: ModelRegistry, caller: Caller, query: str, after: str | None, limit: int) -> Document:
-    """A page of a search, of those that the caller may see; it may be short, and still have a cursor."""
-    page = registry.search(query, limit=limit, after=after)
-    found = [listed(entry) for entry in page if caller.may(Role.READER, entry.name)]
-    return {"versions": found, "cursor": page.cursor}
+    """A page of a search, of those that the caller may see.
+
+    Its cursor stands at the last of them: one that stood at another would tell of it.
+    """
+    page = _Page(limit)
+    begin, taken = after, 0
+    start = after
+    while True:
+        found = registry.search(query, limit=limit + 1 if caller.sees_all else _PAGE, after=start)
+        for number, entry in enumerate(found, start=1):
+            if not caller.may(Role.READER, entry.name):
+                continue
+            if page.is_full:
+                return page.document(registry.search(query, limit=taken, after=begin).cursor)
+            page.add(entry)
+            begin, taken = start, number
+        if found.cursor is None:
+            return page.document(None)
+        start = found.cursor
+
+
+class _Page:
+    """Versions, up to a number and an amount of text: what somebody says of a version may be megabytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = 0
+        self._found: list[ModelEntry] = []
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._found) == self._limit or self._bytes > _MOST_BYTES
+
+    @property
+    def last(self) -> ModelEntry:
+        return self._found[-1]
+
+    def add(self, entry: ModelEntry) -> None:
+        self._found.append(entry)
+        self._bytes += len(repr(entry.metadata))
+
+    def document(self, cursor: str | None) -> Document:
+        return {"versions": [listed(entry) for entry in self._found], "cursor": cursor}
 
 
 def _all(

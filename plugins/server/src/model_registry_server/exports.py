@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,12 @@ class Exports:
         self._registry = registry
         self._most_bytes = most_bytes
 
-    def place(self, key: str, entry: ModelEntry, format: str) -> Path:
-        """Where an export is to be written, for which there is room then."""
-        self.make_room()
+    def place(self, key: str, entry: ModelEntry, format: str, under_way: Collection[str] = ()) -> Path:
+        """Where an export is to be written.
+
+        :param under_way: Keys of those that are being made, for which there has to be room.
+        """
+        self.make_room({key, *under_way})
         folder = self._folder / key
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         spec = self._registry.formats().get(format)
@@ -53,19 +56,18 @@ class Exports:
             return _content(made[0], key, archive)
         return None
 
-    def make_room(self) -> None:
-        """Remove those that were asked for least recently, until the others may stay."""
+    def make_room(self, spared: Collection[str] = ()) -> None:
+        """Remove those that were asked for least recently, until the others may stay.
+
+        :param spared: Keys of those that stay. What is being sent is open, and stays until it is sent.
+        """
         with suppress(FileNotFoundError):
             kept = sorted(self._folder.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
             total = 0
             for folder in kept:
                 total += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-                if total > self._most_bytes and time.time() - folder.stat().st_mtime > _UNDER_WAY:
+                if total > self._most_bytes and folder.name not in spared:
                     shutil.rmtree(folder, ignore_errors=True)
-
-
-#: Seconds for which an export may be under way, or wait to be fetched.
-_UNDER_WAY = 3600.0
 
 
 def _content(path: Path, key: str, archive: Archive | None) -> Content:
@@ -78,4 +80,10 @@ def _content(path: Path, key: str, archive: Archive | None) -> Content:
 
 
 def _sha256(path: Path) -> str:
-    return hash_of_file(path, path.stat().st_size).hexdigest()
+    found = path.stat()
+    return _hash(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=1000)
+def _hash(path: Path, size: int, changed: int) -> str:
+    return hash_of_file(path, size).hexdigest()

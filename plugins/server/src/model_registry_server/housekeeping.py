@@ -35,4 +35,3 @@ def clear_up(server: Server) -> None:
     """Clear up once."""
     server.uploads.expire(server.options.upload_hours)
     server.stored_jobs.forget(datetime.now(timezone.utc) - timedelta(days=_JOB_DAYS))
-    server.exports.make_room()

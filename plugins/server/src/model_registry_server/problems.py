@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -94,7 +95,7 @@ def install(app: FastAPI) -> None:
 
     async def known(request: Request, error: Exception) -> Response:
         assert isinstance(error, ModelRegistryError)  # noqa: S101 - what it is installed for
-        return of_error(error)
+        return of_error(error, request.app.state.server.folder)
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - likewise
@@ -110,7 +111,7 @@ def install(app: FastAPI) -> None:
 
     async def of_worker(request: Request, error: Exception) -> Response:
         assert isinstance(error, WorkerError)  # noqa: S101 - likewise
-        return of_error(error.original())
+        return of_error(error.original(), request.app.state.server.folder)
 
     async def unknown(request: Request, error: Exception) -> Response:
         return unexpected(error)
@@ -122,9 +123,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, unknown)
 
 
-def of_error(error: ModelRegistryError) -> Response:
-    """The answer to an error of the registry's tree."""
+def of_error(error: ModelRegistryError, folder: Path | None = None) -> Response:
+    """The answer to an error of the registry's tree.
+
+    :param folder: The registry's: where it is on the server is nobody's business.
+    """
     document = document_of(error)
+    if folder is not None:
+        document = _without(f"{folder}/", document)
     if document["status"] >= 500:
         logger.warning("%s: %s", type(error).__name__, error)
     headers = {}
@@ -142,6 +148,13 @@ def unexpected(error: Exception) -> Response:
     logger.error("a request failed", exc_info=error)
     hint = "try again; the server's log tells more"
     return response(problem(500, "the server failed", error="InternalError", hint=hint))
+
+
+def _without(text: str, value: Any) -> Any:
+    """The same, with a text left out wherever it stands."""
+    if isinstance(value, str):
+        return value.replace(text, "")
+    return {key: _without(text, item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _plain_facts(facts: Mapping[str, object]) -> dict[str, Any]:

@@ -1,37 +1,56 @@
-"""How much may come."""
+"""How much may come: the largest upload, and what all files of the registry may take together."""
 
 from __future__ import annotations
 
-from starlette.requests import Request
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from model_registry_server.options import MEGABYTE
-from model_registry_server.server import Server
+from model_registry import ModelRegistry
+from model_registry_server.options import MEGABYTE, ServerOptions
 from model_registry_server.transfer.errors import TooLargeError
+from model_registry_server.transfer.uploads import Uploads
 
 
-def room(server: Server, announced: int = 0, slack: int = 0) -> int | None:
-    """Bytes that may come; None for any number.
+class Quota:
+    """Bytes that may come, less those that are on their way. Its methods wait for the disk: call them from a thread."""
 
-    :param announced: Bytes that the client says will.
-    :param slack: Bytes of the body that are no file's.
-    :raises TooLargeError: if that is more.
-    """
-    most = [int(server.options.max_upload_mb * MEGABYTE)] if server.options.max_upload_mb else []
-    if server.options.quota_mb:
-        used = server.registry.get_detailed_stats()["stored_bytes"] + server.uploads.bytes_of()
-        most.append(max(int(server.options.quota_mb * MEGABYTE) - used, 0))
-    if not most:
-        return None
-    if announced > min(most) + slack:
-        hint = "max_upload_mb and quota_mb of [plugins.server] say how much may"
-        raise TooLargeError(f"{announced:,} bytes are more than may come ({min(most):,})", hint=hint, limit=min(most))
-    return min(most) + slack
+    def __init__(self, options: ServerOptions, registry: ModelRegistry, uploads: Uploads) -> None:
+        self._largest = int(options.max_upload_mb * MEGABYTE) or None
+        self._all = int(options.quota_mb * MEGABYTE) or None
+        self._registry = registry
+        self._uploads = uploads
+        self._coming = 0
+        self._lock = threading.Lock()
 
+    def room(self, announced: int = 0, slack: int = 0) -> int | None:
+        """Bytes that may come; None for any number.
 
-def announced_by(request: Request) -> int:
-    """Bytes that a request says its body has; 0 if it says nothing.
+        :param announced: Bytes that the client says will.
+        :param slack: Bytes of the body that are no file's.
+        :raises TooLargeError: if that is more.
+        """
+        most = [] if self._largest is None else [self._largest]
+        if self._all is not None:
+            used = self._registry.get_detailed_stats()["stored_bytes"] + self._uploads.bytes_of()
+            most.append(max(self._all - used - self._coming, 0))
+        if not most:
+            return None
+        if announced > min(most) + slack:
+            hint = "max_upload_mb and quota_mb of [plugins.server] say how much may"
+            message = f"{announced:,} bytes are more than may come ({min(most):,})"
+            raise TooLargeError(message, hint=hint, limit=min(most))
+        return min(most) + slack
 
-    What it says wrongly, whoever reads the body notices.
-    """
-    text = request.headers.get("content-length", "")
-    return int(text) if text.isdecimal() else 0
+    @contextmanager
+    def reserved(self, announced: int, slack: int) -> Iterator[int | None]:
+        """The same for what comes during the block, which nobody else may use. What is not announced may be all."""
+        with self._lock:
+            most = self.room(announced, slack)
+            coming = 0 if most is None or self._all is None else announced or most
+            self._coming += coming
+        try:
+            yield most
+        finally:
+            with self._lock:
+                self._coming -= coming

@@ -7,8 +7,8 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +24,19 @@ from model_registry_server.jobs.worker import HOSTS_VARIABLE
 from model_registry_server.metrics import Metrics
 from model_registry_server.options import MEGABYTE, ServerOptions
 from model_registry_server.places import export_folder
+from model_registry_server.quota import Quota
 from model_registry_server.security.audit import Audit
 from model_registry_server.security.limits import RateLimits
 from model_registry_server.security.tokens import Tokens
 from model_registry_server.state import State
+from model_registry_server.transfer.errors import ConflictError
 from model_registry_server.transfer.uploads import Uploads
+from model_registry_server.turns import Turns
 from model_registry_server.webhooks.deliveries import Deliveries
 from model_registry_server.webhooks.sender import Sender
 from model_registry_server.webhooks.store import Webhooks
 
-#: How many quick tasks, such as registering what was uploaded, run at once, beside jobs.
+#: How many uploads are registered at once, and how many looks into models are taken, beside jobs.
 _QUICK = 2
 TASKS = ("model_registry_server.jobs.tasks", "model_registry_server.jobs.quick")
 
@@ -62,6 +65,7 @@ class Server:
         self.limits = RateLimits(options.rate_limit)
         self.uploads = Uploads(self.state, self.state.folder / "uploads")
         self.incoming = self.state.folder / "incoming"
+        self.quota = Quota(options, registry, self.uploads)
         self.exports = Exports(export_folder(self.folder), registry, int(registry.settings.cache_size * MEGABYTE))
         self.answers = Answers(registry)
         self.metrics = Metrics(self)
@@ -74,12 +78,30 @@ class Server:
             _hosts(options.hub_hosts, options.hub_private),
         )
         self.quick = WorkerPool(_QUICK, workers, idle, nowhere, tasks=TASKS)
+        self.looking = WorkerPool(_QUICK, workers, idle, nowhere, tasks=TASKS)
+        self.turns = Turns()
+        self._finishing: set[str] = set()
         self._long = WorkerPool(options.workers, workers, idle, hub, tasks=TASKS)
         self.stored_jobs = Jobs(self.state)
         self.jobs = Runner(self.stored_jobs, self._long)
         self.webhooks = Webhooks(self.state, options.webhook_hosts)
         self.deliveries = Deliveries(self.state)
         self._sender = Sender(registry, self.state, self.deliveries, options)
+
+    @asynccontextmanager
+    async def finishing(self, upload: str) -> AsyncIterator[None]:
+        """While an upload becomes a version, nobody else makes one of it.
+
+        :raises ConflictError: if somebody does already.
+        """
+        if upload in self._finishing:
+            hint = "wait until that has ended"
+            raise ConflictError(f"upload {upload} is being registered already", hint=hint, path=upload)
+        self._finishing.add(upload)
+        try:
+            yield
+        finally:
+            self._finishing.discard(upload)
 
     def check(self) -> None:
         """:raises StorageError: if the registry cannot be read, or the server's own state not be written."""
@@ -104,6 +126,7 @@ class Server:
         await self._sender.stop()
         await self.jobs.stop()
         await self.quick.close()
+        await self.looking.close()
         await self._long.close()
         self.tokens.close()
         os.close(self._lock)

@@ -54,7 +54,15 @@ def make_server(registry: ModelRegistry, options: ServerOptions, keywords: Mappi
     if options.auth not in ("auto", "required"):
         message = f"auth = {options.auth!r} in [plugins.server]: it is 'auto' or 'required'"
         raise ConfigurationError(message, hint="correct it in registry.toml", mistakes=())
-    return Server(registry, options, keywords, is_open=options.auth == "auto" and is_loopback(options.host))
+    return Server(registry, options, keywords, is_open=is_open(options))
+
+
+def is_open(options: ServerOptions) -> bool:
+    """Whether nobody but this machine can reach the server, so that no token is needed before there is one.
+
+    With names of its own, somebody else passes requests on to it.
+    """
+    return options.auth == "auto" and is_loopback(options.host) and not options.hosts
 
 
 def is_loopback(host: str) -> bool:

@@ -68,7 +68,9 @@ class State:
     def _connection(self) -> sqlite3.Connection:
         found: sqlite3.Connection | None = getattr(self._local, "db", None)
         if found is None:
-            found = sqlite3.connect(self.path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False)
+            found = sqlite3.connect(
+                self.path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False, factory=_Connection
+            )
             found.row_factory = sqlite3.Row
             found.execute("PRAGMA journal_mode = WAL")
             found.execute("PRAGMA synchronous = FULL")  # with NORMAL, a power cut takes acknowledged commits away
@@ -76,6 +78,13 @@ class State:
             found.execute("PRAGMA trusted_schema = OFF")
             self._local.db = found
         return found
+
+
+class _Connection(sqlite3.Connection):
+    def __del__(self) -> None:
+        # A thread that ends leaves its connection to the garbage collector, of which Python 3.13 warns.
+        with suppress(sqlite3.Error):
+            self.close()
 
 
 def _storage_error(error: sqlite3.DatabaseError, path: Path) -> Exception:

@@ -11,7 +11,8 @@ from model_registry import ModelEntry
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.jobs import accepted
-from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
+from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
+from model_registry_server.api.quick import look
 from model_registry_server.security.roles import Role
 
 router = APIRouter(route_class=Route, tags=["models"])
@@ -30,7 +31,7 @@ async def compare(
     """How the version b differs from a. Neither is loaded."""
     sides = [await resolve(request, reference) for reference in (a, b)]
     arguments = {"a": sides[0].reference, "b": sides[1].reference, "differences": differences}
-    return answer(await server_of(request).quick.run("compare", arguments, actor_of(request)))
+    return await run_sync(answer, await look(request, "compare", arguments))
 
 
 @router.post("/parity", status_code=202, response_model=schemas.Job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -26,6 +27,8 @@ _INTERVAL = 0.5
 #: Seconds of silence after which something is sent, so that nobody in between takes the connection for dead.
 _SILENCE = 15.0
 _MOST = 1000
+#: Seconds after which a follower's token is looked at again.
+READMIT_SECONDS = 5.0
 
 
 @router.get("/events", response_class=StreamingResponse, responses=schemas.EVENTS)
@@ -44,7 +47,11 @@ async def follow_events(
     async def stream() -> AsyncIterator[str]:
         last, silence = newest, 0.0
         yield ": the changes of the registry\n\n"
+        admitted = time.monotonic()
         while not server.stopping.is_set():
+            if time.monotonic() - admitted > READMIT_SECONDS:
+                admitted = time.monotonic()
+                request.state.admit()  # a token that was revoked ends the stream
             news = await run_sync(_since, server, last)
             for each in visible(news, caller):
                 yield event(each.action, plain(each), each.id)

@@ -20,10 +20,14 @@ from model_registry_server.api.permission import Route, allow, caller_of, requir
 from model_registry_server.archives import Archive
 from model_registry_server.exports import export_key
 from model_registry_server.security.roles import Role
+from model_registry_server.server import Server
 from model_registry_server.transfer.content import Content
 from model_registry_server.transfer.sending import Sending
 
 router = APIRouter(route_class=Route, tags=["conversions"])
+
+#: How the keys of jobs begin that export.
+_KEY = "export "
 
 
 @router.head("/models/{name:model}/export", include_in_schema=False)
@@ -55,17 +59,17 @@ async def export_model(
     given = _options(options)
     await run_sync(server.registry.plan_conversion, entry.name, entry.version, format)  # told now, if it cannot be
     gate = {"check": check, "allow_mismatch": allow_mismatch, "tolerance": tolerance}
-    key = export_key(entry.digest, format, gate, given)
+    key = export_key(entry.digest, format, gate if check else {"check": False}, given)
 
     def find() -> Content | None:
         return server.exports.content(key, entry, archive)
 
     content = await run_sync(find)
     if content is None:
-        path = await run_sync(server.exports.place, key, entry, format)
+        path = await run_sync(server.exports.place, key, entry, format, await run_sync(_under_way, server))
         named = {"name": entry.name, "version": entry.version, "format": format, "path": str(path), "overwrite": True}
         said = {name: value for name, value in gate.items() if value is not None}
-        job = await submit(request, "export", {**named, **said, "options": given}, [entry.name], f"export {key}")
+        job = await submit(request, "export", {**named, **said, "options": given}, [entry.name], f"{_KEY}{key}")
         if job.state != "succeeded":
             return told(job)
         content = await run_sync(find)
@@ -120,11 +124,18 @@ async def _made(request: Request, kind: str, name: str, arguments: dict[str, Any
     return await accepted(request, kind, {**arguments, "name": entry.name, "version": entry.version}, models)
 
 
+def _under_way(server: Server) -> set[str]:
+    """The keys of exports that are being made, or will be."""
+    jobs = [job for state in ("queued", "running") for job in server.stored_jobs.list(state, limit=10_000)]
+    return {job.key.removeprefix(_KEY) for job in jobs if job.key and job.key.startswith(_KEY)}
+
+
 def _options(text: str) -> dict[str, Any]:
     try:
         given = json.loads(text)
         if not isinstance(given, dict):
             raise ValueError("no object")
+        schemas.shallow(given)
     except (ValueError, RecursionError) as error:
         hint = 'give an object, such as {"opset": 18}'
         raise InvalidOptionError(f"options: {text[:100]!r} is no JSON object", hint=hint, option="options") from error

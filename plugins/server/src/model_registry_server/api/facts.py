@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+from attrs import evolve
 from fastapi import APIRouter, Query, Request, Response
 
 from model_registry import Event, Parent
@@ -142,7 +143,7 @@ def lineage(
     request: Request,
     name: str,
     version: Version = "latest",
-    depth: Annotated[int, Query(ge=0, le=1000, description="Levels in each direction")] = 100,
+    depth: Annotated[int, Query(ge=0, le=200, description="Levels in each direction")] = 100,
 ) -> Response:
     """What a version comes from, and what comes from it."""
     node = server_of(request).registry.lineage(name, version, depth=depth)
@@ -162,7 +163,8 @@ def history_of_model(
     """What was changed of a model, when and by whom; the newest first. Also of one that is gone."""
     registry = server_of(request).registry
     events = registry.history(name, version, alias=alias, before=before, limit=limit + 1)
-    return answer(_page(events, limit))
+    page = _page(events, limit)
+    return answer({**page, "events": visible(page["events"], caller_of(request))})
 
 
 @router.get("/history", response_model=schemas.Events)
@@ -186,8 +188,18 @@ def _page(events: list[Event], limit: int) -> dict[str, Any]:
 
 
 def visible(events: list[Event], caller: Caller) -> list[Event]:
-    """Those events that are about models which the caller may see."""
-    return [event for event in events if caller.may(Role.READER, event.model)]
+    """Those events that are about models which the caller may see, without the names of others."""
+    return [
+        evolve(event, before=_told(event.before, caller), after=_told(event.after, caller))
+        for event in events
+        if caller.may(Role.READER, event.model)
+    ]
+
+
+def _told(value: Any, caller: Caller) -> Any:
+    """What was or is, unless it is a parent that the caller may not see."""
+    hidden = isinstance(value, dict) and "name" in value and not caller.may(Role.READER, str(value["name"]))
+    return None if hidden else value
 
 
 def _require_parent(request: Request, given: Any) -> None:

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
-from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
+from model_registry_server.api.permission import Route, actor_of, allow, caller_of, owner_of, require, server_of
 from model_registry_server.errors import ForbiddenError, TooManyRequestsError
 from model_registry_server.jobs.job import Job
 from model_registry_server.security.roles import Caller, Role
@@ -33,11 +33,12 @@ async def submit(
 ) -> Job:
     """Queue a job, and wait for it as long as the caller wants to."""
     server = server_of(request)
-    if await run_sync(server.stored_jobs.unfinished, actor_of(request)) >= _MOST_UNFINISHED:
+    owner = owner_of(caller_of(request))
+    if await run_sync(server.stored_jobs.unfinished, owner) >= _MOST_UNFINISHED:
         hint = "wait until some have ended, or cancel them"
         message = f"you have {_MOST_UNFINISHED} jobs that wait or run"
         raise TooManyRequestsError(message, hint=hint, retry_after=60)
-    job = await server.jobs.submit(kind, arguments, actor_of(request), models, key)
+    job = await server.jobs.submit(kind, arguments, actor_of(request), models, key, owner)
     request.state.noted["job"] = job.id
     seconds = wanted_wait(request)
     return await server.jobs.wait(job.id, seconds) if seconds else job

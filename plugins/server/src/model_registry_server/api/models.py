@@ -11,7 +11,8 @@ from model_registry_server import documents
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.parameters import Cursor, Limit, Version
-from model_registry_server.api.permission import Route, actor_of, allow, caller_of, server_of
+from model_registry_server.api.permission import Route, allow, caller_of, server_of
+from model_registry_server.api.quick import look
 from model_registry_server.security.roles import Role
 
 router = APIRouter(route_class=Route, tags=["models"])
@@ -77,7 +78,7 @@ async def look_inside(request: Request, name: str, version: Version = "latest") 
     server = server_of(request)
     entry = await run_sync(server.registry.resolve, name, version)
     arguments = {"name": entry.name, "version": entry.version}
-    return answer(await server.quick.run("inside", arguments, actor_of(request)))
+    return await run_sync(answer, await look(request, "inside", arguments))
 
 
 @router.get("/models/{name:model}/verify", response_model=schemas.Verified)
@@ -92,7 +93,7 @@ async def verify_model(
     server = server_of(request)
     entry = await run_sync(server.registry.resolve, name, version)
     arguments = {"name": entry.name, "version": entry.version, "deep": deep}
-    return answer(await server.quick.run("verify", arguments, actor_of(request)))
+    return await run_sync(answer, await look(request, "verify", arguments))
 
 
 @router.post("/models/{name:model}/restore", response_model=schemas.Restored)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -22,7 +23,10 @@ from attrs import evolve, frozen
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from model_registry import ModelNotFoundError, ModelRegistryError
+from model_registry_server.api.bodies import bounded
 from model_registry_server.errors import AuthenticationError, ForbiddenError, TooManyRequestsError
+from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.limits import address_key
 from model_registry_server.security.roles import LOCAL, Caller, Role
 from model_registry_server.server import Server
@@ -31,6 +35,7 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _MARK = "__permission__"
 _LONGEST_ACTOR = 90
+_LONGEST_DETAIL = 400
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -41,20 +46,25 @@ class Permission:
     :param role: The role; None for a route that is open to everybody who reaches the server.
     :param everything: The role must hold for every model.
     :param changes: Whether it may change something, so that it belongs into the audit log.
+    :param streams: It takes its body as it comes, of any size.
     """
 
     role: Role | None
     everything: bool = False
     changes: bool | None = None
+    streams: bool = False
 
 
-def allow(role: Role, *, everything: bool = False, changes: bool | None = None) -> Callable[[Endpoint], Endpoint]:
+def allow(
+    role: Role, *, everything: bool = False, changes: bool | None = None, streams: bool = False
+) -> Callable[[Endpoint], Endpoint]:
     """Declare who may use a route.
 
     :param everything: Only tokens for every model.
     :param changes: Default: unless the method is GET.
+    :param streams: It bounds its body itself.
     """
-    return _marked(Permission(role, everything, changes))
+    return _marked(Permission(role, everything, changes, streams))
 
 
 def allow_everybody() -> Callable[[Endpoint], Endpoint]:
@@ -103,7 +113,10 @@ class Route(APIRoute):
         async def handle(request: Request) -> Response:
             server = server_of(request)
             caller = request.state.caller = self.admit(server, request)
+            request.state.admit = partial(self.admit, server, request)
             request.state.noted = {}
+            if not (permission.streams or request.method in _SAFE):
+                request = bounded(request, server.options.body_timeout)
             if permission.role is None:
                 return await serve(request)
             try:
@@ -113,6 +126,8 @@ class Route(APIRoute):
             except ForbiddenError:
                 await _note(server, request, f"{action}.refused", permission)
                 raise
+            except (ModelNotFoundError, WorkerError) as error:
+                raise _without_names(error, caller) from error
             if response.status_code < 400:
                 await _note(server, request, action, permission)
             return response
@@ -139,6 +154,11 @@ def actor_of(request: Request) -> str:
     return f"{caller.name} ({said})" if said and said.isprintable() else caller.name
 
 
+def owner_of(caller: Caller) -> str:
+    """Whose uploads and jobs are those of a caller, whomever it says to act for."""
+    return caller.token_id or caller.name
+
+
 def admit(server: Server, headers: Mapping[str, str], address: str, *, needed: bool = True) -> Caller:
     """Find out who asks.
 
@@ -154,7 +174,8 @@ def admit(server: Server, headers: Mapping[str, str], address: str, *, needed: b
             raise AuthenticationError("the token is not valid", hint="it was revoked, ran out, or is mistyped")
         _limit(server, token.id)
         return token.caller(address)
-    _limit(server, address_key(address))
+    if needed:  # who only looks whether the server is well may do that as often as it wants
+        _limit(server, address_key(address))
     if server.is_open and not server.tokens.any():
         return evolve(LOCAL, address=address)
     if needed:
@@ -183,6 +204,15 @@ def _limit(server: Server, key: str) -> None:
         raise TooManyRequestsError("too many requests a minute", hint=hint, retry_after=math.ceil(wait))
 
 
+def _without_names(error: ModelNotFoundError | WorkerError, caller: Caller) -> ModelRegistryError:
+    """An error that says what is not there, without what is: the caller may not see those others."""
+    found = error.original() if isinstance(error, WorkerError) else error
+    if caller.sees_all or not isinstance(found, ModelNotFoundError):
+        return found
+    facts: Mapping[str, Any] = found.facts
+    return type(found)(found.message, **facts)
+
+
 async def _note(server: Server, request: Request, action: str, permission: Permission) -> None:
     changes = request.method not in _SAFE if permission.changes is None else permission.changes
     if not changes:
@@ -192,5 +222,6 @@ async def _note(server: Server, request: Request, action: str, permission: Permi
     version = request.query_params.get("version")
     if version and ":" not in subject:
         subject = f"{subject}:{version}"
-    details = {**{key: str(value) for key, value in params.items()}, **request.state.noted}
+    said = {**params, **request.state.noted}
+    details = {key: value if isinstance(value, int) else str(value)[:_LONGEST_DETAIL] for key, value in said.items()}
     await run_sync(lambda: server.audit.record(caller.name, action, subject[:400], details, caller.address))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
@@ -9,8 +11,10 @@ from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, server_of
 from model_registry_server.api.uploads import upload_of
+from model_registry_server.incoming import folder_of_request
 from model_registry_server.security.moments import aware
 from model_registry_server.security.roles import Role
+from model_registry_server.transfer.layout import Came, laid_out
 
 router = APIRouter(route_class=Route, tags=["uploads"])
 
@@ -31,22 +35,31 @@ def missing_blobs(request: Request, name: str, body: schemas.Offered) -> Respons
 @allow(Role.WRITER)
 async def receive_version(request: Request, name: str, body: schemas.Receive) -> Response:
     """Register a version that another registry made, of which the missing blobs were uploaded under their digests."""
-    server, caller = server_of(request), caller_of(request)
-    files: dict[str, str] = {}
-    if body.upload is not None:
-        upload = await run_sync(upload_of, request, body.upload)
-        files = {file.sha256: str(file.file) for file in await run_sync(server.uploads.finish, upload.id)}
+    server = server_of(request)
+    if body.upload is None:
+        return await _receive(request, name, body, {})
+    upload = await run_sync(upload_of, request, body.upload)
+    files = {file.sha256: file for file in await run_sync(server.uploads.finish, upload.id)}
+    came = [Came(sha256, file.file, sha256) for sha256, file in files.items()]
+    async with server.finishing(upload.id), folder_of_request(server) as folder:
+        _, digests = await run_sync(lambda: laid_out(folder / "blobs", came, stays=True))
+        paths = {sha256: str(path) for path, sha256 in digests.items()}
+        response = await _receive(request, name, body, paths)
+    await run_sync(server.uploads.discard, upload.id)
+    return response
+
+
+async def _receive(request: Request, name: str, body: schemas.Receive, files: Mapping[str, str]) -> Response:
+    """:param files: Paths of what was sent, by SHA-256."""
     arguments = {
         "name": name,
         "digest": body.digest,
-        "files": files,
+        "files": dict(files),
         "records": body.records,
         "exist_ok": body.exist_ok,
         "registered_at": None if body.registered_at is None else aware(body.registered_at).isoformat(),
-        "borrow": caller.sees_all,
+        "borrow": caller_of(request).sees_all,
     }
-    document = await server.quick.run("receive", arguments, actor_of(request))
+    document = await server_of(request).quick.run("receive", arguments, actor_of(request))
     request.state.noted.update(subject=document["reference"], digest=document["digest"])
-    if body.upload is not None:
-        await run_sync(server.uploads.discard, body.upload)
     return answer(document, 201)

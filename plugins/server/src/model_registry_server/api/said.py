@@ -3,44 +3,91 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from model_registry import InvalidNameError, InvalidOptionError
+from model_registry_server.api import schemas
 
 _JSON = ("performance_metrics", "metadata", "options", "input_shape", "output_shape", "parent")
+_OBJECTS = ("performance_metrics", "metadata", "options")
 _TRUE = ("1", "true", "yes", "on")
+#: What the server says itself, or nobody may by a request.
+_OURS = frozenset({"path", "digests", "model", "self", "weights_only", "example_inputs"})
+_PARENT = frozenset({"relation", "name", "version", "digest"})
 
 
 def keywords_of(said: Mapping[str, Any]) -> dict[str, Any]:
-    """The keywords of ``register_model``: what a form says as texts becomes what it stands for."""
+    """The keywords of ``register_model``: what a form says as texts becomes what it stands for.
+
+    :raises InvalidNameError: without a name.
+    :raises InvalidOptionError: for what cannot be said, or not so.
+    """
     given = {key: _value(key, value) for key, value in said.items() if value not in (None, "")}
     if not isinstance(given.get("name"), str):
         raise InvalidNameError("there is no name", hint="say what the model is to be called: name=…", value=None)
     metadata = given.pop("metadata", {})
-    if "format" in given:
-        given["model_format"] = given.pop("format")
-    if "type" in given:
-        given["model_type"] = given.pop("type")
-    taken = {"path", "digests", "name", "model", "self", "weights_only", "example_inputs"} & metadata.keys()
-    if taken:
-        raise InvalidOptionError(f"{min(taken)!r} is no metadata", hint="leave it out", option=min(taken))
+    for key in _OURS & (given.keys() | metadata.keys()) | ({"name"} & metadata.keys()):
+        _refuse(key, "cannot be said so", "leave it out")
+    for short, long in (("format", "model_format"), ("type", "model_type")):
+        if short in given:
+            given[long] = given.pop(short)
+    for key in ("model_format", "model_type", "version"):
+        if not isinstance(given.get(key, ""), str):
+            _refuse(key, "is no text", "give a text")
+    if "parent" in given or "parent" in metadata:
+        given["parent"] = _parents(given.get("parent", metadata.pop("parent", None)))
     return {**metadata, **given}
 
 
 def _value(key: str, value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    if key in _JSON and value[:1] in ("{", "["):
+    if isinstance(value, str):
+        value = _of_text(key, value)
+    if key in _OBJECTS and not isinstance(value, dict):
+        _refuse(key, "is no JSON object", 'give one, such as {"accuracy": 0.98}')
+    if isinstance(value, (dict, list)):
         try:
-            return json.loads(value)
-        except (ValueError, RecursionError) as error:
-            hint = "give JSON"
-            raise InvalidOptionError(f"{key}: {value[:100]!r} is no JSON", hint=hint, option=key) from error
-    if key == "parent":
-        return [value]
-    if key == "tags":
-        return [tag.strip() for tag in value.split(",") if tag.strip()]
-    if key == "exist_ok":
-        return value.lower() in _TRUE
+            schemas.shallow({"": value})
+        except ValueError as error:
+            _refuse(key, f"is {error}", "give it flatter")
+    if key == "exist_ok" and not isinstance(value, bool):
+        _refuse(key, "is neither true nor false", "give one of both")
     return value
+
+
+def _of_text(key: str, text: str) -> Any:
+    if key in _JSON and text[:1] in ("{", "["):
+        try:
+            return json.loads(text, parse_constant=_no_number, parse_float=_number)
+        except (ValueError, RecursionError):
+            _refuse(key, f"{text[:100]!r} is no JSON", "give JSON, whose numbers are finite")
+    if key == "tags":
+        return [tag.strip() for tag in text.split(",") if tag.strip()]
+    if key == "exist_ok":
+        return text.lower() in _TRUE
+    return text
+
+
+def _parents(given: Any) -> list[Any]:
+    found = given if isinstance(given, list) else [given]
+    for parent in found:
+        record = isinstance(parent, dict) and {"relation", "name"} <= parent.keys() <= _PARENT
+        if not (isinstance(parent, str) or (record and all(isinstance(v, str) or v is None for v in parent.values()))):
+            _refuse("parent", "is none", 'give "name:version", or {"relation": …, "name": …}')
+    return found
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+def _refuse(key: str, what: str, hint: str) -> NoReturn:
+    raise InvalidOptionError(f"{key}: {what}", hint=hint, option=key)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from model_registry_server.security.roles import Role
 
@@ -18,6 +18,21 @@ VersionText = Annotated[str, Field(min_length=1, max_length=200, examples=["1.0.
 Pattern = Annotated[str, Field(min_length=1, max_length=200, examples=["team-a/*"])]
 WebhookUrl = Annotated[str, Field(min_length=1, max_length=2000, examples=["https://ci.example.com/hook"])]
 NUMBER = Path(ge=0, lt=1 << 31, description="Of the file in the upload")
+
+
+def shallow(value: dict[str, Any]) -> dict[str, Any]:
+    """:raises ValueError: if it is nested deeper than whoever writes it down again can follow."""
+    level: list[Any] = [value]
+    for _ in range(_MOST_LEVELS):
+        level = [item for each in level for item in (each.values() if isinstance(each, dict) else each)]
+        level = [item for item in level if isinstance(item, (dict, list))]
+        if not level:
+            return value
+    raise ValueError(f"nested more than {_MOST_LEVELS} levels deep")
+
+
+_MOST_LEVELS = 32
+Anything = Annotated[dict[str, Any], AfterValidator(shallow)]
 
 
 class _Given(BaseModel):
@@ -80,14 +95,14 @@ class Convert(_Made):
     check: bool = True
     allow_mismatch: bool = False
     tolerance: Annotated[float | None, Field(ge=0, le=1)] = None
-    options: Annotated[dict[str, Any], Field(examples=[{"opset": 18}])] = {}
+    options: Annotated[Anything, Field(examples=[{"opset": 18}])] = {}
 
 
 class Compress(_Made):
     compression: Annotated[str, Field(min_length=1, max_length=100, examples=["quantization_int8"])]
     max_drop: Annotated[float | None, Field(ge=0)] = None
     min_cosine: Annotated[float | None, Field(ge=-1, le=1)] = None
-    options: dict[str, Any] = {}
+    options: Anything = {}
 
 
 class Recommend(_Made):
@@ -103,7 +118,7 @@ class FromHub(_Given):
     version: VersionText | None = None
     parent: Annotated[list[Parent], Field(max_length=100)] = []
     exist_ok: bool = False
-    metadata: Annotated[dict[str, Any], Field(examples=[{"description": "Sentences to vectors"}])] = {}
+    metadata: Annotated[Anything, Field(examples=[{"description": "Sentences to vectors"}])] = {}
 
 
 class ArchiveOrder(_Given):
@@ -128,7 +143,7 @@ class UploadedVersion(BaseModel):
     version: VersionText | None = None
     format: str | None = None
     exist_ok: bool = False
-    metadata: dict[str, Any] = {}
+    metadata: Anything = {}
 
 
 class FileAnnounced(_Given):

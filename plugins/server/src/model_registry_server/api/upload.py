@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,9 +17,8 @@ from model_registry_server.api.digests import claimed_digest, require_digest
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
 from model_registry_server.api.said import keywords_of
 from model_registry_server.api.uploads import upload_of
-from model_registry_server.quota import announced_by, room
+from model_registry_server.incoming import folder_of_body, folder_of_request
 from model_registry_server.security.roles import Role
-from model_registry_server.server import Server
 from model_registry_server.transfer.errors import InvalidBodyError, TooLargeError
 from model_registry_server.transfer.layout import Came, laid_out
 from model_registry_server.transfer.multipart import FormLimits, read_form
@@ -36,7 +32,7 @@ _FORM_SLACK = 1 << 20
 
 
 @router.post("/models/upload", status_code=201, response_model=schemas.Version, openapi_extra=schemas.UPLOAD_BODY)
-@allow(Role.WRITER)
+@allow(Role.WRITER, streams=True)
 async def upload_model(
     request: Request,
     name: Annotated[str | None, Query(description="With a body that is the file itself", examples=["digits"])] = None,
@@ -56,8 +52,7 @@ async def upload_model(
         return await _of_upload(request)
     server = server_of(request)
     slack = _FORM_SLACK if kind == "multipart/form-data" else 0
-    limit = await run_sync(room, server, announced_by(request), slack)
-    async with _folder(server) as folder:
+    async with folder_of_body(server, request, slack) as (folder, limit):
         if kind == "multipart/form-data":
             limits = FormLimits(body=limit, timeout=server.options.body_timeout)
             form = await read_form(request.stream(), request.headers["content-type"], folder, limits)
@@ -89,13 +84,16 @@ async def _of_upload(request: Request) -> Response:
     upload = await run_sync(upload_of, request, body.upload)
     files = await run_sync(server.uploads.finish, upload.id)
     came = [Came(file.path, file.file, file.sha256) for file in files]
-    async with _folder(server) as folder:
-        response = await _register(request, folder, came, body.model_dump(exclude={"upload"}, exclude_none=True))
+    given = body.model_dump(exclude={"upload"}, exclude_none=True)
+    async with server.finishing(upload.id), folder_of_request(server) as folder:
+        response = await _register(request, folder, came, given, stays=True)
     await run_sync(server.uploads.discard, upload.id)
     return response
 
 
-async def _register(request: Request, folder: Path, came: Sequence[Came], said: Mapping[str, Any]) -> Response:
+async def _register(
+    request: Request, folder: Path, came: Sequence[Came], said: Mapping[str, Any], *, stays: bool = False
+) -> Response:
     """Have a worker register what came, and say what it is now."""
     server, caller = server_of(request), caller_of(request)
     given = keywords_of(said)
@@ -104,7 +102,7 @@ async def _register(request: Request, folder: Path, came: Sequence[Came], said: 
         named = parent if isinstance(parent, str) else str(parent.get("name"))
         require(caller, Role.READER, named.partition(":")[0].partition("@")[0])
     request.state.noted.update(subject=given["name"], files=len(came))
-    path, digests = await run_sync(laid_out, folder / "model", came)
+    path, digests = await run_sync(lambda: laid_out(folder / "model", came, stays=stays))
     arguments = {**given, "path": str(path), "digests": {str(file): sha256 for file, sha256 in digests.items()}}
     document = await server.quick.run("register", arguments, actor_of(request))
     request.state.noted.update(subject=document["reference"], digest=document["digest"])
@@ -126,14 +124,3 @@ async def _json(request: Request) -> Any:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise InvalidBodyError("the body is no JSON", hint="see /openapi.json") from error
-
-
-@asynccontextmanager
-async def _folder(server: Server) -> AsyncIterator[Path]:
-    """A folder for what comes with a request, which ends with it."""
-    folder = server.incoming / secrets.token_hex(16)
-    await run_sync(lambda: folder.mkdir(mode=0o700))
-    try:
-        yield folder
-    finally:
-        await run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))

@@ -10,15 +10,17 @@ from fastapi import APIRouter, Header, Request, Response
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.digests import claimed_digest
-from model_registry_server.api.permission import Route, allow, caller_of, server_of
-from model_registry_server.errors import ForbiddenError
-from model_registry_server.quota import room
-from model_registry_server.security.roles import Caller, Role
+from model_registry_server.api.permission import Route, allow, caller_of, owner_of, server_of
+from model_registry_server.errors import ForbiddenError, TooManyRequestsError
+from model_registry_server.security.roles import Role
 from model_registry_server.transfer.layout import plain_name
 from model_registry_server.transfer.upload_table import Announced
 from model_registry_server.transfer.uploads import Upload
 
 router = APIRouter(route_class=Route, tags=["uploads"])
+
+#: Uploads that one caller may have under way.
+_MOST = 100
 
 
 @router.post("/uploads", status_code=201, response_model=schemas.Upload)
@@ -28,9 +30,12 @@ def begin_upload(request: Request, body: schemas.NewUpload) -> Response:
     server, caller = server_of(request), caller_of(request)
     for file in body.files:
         plain_name(file.path)
-    room(server, sum(file.size or 0 for file in body.files))
+    if server.uploads.count(owner_of(caller)) >= _MOST:
+        hint = "finish or discard some; GET …/uploads/{id} tells how far one has come"
+        raise TooManyRequestsError(f"you have {_MOST} uploads under way", hint=hint, retry_after=60)
+    server.quota.room(sum(file.size or 0 for file in body.files))
     files = [Announced(file.path, file.size, file.sha256) for file in body.files]
-    upload = server.uploads.create(_owner(caller), files)
+    upload = server.uploads.create(owner_of(caller), files)
     request.state.noted["subject"] = upload.id
     return answer(upload, 201, {"Location": f"/model-registry/uploads/{upload.id}"})
 
@@ -43,7 +48,7 @@ def get_upload(request: Request, id: str) -> Response:
 
 
 @router.patch("/uploads/{id:part}/files/{number}", response_model=schemas.UploadFile)
-@allow(Role.WRITER, changes=False)
+@allow(Role.WRITER, changes=False, streams=True)
 async def append_to_upload(
     request: Request,
     id: str,
@@ -57,7 +62,7 @@ async def append_to_upload(
     """
     server = server_of(request)
     await run_sync(upload_of, request, id)
-    limit = await run_sync(lambda: room(server))
+    limit = await run_sync(server.quota.room)
     length = request.headers.get("content-length", "")
     file = await server.uploads.append(
         id,
@@ -82,10 +87,6 @@ def discard_upload(request: Request, id: str) -> Response:
     return answer({"deleted": id})
 
 
-def _owner(caller: Caller) -> str:
-    return caller.token_id or caller.name
-
-
 def upload_of(request: Request, id: str) -> Upload:
     """An upload of the caller.
 
@@ -93,6 +94,6 @@ def upload_of(request: Request, id: str) -> Upload:
     :raises ForbiddenError: if it is somebody else's.
     """
     upload = server_of(request).uploads.get(id)
-    if upload.owner != _owner(caller_of(request)):
+    if upload.owner != owner_of(caller_of(request)):
         raise ForbiddenError("this upload is somebody else's", hint="begin one of your own")
     return upload

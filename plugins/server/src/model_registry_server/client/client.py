@@ -519,7 +519,7 @@ class Client(ModelRegistry):
 
     def lineage(self, name: str, version: str = LATEST, *, depth: int = 100) -> LineageNode:
         """As of a folder. What the token does not permit to see has the state ``"hidden"`` and no name."""
-        path, levels = f"/models/{_name(name)}/lineage", min(depth, 1000)
+        path, levels = f"/models/{_name(name)}/lineage", min(depth, 200)
         document = self._server.http.get(path, version=_version(version), depth=levels)
         return lineage_of(document, self._server.entry)
 

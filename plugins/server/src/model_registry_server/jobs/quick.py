@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Arguments = Mapping[str, Any]
 
+#: How many versions of a model are looked at for files that a new one may share with them.
+_NEWEST = 50
+
 
 @task("register")
 def register(registry: ModelRegistry, arguments: Arguments) -> Any:
@@ -40,11 +43,11 @@ def receive(registry: ModelRegistry, arguments: Arguments) -> Any:
     """
     files = {sha256: Path(path) for sha256, path in arguments["files"].items()}
     at = arguments["registered_at"]
-    folder = Path(registry.settings.path, "blobs", "sha256")
+    known = _Known(registry, None if arguments["borrow"] else arguments["name"])
 
     def fetch(sha256: str) -> Path:
-        path = files.get(sha256, folder / sha256)
-        if not path.is_file():
+        path = files.get(sha256) or known.find(sha256)
+        if path is None:
             raise UnsafeModelError(f"sha256:{sha256} is not here, and was not sent", hint="send it", path=sha256)
         return path
 
@@ -84,6 +87,25 @@ def verify(registry: ModelRegistry, arguments: Arguments) -> Any:
         return {"digest": entry.digest, "checksum": checksum, "intact": checksum == entry.digest}
     entry.verify()
     return {"digest": entry.digest, "checksum": entry.digest, "intact": True}
+
+
+class _Known:
+    """What is stored already: of a model, or of the whole registry.
+
+    What only others have is not told of, whatever a digest is asked for.
+    """
+
+    def __init__(self, registry: ModelRegistry, name: str | None) -> None:
+        self._registry = registry
+        self._name = name
+        self._blobs: set[str] | None = None
+
+    def find(self, sha256: str) -> Path | None:
+        path = Path(self._registry.settings.path, "blobs", "sha256", sha256)
+        if self._name is not None and self._blobs is None:
+            newest = self._registry.list_models(name=self._name)[-_NEWEST:]
+            self._blobs = {blob for entry in newest for blob in entry.blobs}
+        return path if (self._blobs is None or sha256 in self._blobs) and path.is_file() else None
 
 
 def _parent(given: Any) -> Any:

@@ -64,16 +64,23 @@ class Runner:
         self._thread.shutdown()
 
     async def submit(
-        self, kind: str, arguments: Mapping[str, Any], actor: str, models: Iterable[str], key: str | None = None
+        self,
+        kind: str,
+        arguments: Mapping[str, Any],
+        actor: str,
+        models: Iterable[str],
+        key: str | None = None,
+        owner: str = "",
     ) -> Job:
         """Queue a job; when this returns, it survives the server.
 
         :param kind: The name of a task.
         :param models: The names of the models that it is about.
         :param key: If a job of this key is queued or running, it is that one that is returned.
+        :param owner: Whose it is: owners take turns. Default: the actor.
         """
         try:
-            return await self._store(self._jobs.add, kind, arguments, actor, models, key)
+            return await self._store(self._jobs.add, kind, arguments, actor, models, key, owner)
         finally:
             self._added.set()  # even if nobody waits for the answer any more
 

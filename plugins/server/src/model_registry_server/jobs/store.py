@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     arguments TEXT NOT NULL,
     models TEXT NOT NULL,
     actor TEXT NOT NULL,
+    owner TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'cancelling', 'succeeded', 'failed', 'cancelled')),
     attempts INTEGER NOT NULL DEFAULT 0,
     created_at INTEGER NOT NULL,
@@ -44,6 +45,18 @@ CREATE TABLE IF NOT EXISTS jobs (
 _ONE_FOR_A_KEY = """
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_by_key ON jobs (key) WHERE state IN ('queued', 'running') AND key IS NOT NULL"""
 _BY_STATE = "CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number)"
+_BY_OWNER = "CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, state, number)"
+
+
+# Taking turns: an owner whose job was begun last comes after those who wait since before.
+_NEXT = """
+SELECT q.id FROM jobs q
+WHERE q.state = 'queued' AND q.number = (SELECT min(number) FROM jobs WHERE owner = q.owner AND state = 'queued')
+ORDER BY
+    (SELECT count(*) FROM jobs WHERE owner = q.owner AND state IN ('running', 'cancelling')),
+    coalesce((SELECT max(started_at) FROM jobs WHERE owner = q.owner), 0),
+    q.number
+LIMIT 1"""
 
 
 class Jobs:
@@ -58,20 +71,30 @@ class Jobs:
         self._clock = clock
         self._reports: dict[str, Mapping[str, Any]] = {}
         self._saved: dict[str, float] = {}
-        state.create(_TABLE, _ONE_FOR_A_KEY, _BY_STATE)
+        state.create(_TABLE, _ONE_FOR_A_KEY, _BY_STATE, _BY_OWNER)
 
     def add(
-        self, kind: str, arguments: Mapping[str, Any], actor: str, models: Iterable[str] = (), key: str | None = None
+        self,
+        kind: str,
+        arguments: Mapping[str, Any],
+        actor: str,
+        models: Iterable[str] = (),
+        key: str | None = None,
+        owner: str = "",
     ) -> Job:
-        """Queue a job; if one of the same key is queued or running, that one is returned instead."""
+        """Queue a job; if one of the same key is queued or running, that one is returned instead.
+
+        :param owner: Whose it is: owners take turns. Default: the actor.
+        """
         id = secrets.token_hex(8)
-        values = (id, kind, key, json.dumps(dict(arguments)), json.dumps(list(models)), actor, "queued", _now())
+        said = json.dumps(dict(arguments)), json.dumps(list(models))
+        values = (id, kind, key, *said, actor, owner or actor, "queued", _now())
         with self._state.writing() as db:
             same = db.execute("SELECT id FROM jobs WHERE key = ? AND state IN ('queued', 'running')", (key,)).fetchone()
             if same is None:
                 db.execute(
-                    "INSERT INTO jobs (id, kind, key, arguments, models, actor, state, created_at)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO jobs (id, kind, key, arguments, models, actor, owner, state, created_at)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     values,
                 )
         return self.get(id if same is None else same["id"])
@@ -103,9 +126,12 @@ class Jobs:
         return [self._job(row) for row in rows]
 
     def claim_next(self) -> Job | None:
-        """The job that has waited longest, which is running from now on; None if none waits."""
+        """The next job, which is running from now on; None if none waits.
+
+        It is the one that has waited longest, of those owners of whose jobs the fewest run, and were begun lately.
+        """
         with self._state.writing() as db:
-            row = db.execute("SELECT id FROM jobs WHERE state = 'queued' ORDER BY number LIMIT 1").fetchone()
+            row = db.execute(_NEXT).fetchone()
             if row is None:
                 return None
             db.execute(
@@ -175,11 +201,11 @@ class Jobs:
             )
             db.execute("UPDATE jobs SET state = 'queued', started_at = NULL, progress = NULL WHERE state = 'running'")
 
-    def unfinished(self, actor: str) -> int:
-        """How many jobs of somebody wait or run."""
-        query = "SELECT count(*) FROM jobs WHERE actor = ? AND state IN ('queued', 'running', 'cancelling')"
+    def unfinished(self, owner: str) -> int:
+        """How many jobs of an owner wait or run."""
+        query = "SELECT count(*) FROM jobs WHERE owner = ? AND state IN ('queued', 'running', 'cancelling')"
         with self._state.reading() as db:
-            return int(db.execute(query, (actor,)).fetchone()[0])
+            return int(db.execute(query, (owner,)).fetchone()[0])
 
     def counts(self) -> dict[str, int]:
         """How many jobs there are in each state, but for those in which there are none."""

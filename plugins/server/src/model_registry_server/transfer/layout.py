@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -19,8 +21,12 @@ class Came:
     sha256: str
 
 
-def laid_out(root: Path, came: Sequence[Came]) -> tuple[Path, dict[Path, str]]:
-    """The files under the names that they have in the model; the path of the only one, or of their folder."""
+def laid_out(root: Path, came: Sequence[Came], *, stays: bool = False) -> tuple[Path, dict[Path, str]]:
+    """The files under the names that they have in the model; the path of the only one, or of their folder.
+
+    :param stays: Each also stays where it came, where the file system can do that: an upload is not lost if
+        registering it fails.
+    """
     root.mkdir(mode=0o700)
     digests: dict[Path, str] = {}
     for each in came:
@@ -30,12 +36,24 @@ def laid_out(root: Path, came: Sequence[Came]) -> tuple[Path, dict[Path, str]]:
             raise InvalidNameError(what, hint="give each file another name", value=each.path)
         try:
             target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            each.file.rename(target)
+            _give_name(each.file, target, stays=stays)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             what = f"{each.path!r:.200} is both a file and a folder"
             raise InvalidNameError(what, hint="give each file another name", value=each.path) from error
         digests[target] = each.sha256
     return (next(iter(digests)) if len(digests) == 1 else root), digests
+
+
+def _give_name(file: Path, target: Path, *, stays: bool) -> None:
+    if stays:
+        try:
+            os.link(file, target, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS):
+                raise
+        else:
+            return
+    file.rename(target)
 
 
 def plain_name(name: str) -> PurePosixPath:

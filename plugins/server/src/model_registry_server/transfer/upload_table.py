@@ -21,6 +21,14 @@ _TABLES = (
 )
 
 
+_SIZES = """
+SELECT coalesce(sum(size), 0) FROM upload_files
+WHERE upload IN (SELECT id FROM uploads WHERE ?1 IS NULL OR owner = ?1)"""
+_WITHOUT_SIZE = """
+SELECT upload, number FROM upload_files
+WHERE size IS NULL AND upload IN (SELECT id FROM uploads WHERE ?1 IS NULL OR owner = ?1)"""
+
+
 @frozen
 class Announced:
     """A file that a client says it will send.
@@ -106,6 +114,21 @@ class UploadTable:
                 (size, sha256, upload_id, number),
             )
             db.execute("UPDATE uploads SET touched_at = ? WHERE id = ?", (_now(), upload_id))
+
+    def complete_empty(self, upload_id: str, sha256: str) -> None:
+        """All files of no bytes have come."""
+        with self._state.writing() as db:
+            db.execute(
+                "UPDATE upload_files SET received_size = 0, received_sha256 = ? WHERE upload = ? AND size = 0",
+                (sha256, upload_id),
+            )
+
+    def sizes(self, owner: str | None = None) -> tuple[int, list[tuple[str, int]]]:
+        """The bytes that were announced, and (upload, number) of each file of which none were."""
+        with self._state.reading() as db:
+            (total,) = db.execute(_SIZES, (owner,)).fetchone()
+            others = db.execute(_WITHOUT_SIZE, (owner,)).fetchall()
+        return total, [(row["upload"], row["number"]) for row in others]
 
     def remove(self, upload_id: str) -> bool:
         """Returns whether it was there."""

@@ -13,7 +13,7 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -110,6 +110,7 @@ class Uploads:
         for number, file in enumerate(files):
             if file.size == 0:
                 self._make_empty(upload_id, number)
+        self._table.complete_empty(upload_id, RunningHash().hexdigest())
         return self.get(upload_id)
 
     def get(self, upload_id: str) -> Upload:
@@ -206,13 +207,14 @@ class Uploads:
         old = self._table.untouched_since(datetime.now(timezone.utc) - timedelta(hours=hours))
         return [upload_id for upload_id in old if not self._is_writing(upload_id) and self.discard(upload_id)]
 
+    def count(self, owner: str) -> int:
+        """How many uploads an owner has under way."""
+        return len(self._table.ids(owner))
+
     def bytes_of(self, owner: str | None = None) -> int:
         """What the uploads of an owner, or of all, take and will take, by what was announced and what has come."""
-        total = 0
-        for upload_id in self._table.ids(owner):
-            with suppress(UploadNotFoundError):  # it may have ended meanwhile
-                total += sum(max(file.size or 0, file.offset) for file in self.get(upload_id).files)
-        return total
+        announced, others = self._table.sizes(owner)
+        return announced + sum(size_of(self._path(upload_id, number)) for upload_id, number in others)
 
     def _path(self, upload_id: str, number: int | None = None) -> Path:
         folder = self._folder / upload_id
@@ -283,7 +285,6 @@ class Uploads:
         path = self._path(upload_id, number)
         with _storage_errors(path):
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-        self._table.complete(upload_id, number, 0, RunningHash().hexdigest())
 
     def _remove_folder(self, upload_id: str) -> None:
         with _storage_errors(self._path(upload_id)):

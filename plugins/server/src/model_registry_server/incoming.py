@@ -1,0 +1,40 @@
+"""Folders for what comes with a request, each of which ends with it."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
+
+from anyio.to_thread import run_sync
+from starlette.requests import Request
+
+from model_registry_server.server import Server
+
+
+@asynccontextmanager
+async def folder_of_request(server: Server) -> AsyncIterator[Path]:
+    """A new folder, on the registry's file system, so that files move into it without being copied."""
+    folder = server.incoming / secrets.token_hex(16)
+    await run_sync(lambda: folder.mkdir(mode=0o700))
+    try:
+        yield folder
+    finally:
+        await run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@asynccontextmanager
+async def folder_of_body(server: Server, request: Request, slack: int) -> AsyncIterator[tuple[Path, int | None]]:
+    """The same for a body that is on its way, and how many bytes it may have; None for any number.
+
+    :param slack: Bytes of the body that are no file's.
+    :raises TooLargeError: if the request says that there are more.
+    """
+    text = request.headers.get("content-length", "")
+    announced = int(text) if text.isdecimal() else 0
+    with ExitStack() as stack:
+        limit = await run_sync(stack.enter_context, server.quota.reserved(announced, slack))
+        async with folder_of_request(server) as folder:
+            yield folder, limit
