@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from pathlib import Path
 
@@ -79,3 +80,10 @@ def test_what_cannot_open_it_is_named(site: Path, values: list[str], said: str) 
     with pytest.raises(PluginLoadError) as caught:
         ModelRegistry("pigeon://roof")
     assert str(caught.value).startswith(said)
+
+
+def test_a_copy_is_of_the_same_class_wherever_registries_are(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(site, "pigeon_post:Remote")
+    local = ModelRegistry("folder")
+    monkeypatch.setenv("MODEL_REGISTRY_PATH", "pigeon://roof")
+    assert repr(copy.copy(local)) == "ModelRegistry('folder')"

@@ -84,6 +84,10 @@ class ModelRegistry:
             return remotes.class_for(address, ModelRegistry).rebuild(path, force=force, **config)
         return operations.rebuild.rebuild(load_settings(_keywords(path, config)), force=force)
 
+    def __getnewargs__(self) -> tuple[object, ...]:
+        """A copy is of the same class, wherever the configuration says that registries are."""
+        return (os.fspath(self.settings.path),)
+
     def __repr__(self) -> str:
         return f"ModelRegistry({str(self.settings.path)!r})"
 

@@ -1,7 +1,8 @@
 """Answers that are kept until something in the registry changes.
 
-Every change of a registry is in its history, so the number of the newest event says whether anything changed. Asking
-for it costs far less than making a list of models again, or even than finding the route that does.
+Every change of what versions there are, and of what is said of them, is in the history, so the number of the newest
+event says whether anything changed. Asking for it costs far less than making a list of models again, or even than
+finding the route that does.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from starlette.types import Scope
 from model_registry import ModelRegistry
 from model_registry.documents import plain
 from model_registry_server.security.roles import Caller
+from model_registry_server.transfer.ranges import matches
 
 _MOST_ANSWERS = 256
 _MOST_BYTES = 256 * 1024
@@ -54,7 +56,7 @@ class Kept:
     def response(self, request_etag: str | None) -> Response:
         """What is sent, to a caller who has this entity already, if it is the same."""
         headers = {"ETag": self.etag, "Cache-Control": "private, no-cache"}
-        if request_etag == self.etag:
+        if request_etag is not None and matches(request_etag, self.etag.strip('"'), weak=True):
             return Response(status_code=304, headers=headers)
         return Response(self.body, headers=headers, media_type=_JSON)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Response
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 import model_registry_server.paths  # noqa: F401 - the convertors that the routes name
 from model_registry_server import problems
@@ -107,7 +109,10 @@ def create_app(server: Server) -> Application:
     for router in PAGES:
         app.include_router(router)
     measured = Measured(Shortcut(app, server), server.metrics)
-    return Application(Hosts(DecodedOnce(measured), (server.options.host, *server.options.hosts)), server)
+    served: Any = Hosts(DecodedOnce(measured), (server.options.host, *server.options.hosts))
+    if server.options.proxies:
+        served = ProxyHeadersMiddleware(served, list(server.options.proxies))
+    return Application(served, server)
 
 
 class Application(Headers):

@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from attrs import evolve
+
 from model_registry import LineageNode, ModelEntry, ModelRegistry
 from model_registry.documents import facts_document, origin_document, version_document
 from model_registry.errors import InvalidQueryError
@@ -20,9 +22,17 @@ _PAGE = 500
 _MOST_BYTES = 4 << 20
 
 
-def listed(entry: ModelEntry) -> Document:
-    """A version in a list."""
-    return {**version_document(entry), "description": entry.description}
+def listed(entry: ModelEntry, caller: Caller | None = None) -> Document:
+    """A version in a list.
+
+    :param caller: Who may not see all: what of others it comes from is left out. The version's own documents, by which
+        it can be copied, name them.
+    """
+    document = {**version_document(entry), "description": entry.description}
+    if caller is None or caller.sees_all:
+        return document
+    parents = [parent for parent in entry.metadata.parents if caller.may(Role.READER, parent.name)]
+    return {**document, "metadata": evolve(entry.metadata, parents=parents)}
 
 
 def details(registry: ModelRegistry, entry: ModelEntry, caller: Caller) -> Document:
@@ -32,7 +42,7 @@ def details(registry: ModelRegistry, entry: ModelEntry, caller: Caller) -> Docum
     parents = [parent for parent in entry.parents if caller.may(Role.READER, parent.name)]
     model = {"description": registry.description(entry.name), "tags": registry.tags(entry.name)}
     contents = {"files": entry.files, "parents": parents, "children": children, "model": model}
-    return {**version_document(entry), **facts_document(entry), **origin_document(entry), **contents}
+    return {**listed(entry, caller), **facts_document(entry), **origin_document(entry), **contents}
 
 
 def lineage(node: LineageNode, caller: Caller) -> Document:
@@ -45,7 +55,7 @@ def lineage(node: LineageNode, caller: Caller) -> Document:
         "digest": node.parent.digest if visible else None,
         "state": node.state if visible else "hidden",
         "repeated": node.repeated,
-        "entry": listed(node.entry) if visible and node.entry is not None else None,
+        "entry": listed(node.entry, caller) if visible and node.entry is not None else None,
         "parents": [lineage(parent, caller) for parent in node.parents] if visible else [],
         "children": [lineage(child, caller) for child in node.children] if visible else [],
     }
@@ -53,7 +63,7 @@ def lineage(node: LineageNode, caller: Caller) -> Document:
 
 def page_of_models(registry: ModelRegistry, caller: Caller, after: str | None, limit: int, **filters: Any) -> Document:
     """A page of a listing, of those that the caller may see."""
-    page = _Page(limit)
+    page = _Page(limit, caller)
     for entry in _all(registry, _place(after), limit + 1 if caller.sees_all else _PAGE, filters):
         if not caller.may(Role.READER, entry.name):
             continue
@@ -68,7 +78,7 @@ def page_of_search(registry: ModelRegistry, caller: Caller, query: str, after: s
 
     Its cursor stands at the last of them: one that stood at another would tell of it.
     """
-    page = _Page(limit)
+    page = _Page(limit, caller)
     begin, taken = after, 0
     start = after
     while True:
@@ -88,8 +98,9 @@ def page_of_search(registry: ModelRegistry, caller: Caller, query: str, after: s
 class _Page:
     """Versions, up to a number and an amount of text: what somebody says of a version may be megabytes."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, caller: Caller) -> None:
         self._limit = limit
+        self._caller = caller
         self._bytes = 0
         self._found: list[ModelEntry] = []
 
@@ -106,7 +117,7 @@ class _Page:
         self._bytes += len(repr(entry.metadata))
 
     def document(self, cursor: str | None) -> Document:
-        return {"versions": [listed(entry) for entry in self._found], "cursor": cursor}
+        return {"versions": [listed(entry, self._caller) for entry in self._found], "cursor": cursor}
 
 
 def _all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -16,9 +17,13 @@ from model_registry_server.archives import Archive, archive_content
 from model_registry_server.transfer.content import Content, Member, file_content
 from model_registry_server.transfer.hashing import hash_of_file
 
+#: Seconds in which an export is fetched that was made.
+_FETCHED_WITHIN = 300.0
+
 
 def export_key(digest: str, format: str, gate: Mapping[str, Any], options: Mapping[str, Any]) -> str:
-    """What tells an export from every other one."""
+    """What tells an export from every other one. What is not compared has no tolerance."""
+    gate = gate if gate["check"] else {"check": False}
     return sha256(json.dumps([digest, format, dict(gate), dict(options)], sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -59,14 +64,16 @@ class Exports:
     def make_room(self, spared: Collection[str] = ()) -> None:
         """Remove those that were asked for least recently, until the others may stay.
 
-        :param spared: Keys of those that stay. What is being sent is open, and stays until it is sent.
+        :param spared: Keys of those that stay; and those do that somebody asked for just now, and may still fetch.
         """
+        now = time.time()
         with suppress(FileNotFoundError):
             kept = sorted(self._folder.iterdir(), key=lambda folder: folder.stat().st_mtime, reverse=True)
             total = 0
             for folder in kept:
                 total += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-                if total > self._most_bytes and folder.name not in spared:
+                is_new = now - folder.stat().st_mtime < _FETCHED_WITHIN and total <= 2 * self._most_bytes
+                if total > self._most_bytes and not (is_new or folder.name in spared):
                     shutil.rmtree(folder, ignore_errors=True)
 
 

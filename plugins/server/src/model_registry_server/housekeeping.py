@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 from anyio.to_thread import run_sync
 
-from model_registry import ModelRegistryError
-
 if TYPE_CHECKING:
     from model_registry_server.server import Server
 
@@ -26,7 +24,7 @@ async def keep_house(server: Server) -> None:
     while True:
         try:
             await run_sync(clear_up, server)
-        except ModelRegistryError:
+        except Exception:  # whatever it was, the next time may be better
             logger.exception("the server could not clear up; it tries again in an hour")
         await asyncio.sleep(_INTERVAL)
 

@@ -16,6 +16,7 @@ class ServerOptions:
     :param port: The port to listen at.
     :param hosts: Names by which clients may call the server, such as ``"models.example.com"``; loopback names always
         may. A pattern ``"*.example.com"`` stands for all names below it.
+    :param proxies: Addresses of proxies that say in ``X-Forwarded-For`` who asks; only they are believed.
     :param auth: ``"auto"``: tokens are demanded unless only this machine can reach the server and no token was ever
         made; ``"required"``: always.
     :param workers: How many jobs, such as conversions, may run at once, each in a process of its own.
@@ -35,6 +36,7 @@ class ServerOptions:
     host: str = "127.0.0.1"
     port: int = 8000
     hosts: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     auth: str = "auto"
     workers: int = 2
     worker_idle_seconds: float = 60.0
@@ -48,3 +50,19 @@ class ServerOptions:
     hub_private: bool = False
     webhook_hosts: tuple[str, ...] = ()
     webhook_private: bool = False
+
+
+_POSITIVE = ("workers", "worker_idle_seconds", "upload_hours", "body_timeout", "max_connections")
+_NOT_NEGATIVE = ("max_upload_mb", "quota_mb", "rate_limit")
+
+
+def mistakes_in(options: ServerOptions) -> list[str]:
+    """What makes no sense, a line each."""
+    said = {name: getattr(options, name) for name in (*_POSITIVE, *_NOT_NEGATIVE)}
+    mistakes = [f"{name} = {said[name]}: it is more than 0" for name in _POSITIVE if not said[name] > 0]
+    mistakes += [f"{name} = {said[name]}: it is 0 or more" for name in _NOT_NEGATIVE if not said[name] >= 0]
+    if not 0 <= options.port <= 65535:
+        mistakes.append(f"port = {options.port}: it is from 0 to 65535")
+    if options.auth not in ("auto", "required"):
+        mistakes.append(f"auth = {options.auth!r}: it is 'auto' or 'required'")
+    return mistakes

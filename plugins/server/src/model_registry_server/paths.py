@@ -48,6 +48,7 @@ OPERATIONS = (
     "inside",
     "lineage",
     "missing",
+    "next-version",
     "parents",
     "plan",
     "receive",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from hashlib import sha256
 from pathlib import Path
 
@@ -10,7 +11,12 @@ from pathlib import Path
 def cache_folder() -> Path:
     """The user's folder for them, by the XDG Base Directory Specification."""
     base = os.environ.get("XDG_CACHE_HOME") or ""
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "model_registry"
+    if Path(base).is_absolute():
+        return Path(base) / "model_registry"
+    try:
+        return Path.home() / ".cache" / "model_registry"
+    except RuntimeError:  # a user id without a home, as in many containers
+        return Path(tempfile.gettempdir()) / f"model_registry-{os.getuid()}"
 
 
 def export_folder(registry: Path) -> Path:

@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -118,18 +118,19 @@ class Server:
         self._housekeeping = asyncio.create_task(keep_house(self))
 
     async def stop(self) -> None:
-        """Leave what is under way to the next one."""
+        """Leave what is under way to the next one. Each part is stopped, whatever becomes of the others."""
         self.stopping.set()
-        self._housekeeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._housekeeping
-        await self._sender.stop()
-        await self.jobs.stop()
-        await self.quick.close()
-        await self.looking.close()
-        await self._long.close()
-        self.tokens.close()
-        os.close(self._lock)
+        async with AsyncExitStack() as parts:  # from the last to the first
+            parts.callback(os.close, self._lock)
+            parts.callback(self.tokens.close)
+            parts.push_async_callback(self._long.close)
+            parts.push_async_callback(self.looking.close)
+            parts.push_async_callback(self.quick.close)
+            parts.push_async_callback(self.jobs.stop)
+            parts.push_async_callback(self._sender.stop)
+            self._housekeeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._housekeeping
 
 
 def _hosts(allowed: Sequence[str], private: bool) -> dict[str, str]:

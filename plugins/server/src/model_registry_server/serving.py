@@ -14,7 +14,7 @@ import uvicorn
 
 from model_registry import ConfigurationError, ModelRegistry, StorageError
 from model_registry_server.app import Application, create_app
-from model_registry_server.options import ServerOptions
+from model_registry_server.options import ServerOptions, mistakes_in
 from model_registry_server.protocol import PatientProtocol
 from model_registry_server.server import Server
 
@@ -33,7 +33,7 @@ def serve(
 
     :param keywords: With which a worker opens the same registry.
     :param say: Told the address, as soon as the server listens.
-    :raises ConfigurationError: if others could reach it without a token.
+    :raises ConfigurationError: for options that make no sense.
     :raises StorageError: if the port is taken.
     """
     server = make_server(registry, options, keywords)
@@ -51,9 +51,10 @@ def make_server(registry: ModelRegistry, options: ServerOptions, keywords: Mappi
 
     :raises ConfigurationError: for an option that makes no sense.
     """
-    if options.auth not in ("auto", "required"):
-        message = f"auth = {options.auth!r} in [plugins.server]: it is 'auto' or 'required'"
-        raise ConfigurationError(message, hint="correct it in registry.toml", mistakes=())
+    mistakes = mistakes_in(options)
+    if mistakes:
+        message = f"[plugins.server]: {'; '.join(mistakes)}"
+        raise ConfigurationError(message, hint="correct it in registry.toml", mistakes=tuple(mistakes))
     return Server(registry, options, keywords, is_open=is_open(options))
 
 

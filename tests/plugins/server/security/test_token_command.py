@@ -98,8 +98,8 @@ def test_changes_are_audited_with_the_person_at_the_command_line_and_without_the
     run("token", "revoke", made["id"])
     revoked, created = audited(folder)
     assert created.actor == revoked.actor == f"{getpass.getuser()}@{socket.gethostname()}"
-    assert (created.action, created.subject) == ("token.create", made["id"])
-    assert (revoked.action, revoked.subject) == ("token.revoke", made["id"])
+    assert (created.action, created.subject) == ("create_token", made["id"])
+    assert (revoked.action, revoked.subject) == ("revoke_token", made["id"])
     assert created.details == {"name": "ci", "role": "reader", "models": ["*"], "expires_at": None}
     assert made["token"][12:] not in str(audited(folder))
 

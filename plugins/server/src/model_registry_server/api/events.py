@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -15,8 +14,8 @@ from model_registry import Event
 from model_registry.documents import plain
 from model_registry_server.api import schemas
 from model_registry_server.api.facts import visible
-from model_registry_server.api.jobs import event
 from model_registry_server.api.permission import Route, allow, caller_of, server_of
+from model_registry_server.api.streams import event, streamed
 from model_registry_server.security.roles import Role
 from model_registry_server.server import Server
 
@@ -24,11 +23,7 @@ router = APIRouter(route_class=Route, tags=["facts"])
 
 #: Seconds between two looks: what other processes change in the registry, nobody tells.
 _INTERVAL = 0.5
-#: Seconds of silence after which something is sent, so that nobody in between takes the connection for dead.
-_SILENCE = 15.0
 _MOST = 1000
-#: Seconds after which a follower's token is looked at again.
-READMIT_SECONDS = 5.0
 
 
 @router.get("/events", response_class=StreamingResponse, responses=schemas.EVENTS)
@@ -44,26 +39,17 @@ async def follow_events(
     start = said if said is not None else after
     newest = await run_sync(server.answers.revision) if start is None else start
 
-    async def stream() -> AsyncIterator[str]:
-        last, silence = newest, 0.0
+    async def changes() -> AsyncIterator[str]:
+        last = newest
         yield ": the changes of the registry\n\n"
-        admitted = time.monotonic()
-        while not server.stopping.is_set():
-            if time.monotonic() - admitted > READMIT_SECONDS:
-                admitted = time.monotonic()
-                request.state.admit()  # a token that was revoked ends the stream
+        while True:
             news = await run_sync(_since, server, last)
             for each in visible(news, caller):
                 yield event(each.action, plain(each), each.id)
-            if news:
-                last, silence = news[-1].id, 0.0
-            elif silence >= _SILENCE:
-                yield ": still here\n\n"
-                silence = 0.0
-            silence += _INTERVAL
+            last = news[-1].id if news else last
             await asyncio.sleep(_INTERVAL)
 
-    return StreamingResponse(stream(), headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
+    return streamed(request, changes())
 
 
 def _since(server: Server, last: int) -> list[Event]:

@@ -59,7 +59,7 @@ async def export_model(
     given = _options(options)
     await run_sync(server.registry.plan_conversion, entry.name, entry.version, format)  # told now, if it cannot be
     gate = {"check": check, "allow_mismatch": allow_mismatch, "tolerance": tolerance}
-    key = export_key(entry.digest, format, gate if check else {"check": False}, given)
+    key = export_key(entry.digest, format, gate, given)
 
     def find() -> Content | None:
         return server.exports.content(key, entry, archive)
@@ -67,7 +67,8 @@ async def export_model(
     content = await run_sync(find)
     if content is None:
         path = await run_sync(server.exports.place, key, entry, format, await run_sync(_under_way, server))
-        named = {"name": entry.name, "version": entry.version, "format": format, "path": str(path), "overwrite": True}
+        named: dict[str, Any] = {"name": entry.name, "version": entry.version, "digest": entry.digest, "format": format}
+        named |= {"path": str(path), "overwrite": True}
         said = {name: value for name, value in gate.items() if value is not None}
         job = await submit(request, "export", {**named, **said, "options": given}, [entry.name], f"{_KEY}{key}")
         if job.state != "succeeded":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ from fastapi.responses import StreamingResponse
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, owner_of, require, server_of
+from model_registry_server.api.streams import event, streamed
 from model_registry_server.errors import ForbiddenError, TooManyRequestsError
 from model_registry_server.jobs.job import Job
 from model_registry_server.security.roles import Caller, Role
@@ -80,11 +80,13 @@ async def list_jobs(
     before: Annotated[str | None, Query(description="The id of the last job of the page before")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
-    """The jobs that the caller may see, the newest first."""
+    """The jobs that the caller may see, the newest first, without their results."""
     server, caller = server_of(request), caller_of(request)
     found = await run_sync(lambda: server.stored_jobs.list(state, before, limit))
     cursor = found[-1].id if len(found) == limit else None
-    return answer({"jobs": [document(job) for job in found if _sees(caller, job)], "cursor": cursor})
+    return answer(
+        {"jobs": [{**document(job), "result": None} for job in found if _sees(caller, job)], "cursor": cursor}
+    )
 
 
 @router.get("/jobs/{id:part}", response_model=schemas.Job)
@@ -113,17 +115,11 @@ async def follow_job(request: Request, id: str) -> Response:
     await _job(request, id)
     server = server_of(request)
 
-    async def stream() -> AsyncIterator[str]:
+    async def told() -> AsyncIterator[str]:
         async for job in server.jobs.follow(id):
             yield event(job.state, document(job))
 
-    return StreamingResponse(stream(), headers={"Cache-Control": "no-store"}, media_type="text/event-stream")
-
-
-def event(kind: str, content: Any, id: object = None) -> str:
-    """A server-sent event."""
-    number = "" if id is None else f"id: {id}\n"
-    return f"{number}event: {kind}\ndata: {json.dumps(content)}\n\n"
+    return streamed(request, told())
 
 
 async def _job(request: Request, id: str) -> Job:

@@ -106,6 +106,14 @@ class Route(APIRoute):
         address = request.client.host if request.client else ""
         return admit(server, request.headers, address, needed=self.permission.role is not None)
 
+    def admit_again(self, server: Server, request: Request) -> Caller:
+        """Whether whoever asked would still be let in.
+
+        :raises AuthenticationError: if not.
+        """
+        request.scope.pop("caller", None)
+        return self.admit(server, request)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         serve = super().get_route_handler()
         permission, action = self.permission, getattr(self.endpoint, "__name__", "")
@@ -113,7 +121,7 @@ class Route(APIRoute):
         async def handle(request: Request) -> Response:
             server = server_of(request)
             caller = request.state.caller = self.admit(server, request)
-            request.state.admit = partial(self.admit, server, request)
+            request.state.admit = partial(self.admit_again, server, request)
             request.state.noted = {}
             if not (permission.streams or request.method in _SAFE):
                 request = bounded(request, server.options.body_timeout)
@@ -176,12 +184,17 @@ def admit(server: Server, headers: Mapping[str, str], address: str, *, needed: b
         return token.caller(address)
     if needed:  # who only looks whether the server is well may do that as often as it wants
         _limit(server, address_key(address))
-    if server.is_open and not server.tokens.any():
+    if server.is_open and not (_was_passed_on(headers) or server.tokens.any()):
         return evolve(LOCAL, address=address)
     if needed:
         hint = "send one as «Authorization: Bearer …»; «model-registry token create» makes one"
         raise AuthenticationError("a token is needed", hint=hint)
     return evolve(LOCAL, name="anybody", role=Role.READER, patterns=(), address=address)
+
+
+def _was_passed_on(headers: Mapping[str, str]) -> bool:
+    """Whether a proxy says that somebody else asks."""
+    return any(name in headers for name in ("forwarded", "x-forwarded-for", "x-real-ip", "via"))
 
 
 def require(caller: Caller, role: Role, model: str | None = None, *, everything: bool = False) -> None:

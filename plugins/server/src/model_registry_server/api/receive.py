@@ -28,7 +28,14 @@ def missing_blobs(request: Request, name: str, body: schemas.Offered) -> Respons
     """
     server, caller = server_of(request), caller_of(request)
     stored = server.registry.stored_blobs(body.blobs, name=None if caller.sees_all else name)
-    return answer({"missing": sorted(body.blobs.keys() - stored), "version": server.registry.next_version(name)})
+    return answer({"missing": sorted(body.blobs.keys() - stored)})
+
+
+@router.get("/models/{name:model}/next-version", response_model=schemas.NextVersion)
+@allow(Role.WRITER)
+def next_version(request: Request, name: str) -> Response:
+    """The number that the next version gets if none is said, and nobody is faster."""
+    return answer({"version": server_of(request).registry.next_version(name)})
 
 
 @router.post("/models/{name:model}/receive", status_code=201, response_model=schemas.Version)

@@ -425,6 +425,9 @@ class Upload(_Told):
 
 class Missing(_Told):
     missing: list[Sha256]
+
+
+class NextVersion(_Told):
     version: str
 
 

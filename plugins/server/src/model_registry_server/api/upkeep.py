@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 
 from model_registry_server.answers import answer
@@ -33,7 +34,7 @@ async def validate_registry(
 async def get_stats(request: Request) -> Response:
     """Counts and bytes: models, versions, logical and stored bytes, by format and type."""
     server = server_of(request)
-    return await server.answers.get(request, server.registry.get_detailed_stats)
+    return answer(await run_sync(server.registry.get_detailed_stats))
 
 
 @router.get("/plugins", response_model=schemas.Plugins)

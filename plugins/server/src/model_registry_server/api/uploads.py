@@ -62,7 +62,7 @@ async def append_to_upload(
     """
     server = server_of(request)
     await run_sync(upload_of, request, id)
-    limit = await run_sync(server.quota.room)
+    room = await run_sync(server.quota.room)
     length = request.headers.get("content-length", "")
     file = await server.uploads.append(
         id,
@@ -72,7 +72,7 @@ async def append_to_upload(
         length=int(length) if length.isdecimal() else None,
         digest_of_part=claimed_digest(request.headers, "content-digest"),
         complete=upload_complete,
-        limit=limit,
+        limit=None if room is None else upload_offset + room,  # of the whole file, of which so much is there
         timeout=server.options.body_timeout,
     )
     return answer(file, headers={"Upload-Offset": str(file.offset)})

@@ -42,7 +42,7 @@ def create(session: Session, name: str | None, role: str, patterns: Sequence[str
     """
     state = _state(session, create=None)
     end = None if expires is None else now() + timedelta(days=expires)
-    tokens, also = Tokens(state), _audited(state, "token.create")
+    tokens, also = Tokens(state), _audited(state, "create_token")
     text, token = tokens.create(name, role, patterns or (EVERY_MODEL,), end, also=also)
     if session.json:
         session.emit({"token": text, **_document(token)})
@@ -79,7 +79,7 @@ def revoke(session: Session, token_id: str) -> None:
     if token_id not in known:
         hint = "see «model-registry token list»"
         raise InvalidNameError(f"there is no token with the id {token_id!r}", hint=hint, value=token_id)
-    if not tokens.revoke(token_id, also=_audited(state, "token.revoke")):
+    if not tokens.revoke(token_id, also=_audited(state, "revoke_token")):
         session.warn(f"token {token_id} was revoked before")
     if session.json:
         session.emit({"revoked": token_id})

@@ -51,9 +51,13 @@ class Cache:
         self._sweep()
 
     @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Only one process, and one of its threads, changes what the cache has of a model at a time."""
-        path = self._beside / "locks" / sha256(name.lower().encode(errors="surrogatepass")).hexdigest()[:32]
+    def lock(self, what: str) -> Iterator[None]:
+        """Only one process, and one of its threads, changes something of the cache at a time.
+
+        :param what: A version's reference, for what the cache has of it; or a model's name, for making versions of it,
+            while others of its versions may come.
+        """
+        path = self._beside / "locks" / sha256(what.lower().encode(errors="surrogatepass")).hexdigest()[:32]
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             with suppress(OSError):  # a filesystem without locks: a version that came twice is refused, no more
@@ -103,7 +107,7 @@ class Cache:
         for entry in sorted(self.registry.list_models(), key=self._last_use):
             if entry.digest == just_came.digest or self._is_in_use(entry.digest):
                 continue
-            with self.lock(entry.name):
+            with self.lock(entry.reference):
                 self.drop(entry.name, entry.version)
             if self._bytes() <= most:
                 break

@@ -55,6 +55,7 @@ from model_registry_server.client.errors import is_missing
 from model_registry_server.client.exporting import Wish, plan_of
 from model_registry_server.client.http import PATIENT, part
 from model_registry_server.client.progress import ProgressChoice
+from model_registry_server.client.pull import require_same
 from model_registry_server.client.records import comparison_of, compression_of, lineage_of, parity_of, record
 from model_registry_server.client.references import LATEST, ParentLike, entry_for, parent_of, parents_of
 
@@ -63,6 +64,10 @@ if TYPE_CHECKING:
 
 #: The longest description, in characters.
 _LONGEST = 100_000
+
+
+#: How often a version is fetched anew that gave way, or was replaced, between its coming and its loading.
+_LOADS = 3
 
 
 class Client(ModelRegistry):
@@ -197,13 +202,18 @@ class Client(ModelRegistry):
     ) -> LoadedModel:
         entry = self.resolve(name, version)
         given = {"allow_code": allow_code, "weights_only": weights_only, **options}
-        pulled = making.pull_for_loading(self._server, entry)
-        try:
-            loaded = self._cache.load_model(entry.name, entry.version, **given)
-        except (ModelNotFoundError, IntegrityError):  # another process made room, or somebody tidied the cache up
-            self._server.cache.drop(entry.name, entry.version)
+        for attempt in range(1, _LOADS + 1):
             pulled = making.pull_for_loading(self._server, entry)
-            loaded = self._cache.load_model(entry.name, entry.version, **given)
+            try:
+                loaded = self._cache.load_model(entry.name, entry.version, **given)
+                if loaded.entry is not None and loaded.entry.digest == entry.digest:
+                    break
+                if attempt == _LOADS:
+                    require_same(entry, "" if loaded.entry is None else loaded.entry.digest)
+            except (ModelNotFoundError, IntegrityError):  # another process made room, or brought another version
+                if attempt == _LOADS:
+                    raise
+            self._server.cache.drop(entry.name, entry.version)
         self._server.cache.note_use(pulled, loaded.model)
         return evolve(loaded, entry=entry)
 
@@ -468,7 +478,7 @@ class Client(ModelRegistry):
             known = {sha256 for entry in self.list_models(name=name) for sha256 in entry.blobs}
             sizes = {sha256: size for sha256, size in sizes.items() if sha256 in known}
         try:
-            missing, _ = self._server.push.missing(name or "any", sizes)
+            missing = self._server.push.missing(name or "any", sizes)
         except PermissionError:
             return set()
         return set(sizes) - set(missing)
@@ -615,7 +625,7 @@ def _bring(source: ModelRegistry, target: ModelRegistry, entry: ModelEntry) -> t
         assert isinstance(source, Client)  # noqa: S101 - one of both is
         return source._server.pull.into(target, entry)
     server, here = target._server, local(entry)
-    missing, _ = server.push.missing(here.name, here.blobs)
+    missing = server.push.missing(here.name, here.blobs)
     return server.entry(server.push.given(here, registered_at=entry.registered_at)), sum(
         here.blobs[sha256] for sha256 in missing
     )

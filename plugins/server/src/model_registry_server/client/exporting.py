@@ -94,7 +94,7 @@ class Exports:
         with suppress(ModelRegistryError, KeyError):
             for job in self._http.get("/jobs", state="succeeded", limit=500)["jobs"]:
                 if job["key"] == key:
-                    return parity_of(job["result"]["parity"])
+                    return parity_of(self._http.get(f"/jobs/{job['id']}")["result"]["parity"])
         return ParityReport(None, skipped="the server made it earlier, and does not know any more")
 
 

@@ -92,7 +92,7 @@ def _known(server: Connection, name: str, version: str = LATEST) -> ModelEntry |
 def _require_same(server: Connection, known: ModelEntry, make: Callable[[str], ModelEntry]) -> None:
     """:raises VersionExistsError: if what is registered is not what the server has."""
     cache = server.cache
-    with cache.lock(known.name):
+    with cache.lock(known.reference):
         cache.drop(known.name, known.version, but=known.digest)
         made = make(known.version)
         if made.digest != known.digest:

@@ -25,7 +25,7 @@ class Pull:
         """The version as the cache has it, which gets it now if it does not have it."""
         held = self._cache.held(entry.name, entry.version, entry.digest)
         if held is None:
-            with self._cache.lock(entry.name):
+            with self._cache.lock(entry.reference):
                 held = self._cache.held(entry.name, entry.version, entry.digest)
                 if held is None:
                     self._cache.drop(entry.name, entry.version)

@@ -78,7 +78,7 @@ class Push:
             sent: a number is known only in the version's documents, which are sent last.
         :returns: The *version* at the server.
         """
-        missing, _ = self.missing(entry.name, entry.blobs)
+        missing = self.missing(entry.name, entry.blobs)
         files = {file.sha256 for file in entry.files}
         members = {sha256: entry.blobs[sha256] for sha256 in missing if sha256 in files}
         documents = [sha256 for sha256 in missing if sha256 not in files]
@@ -96,14 +96,16 @@ class Push:
             self._uploads.discard(upload)
             raise
 
-    def missing(self, name: str, blobs: Mapping[str, int]) -> tuple[list[str], str]:
-        """Which of these blobs the server lacks, and the number that the next version gets."""
+    def missing(self, name: str, blobs: Mapping[str, int]) -> list[str]:
+        """Which of these blobs the server lacks."""
         told = self._http.send("POST", f"/models/{part(name)}/missing", {"blobs": dict(blobs)}, repeatable=True)
-        return told["missing"], told["version"]
+        missing: list[str] = told["missing"]
+        return missing
 
     def next_version(self, name: str) -> str:
         """The number that the next version gets."""
-        return self.missing(name, {})[1]
+        version: str = self._http.get(f"/models/{part(name)}/next-version")["version"]
+        return version
 
     def _renewed(self, entry: ModelEntry, renew: Callable[[str], ModelEntry] | None) -> ModelEntry:
         if renew is None:
@@ -117,7 +119,7 @@ class Push:
     def _send_documents(self, upload: Upload, entry: ModelEntry, sent: Collection[str], room: int) -> None:
         """Send what tells of the files that were sent. Places for which nothing is left get nothing."""
         files = {file.sha256 for file in entry.files}
-        missing, _ = self.missing(entry.name, entry.blobs)
+        missing = self.missing(entry.name, entry.blobs)
         documents = [sha256 for sha256 in missing if sha256 not in files]
         if len(documents) > room or not files.intersection(missing) <= set(sent):
             raise _OtherFilesError(f"{entry.reference} was written in another way the second time")

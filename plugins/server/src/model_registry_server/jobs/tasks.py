@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from model_registry import InvalidOptionError, Parent
+from model_registry import InvalidOptionError, Parent, VersionNotFoundError
 from model_registry.documents import plain, version_document
 
 if TYPE_CHECKING:
@@ -90,9 +90,16 @@ def convert(registry: ModelRegistry, arguments: Arguments) -> Any:
 
 @task("export")
 def export(registry: ModelRegistry, arguments: Arguments) -> Any:
-    """``name``, ``version``, ``format``, ``path``, ``overwrite``, the gate, ``options`` → ``path`` and ``parity``."""
-    optional = "version format overwrite check allow_mismatch tolerance options"
+    """``name``, ``version``, ``format``, ``path``, ``overwrite``, the gate, ``options`` → ``path`` and ``parity``.
+
+    :raises VersionNotFoundError: if the version has another digest by now than the ``digest`` that may be said.
+    """
+    optional = "version digest format overwrite check allow_mismatch tolerance options"
     given = _with_options(registry.export_model, _known(arguments, "name path", optional))
+    digest = given.pop("digest", None)
+    if digest is not None and registry.resolve(given["name"], given["version"]).digest != digest:
+        what = f"{given['name']}:{given['version']}"
+        raise VersionNotFoundError(f"{what} was replaced", hint="ask for it anew", model=given["name"])
     where = {"export_path": given.pop("path"), "export_format": given.pop("format", None)}
     written = registry.export_model(**{**_LATEST, **given, **where})
     return plain({"path": str(written), "parity": written.parity.document()})

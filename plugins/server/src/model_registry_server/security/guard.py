@@ -14,6 +14,8 @@ from model_registry import StorageError
 from model_registry_server.security.reach import Reach
 
 _EVENTS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
+#: Ways to resolve names that nobody needs who has ``getaddrinfo``.
+_RESOLVING = frozenset({"socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo"})
 
 
 def guard_process(allowed_hosts: Sequence[str], allow_private: bool = False, *, option: str = "hub_hosts") -> None:
@@ -57,6 +59,11 @@ class _Guard:
 
     def watch(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Called by the interpreter before it does anything that can be audited."""
+        if event in _RESOLVING:
+            hint = (
+                f"only hosts in {self._reach.option} of [plugins.server] in registry.toml are resolved, by getaddrinfo"
+            )
+            raise StorageError(f"{event} was refused for {arguments[0]!r:.200}", hint=hint, host=str(arguments[0]))
         if event not in _EVENTS:
             return
         used, address = arguments[0], arguments[1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import logging
 import re
 from collections.abc import Iterable
 from contextlib import suppress
@@ -15,11 +16,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from model_registry import ModelRegistryError
 from model_registry_server.transfer.content import Buffer, Content, FilePart, Piece
 from model_registry_server.transfer.deadline import Deadline
 from model_registry_server.transfer.ranges import Answer, answer
 from model_registry_server.transfer.reading import Files
 from model_registry_server.transfer.threads import begin, ended, in_thread
+
+logger = logging.getLogger("model_registry.server")
 
 #: Less than this waits for more: an archive of small files is not sent in a thousand packets.
 _SMALL = 64 << 10
@@ -85,9 +89,16 @@ class Sending(Response):
             if scope["method"] == "HEAD":
                 await send({"type": "http.response.body", "body": b""})
             else:
-                await _Body(files, send, self.timeout).send_all(pieces, receive)
+                await self._send_body(files, pieces, receive, send)
         finally:
             files.close()
+
+    async def _send_body(self, files: Files, pieces: Iterable[Piece], receive: Receive, send: Send) -> None:
+        """Whatever fails from here on can only end the connection: what was sent cannot be taken back."""
+        try:
+            await _Body(files, send, self.timeout).send_all(pieces, receive)
+        except (ModelRegistryError, OSError) as error:
+            logger.warning("sending %s ended early: %s", self.content.name, error)
 
 
 class _Body:

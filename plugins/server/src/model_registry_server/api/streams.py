@@ -1,0 +1,76 @@
+"""Server-sent events: how one is written, and when a stream of them ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from fastapi import Request
+from fastapi.responses import StreamingResponse
+
+from model_registry import ModelRegistryError
+from model_registry_server.api.permission import server_of
+
+Item = TypeVar("Item")
+
+#: Seconds of silence after which something is sent, so that nobody in between takes the connection for dead.
+_SILENCE = 15.0
+#: Seconds after which a follower's token is looked at again.
+_READMIT = 5.0
+#: Seconds between two looks whether the stream should end.
+_LOOK = 0.5
+STILL_HERE = ": still here\n\n"
+
+
+def event(kind: str, content: Any, id: object = None) -> str:
+    """A server-sent event."""
+    number = "" if id is None else f"id: {id}\n"
+    return f"{number}event: {kind}\ndata: {json.dumps(content)}\n\n"
+
+
+def streamed(request: Request, events: AsyncIterator[str]) -> StreamingResponse:
+    """The answer that sends them, until they end, the server is stopped, or the caller's token is not good any more."""
+    return StreamingResponse(
+        _watched(request, events), headers={"Cache-Control": "no-store"}, media_type="text/event-stream"
+    )
+
+
+async def _watched(request: Request, events: AsyncIterator[str]) -> AsyncIterator[str]:
+    server = server_of(request)
+    admitted = sent = time.monotonic()
+    coming = asyncio.ensure_future(_next(events))
+    try:
+        while not server.stopping.is_set():
+            await asyncio.wait((coming,), timeout=_LOOK)
+            now = time.monotonic()
+            if now - admitted > _READMIT:
+                admitted = now
+                try:
+                    request.state.admit()
+                except ModelRegistryError:
+                    return
+            if coming.done():
+                text = coming.result()
+                if text is None:
+                    return
+                yield text
+                sent, coming = now, asyncio.ensure_future(_next(events))
+            elif now - sent > _SILENCE:
+                sent = now
+                yield STILL_HERE
+    finally:
+        coming.cancel()
+        with suppress(asyncio.CancelledError, Exception):
+            await coming
+        with suppress(RuntimeError):
+            await events.aclose()  # type: ignore[attr-defined]
+
+
+async def _next(events: AsyncIterator[Item]) -> Item | None:
+    async for item in events:
+        return item
+    return None
