@@ -1,4 +1,4 @@
-"""The plugin is built in layers: no part knows what is above it, and the client needs nothing of the server's framework."""
+"""The plugin is built in layers: no part knows what is above it, and the client needs no web framework."""
 
 from __future__ import annotations
 

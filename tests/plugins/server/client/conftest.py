@@ -68,7 +68,7 @@ class Plugin:
 Connect = Callable[..., Client]
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """What servers and other processes are told, so that they have the plugin too."""
     site = tmp_path_factory.mktemp("site")
