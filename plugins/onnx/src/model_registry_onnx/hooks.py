@@ -113,5 +113,11 @@ class Plugin:
         return list_tensors(files) if format == ONNX else None
 
     @hookimpl
+    def modules(self, format: str, files: VersionFiles) -> Mapping[str, str] | None:
+        from model_registry_onnx.modules import describe_modules
+
+        return describe_modules(files) if format == ONNX else None
+
+    @hookimpl
     def packages(self, format: str) -> Iterable[str] | None:
         return ("onnx", "onnxruntime") if format in (ONNX, ORT) else None

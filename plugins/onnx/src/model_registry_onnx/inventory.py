@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 from model_registry import TensorRecord, UnsafeModelError, VersionFiles
 from model_registry_onnx.dtypes import DTYPES, nbytes
+from model_registry_onnx.headers import external_place, read_header
 from model_registry_onnx.layout import model_files
-from model_registry_onnx.wire import BYTES, VARINT, fields, mapped, varints
+from model_registry_onnx.wire import BYTES, fields, mapped
 
 _GRAPH, _INITIALIZER = 7, 5
-_DIMS, _DATA_TYPE, _NAME, _RAW_DATA, _EXTERNAL_DATA = 1, 2, 8, 9, 13
 
 
 def list_tensors(files: VersionFiles) -> list[TensorRecord]:
@@ -39,40 +38,14 @@ def _tensors(files: VersionFiles, member: str, prefix: str) -> Iterator[TensorRe
 
 
 def _tensor(files: VersionFiles, member: str, prefix: str, data: memoryview, base: int) -> TensorRecord | None:
-    dims: list[int] = []
-    dtype, name, raw, external = 0, "", None, {}
-    for field in fields(data):
-        content = data[field.start : field.end]
-        if field.number == _DIMS:
-            dims += varints(content) if field.wire == BYTES else [field.value]
-        elif field.number == _DATA_TYPE and field.wire == VARINT:
-            dtype = field.value
-        elif field.number == _NAME:
-            name = _text(content)
-        elif field.number == _RAW_DATA:
-            raw = (member, base + field.start, field.end - field.start)
-        elif field.number == _EXTERNAL_DATA:
-            pair = {part.number: _text(content[part.start : part.end]) for part in fields(content)}
-            external[pair.get(1, "")] = pair.get(2, "")
-    elements = 1
-    for size in dims:
-        elements *= size
-    needed = nbytes(dtype, elements)
-    place = raw if not external else _external(external, member, needed)
+    header = read_header(data)
+    needed = nbytes(header.dtype, header.elements)
+    raw = header.raw
+    place = None if raw is None else (member, base + raw.start, raw.end - raw.start)
+    if header.external:
+        place = external_place(header, member, needed)
     if place is None or needed is None or place[0] not in files or place[2] != needed:
         return None
     if place[1] + needed > files.size(place[0]):
-        raise UnsafeModelError(f"the tensor {name!r:.100} reaches beyond {place[0]}", path=member)
-    return TensorRecord(prefix + name, DTYPES[dtype][0], tuple(dims), place[0], place[1], needed)
-
-
-def _text(data: memoryview) -> str:
-    return bytes(data).decode("utf-8", "replace")
-
-
-def _external(said: dict[str, str], member: str, needed: int | None) -> tuple[str, int, int] | None:
-    numbers = [said.get("offset", "0"), said.get("length", str(needed))]
-    if not all(number.isascii() and number.isdigit() and len(number) < 20 for number in numbers):
-        return None
-    path = (PurePosixPath(member).parent / said.get("location", "")).as_posix()
-    return path, int(numbers[0]), int(numbers[1])
+        raise UnsafeModelError(f"the tensor {header.name!r:.100} reaches beyond {place[0]}", path=member)
+    return TensorRecord(prefix + header.name, DTYPES[header.dtype][0], header.dims, place[0], place[1], needed)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
-
-from attrs import frozen
+from typing import NamedTuple
 
 from model_registry import UnsafeModelError
 
@@ -18,8 +17,7 @@ VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 MAX_FIELDS = 5_000_000
 
 
-@frozen
-class Field:
+class Field(NamedTuple):  # a graph has hundreds of thousands, and attrs makes them more slowly
     """A field: its content lies at ``start`` to ``end``, the tag before it at ``tag``. A varint's value is told."""
 
     number: int
@@ -51,18 +49,18 @@ def fields(data: memoryview) -> Iterator[Field]:
         if position == end:
             return
         tag = position
-        key, start = _varint(data, position)
+        key, start = _varint(data, position, end)
         wire, value = key & 7, 0
-        if wire == VARINT:
-            value, stop = _varint(data, start)
-        elif wire == BYTES:
-            length, start = _varint(data, start)
+        if wire == BYTES:
+            length, start = _varint(data, start, end)
             stop = start + length
+        elif wire == VARINT:
+            value, stop = _varint(data, start, end)
         elif wire in (FIXED32, FIXED64):
             stop = start + (4 if wire == FIXED32 else 8)
         else:
             raise _malformed()
-        if stop > end or key >> 3 == 0:
+        if stop > end or key < 8:
             raise _malformed()
         yield Field(key >> 3, wire, tag, start, stop, value)
         position = stop
@@ -88,14 +86,16 @@ def varints(data: memoryview) -> list[int]:
     """The numbers of a packed field."""
     numbers, position = [], 0
     while position < len(data):
-        value, position = _varint(data, position)
+        value, position = _varint(data, position, len(data))
         numbers.append(value)
     return numbers
 
 
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
+def _varint(data: memoryview, position: int, end: int) -> tuple[int, int]:
+    if position < end and (byte := data[position]) < 0x80:  # nearly all; and a graph has hundreds of thousands
+        return byte, position + 1
     value = shift = 0
-    for index in range(position, min(len(data), position + 10)):
+    for index in range(position, min(end, position + 10)):
         byte = data[index]
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
