@@ -12,6 +12,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from anyio import CapacityLimiter
+
 from model_registry import ModelRegistry
 from model_registry_server.alone import be_the_only_one
 from model_registry_server.answers import Answers
@@ -38,6 +40,8 @@ from model_registry_server.webhooks.store import Webhooks
 
 #: How many uploads are registered at once, and how many looks into models are taken, beside jobs.
 _QUICK = 2
+#: How many downloads are looked up at once; the first of each version reads all of it.
+_READING = 8
 TASKS = ("model_registry_server.jobs.tasks", "model_registry_server.jobs.quick")
 
 
@@ -80,6 +84,8 @@ class Server:
         self.quick = WorkerPool(_QUICK, workers, idle, nowhere, tasks=TASKS)
         self.looking = WorkerPool(_QUICK, workers, idle, nowhere, tasks=TASKS)
         self.turns = Turns()
+        #: Threads in which files are verified before they are sent: the others are for what is answered at once.
+        self.reading = CapacityLimiter(_READING)
         self._finishing: set[str] = set()
         self._long = WorkerPool(options.workers, workers, idle, hub, tasks=TASKS)
         self.stored_jobs = Jobs(self.state)

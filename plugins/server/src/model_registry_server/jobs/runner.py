@@ -138,7 +138,13 @@ class Runner:
     async def _dispatch(self) -> None:
         while True:
             await self._places.acquire()
-            job = await self._next()
+            try:
+                job = await self._next()
+            except Exception:  # such as a row that somebody damaged: the others must go on
+                logger.exception("the next job could not be read")
+                self._places.release()
+                await asyncio.sleep(_RETRY_SECONDS)
+                continue
             if job is None:
                 return
             self._begin(self._run(job)).add_done_callback(lambda _: self._places.release())
