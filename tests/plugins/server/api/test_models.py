@@ -256,4 +256,4 @@ def test_a_hub_that_no_plugin_knows_is_told_by_the_job(http: httpx.Client) -> No
     assert accepted.status_code == 202
     job = http.get(accepted.headers["location"].removeprefix("/model-registry"), headers={"Prefer": "wait=30"}).json()
     assert job["state"] == "failed"
-    assert job["error"]["type"] in ("UnsupportedFormatError", "StorageError")
+    assert job["error"]["type"] in ("UnsupportedFormatError", "StorageError", "SourceNotFoundError")

@@ -12,6 +12,7 @@ import pytest
 from importlib_metadata import entry_points
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests' own modules, which are no package
+sys.path.insert(0, str(Path(__file__).parent.parent / "webhooks"))  # the receiver
 
 from running import Running, serving
 from web_models import fill
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 GROUP = "model_registry.plugins"
+OPTIONS = 'webhook_hosts = ["localhost"]\nwebhook_private = true'
 SWITCHES = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -55,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, environ: dict[str, str]) ->
 
 @pytest.fixture(scope="module")
 def server(folder: Path, environ: dict[str, str]) -> Iterator[Running]:
-    with serving(folder, environ=environ) as running:
+    with serving(folder, options=OPTIONS, environ=environ) as running:
         yield running
 
 
@@ -80,8 +82,11 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def screenshots() -> Path:
-    """Where pictures of the pages go, for people to look at."""
-    folder = Path(os.environ.get("SCREENSHOTS", "build/screenshots"))
+def screenshots() -> Path | None:
+    """Where pictures of the pages go, for people to look at: the folder that SCREENSHOTS names. They take time."""
+    said = os.environ.get("SCREENSHOTS")
+    if not said:
+        return None
+    folder = Path(said)
     folder.mkdir(parents=True, exist_ok=True)
     return folder

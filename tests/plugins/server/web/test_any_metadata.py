@@ -46,7 +46,7 @@ def entry(folder: Path) -> ModelEntry:
     return ModelRegistry(folder).resolve("digits")
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(extra=EXTRA, metrics=st.dictionaries(st.text(max_size=5), st.floats() | st.integers(), max_size=3))
 def test_the_page_of_a_version_shows_any_metadata(entry: ModelEntry, extra: Any, metrics: Any) -> None:
     written = evolve(entry, metadata=evolve(entry.metadata, extra=extra, performance_metrics=metrics))
@@ -68,7 +68,7 @@ def test_the_page_of_a_version_shows_any_metadata(entry: ModelEntry, extra: Any,
 
 def _render(template: str, **values: Any) -> str:
     view = View("zh", LOCAL, "/ui", {})
-    rest = {"card": None, "intact": None, "targets": [], "compressions": [], "snippets": {}}
+    rest: dict[str, Any] = {"card": None, "intact": None, "targets": [], "compressions": [], "snippets": {}}
     return environment().get_template(template).render(view=view, t=view.t, word=view.word, **rest, **values)
 
 

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 from grid_plugin import grid
 from running import Running
-from watching import Watched, watched
+from watching import Watched, new_context, watched
+from webhook_receiver import receiving
 
 from model_registry import ModelRegistry
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page, Route
+
+
+@pytest.fixture(scope="module")
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    """Shared, so that scripts and styles are fetched once."""
+    made = new_context(chromium)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def watching(chromium: Browser, server: Running) -> Iterator[Watched]:
-    with watched(chromium, server.url) as made:
+def watching(context: BrowserContext, server: Running) -> Iterator[Watched]:
+    with watched(context, server.url) as made:
         yield made
 
 
@@ -128,16 +139,91 @@ def test_a_folder_is_uploaded_under_the_paths_within_it(watching: Watched, folde
     assert [file.path for file in ModelRegistry(folder).resolve("by-folder").files] == ["deep/notes.txt", "model.grid"]
 
 
-def test_a_large_file_goes_in_parts(watching: Watched, folder: Path, tmp_path: Path) -> None:
-    content = grid(pad=70 << 20)
+def test_a_large_file_goes_on_after_the_page_was_closed(watching: Watched, folder: Path, tmp_path: Path) -> None:
+    content = grid(pad=36 << 20)
     (tmp_path / "large.grid").write_bytes(content)
     page = watching.open("/ui/upload")
+    offsets: list[str | None] = []
+
+    def only_the_first(route: Route) -> None:
+        offsets.append(route.request.header_value("Upload-Offset"))
+        if len(offsets) == 1:  # the others hang, as if the line were dead
+            route.continue_()
+
+    parts = re.compile("/ui/uploads/[^/]+/files/")
+    page.route(parts, only_the_first)
     page.locator("[data-files]").set_input_files(tmp_path / "large.grid")
     page.get_by_label("Name", exact=True).fill("by-parts")
-    with page.expect_request(lambda request: request.method == "PATCH"):
+    page.get_by_role("button", name="Upload").click()
+    page.wait_for_function("() => document.querySelector('[data-progress] progress').value > 0.4")
+    page.reload()
+    page.unroute(parts)
+    page.locator("[data-files]").set_input_files(tmp_path / "large.grid")
+    page.get_by_text("Go on from 44%").wait_for()
+    assert page.get_by_label("Name", exact=True).input_value() == "by-parts"
+    with page.expect_request(parts) as sent:
         page.get_by_role("button", name="Upload").click()
+    assert sent.value.header_value("Upload-Offset") == str(16 << 20)
     page.wait_for_url("**/ui/models/by-parts/versions/1.0.0*")
     assert ModelRegistry(folder).resolve("by-parts").size == len(content)
+    page.goto(page.url.partition("/ui/")[0] + "/ui/upload")
+    assert page.evaluate("localStorage.getItem('uploads')") == "[]"
+
+
+def test_a_list_of_jobs_shows_new_ones_and_their_end_without_being_loaded_again(
+    watching: Watched, web: httpx.Client
+) -> None:
+    submit(web, "live-1")
+    page = watching.open("/ui/jobs")
+    page.evaluate("window.isTheSame = true")
+    page.locator(".state-running, .state-queued").first.wait_for()
+    page.locator("[data-row]").first.focus()
+    second = submit(web, "live-2")
+    row = page.locator(f"[data-id='{second}']")
+    row.wait_for()
+    row.locator(".state-succeeded").wait_for()
+    assert "Succeeded" in page.locator("[data-live-said]").inner_text()
+    assert page.evaluate("document.activeElement.matches('[data-row]') && window.isTheSame")
+    assert page.locator("[data-busy]").count() == 0
+
+
+def test_a_list_in_which_nothing_runs_asks_for_nothing_until_somebody_comes_back(
+    chromium: Browser, server: Running
+) -> None:
+    context = new_context(chromium)  # of its own: so is the clock
+    context.clock.install()
+    asked: list[str] = []
+    with watched(context, server.url) as watching:
+        watching.page.on("request", lambda request: asked.append(request.url) if "fragment=" in request.url else None)
+        page = watching.open("/ui/jobs")
+        page.clock.fast_forward(60_000)
+        page.evaluate("0")
+        assert asked == []
+        with page.expect_response(lambda response: "fragment=" in response.url):
+            page.evaluate("window.dispatchEvent(new Event('focus'))")
+    context.close()
+
+
+def submit(web: httpx.Client, name: str) -> str:
+    """Start a slow conversion; its id."""
+    fields = {"version": "1.0.0", "to": "slow", "new_name": name}
+    return web.post("/ui/models/digits/convert", data=fields).headers["location"].rpartition("/")[2]
+
+
+def test_what_is_sent_to_a_webhook_is_watched(watching: Watched) -> None:
+    with receiving() as receiver:
+        page = watching.open("/ui/webhooks")
+        page.get_by_label("Address").fill(receiver.url())
+        page.get_by_role("button", name="Make a webhook").click()
+        page.get_by_text("whsec_").wait_for()
+        page.locator("[data-row]").get_by_text(receiver.url()).click()
+        page.get_by_role("button", name="Send a test").click()
+        page.locator("[data-rows] .state-delivered").wait_for()
+        page.get_by_text("Message").click()
+        page.get_by_text('"action": "ping"').wait_for()
+        page.get_by_text("Delete…").click()
+        page.get_by_role("button", name="Yes, delete").click()
+        page.get_by_role("status").get_by_text("The webhook is deleted").wait_for()
 
 
 def test_a_job_is_followed_until_its_result(watching: Watched) -> None:

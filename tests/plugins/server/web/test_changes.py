@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -113,7 +112,7 @@ def test_a_script_is_told_of_a_mistake_as_a_document(web: httpx.Client) -> None:
 
 
 @pytest.fixture
-def job(web: httpx.Client) -> Iterator[str]:
+def job(web: httpx.Client) -> str:
     return submit(web, "/ui/models/digits/convert", version="1.0.0", to="slow", new_name="digits-slow").url.path
 
 

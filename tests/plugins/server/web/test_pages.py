@@ -29,6 +29,7 @@ PAGES = [
     "/ui/plugins",
     "/ui/audit?verify=true",
     "/ui/tokens",
+    "/ui/webhooks",
     "/ui/removed",
     "/ui/login",
 ]
@@ -154,6 +155,25 @@ def test_an_error_is_a_page_with_its_status(web: httpx.Client, path: str, status
     assert response.status_code >= 400
     assert response.headers["content-type"].startswith("text/html")
     assert said in response.text
+
+
+def test_a_chinese_reader_is_told_what_kind_of_error_it_is_and_what_it_says_itself(web: httpx.Client) -> None:
+    page = web.get("/ui/models/nothing", headers={"Accept-Language": "zh"}).text
+    assert "<h1>没有这个模型</h1>" in page
+    assert "请检查名称" in page
+    assert "there is no model &#39;nothing&#39;" in page.partition('<div lang="en">')[2]
+    wrong = web.get("/ui/models", params={"q": "size > and"}, headers={"Accept-Language": "zh"}).text
+    assert "无法理解" in wrong
+    script = {"Accept-Language": "zh", "Accept": "application/json"}
+    told = web.post("/ui/upload", data={"name": "a b"}, headers=script).json()
+    assert told["title"] == "名称不可用"
+    assert told["error"] == "InvalidNameError"
+
+
+def test_a_form_larger_than_any_is_refused_by_its_status(web: httpx.Client) -> None:
+    response = web.post("/ui/models/digits/tags", content=b"a=" + b"b" * (9 << 20))
+    assert response.status_code == 413
+    assert "too large" in response.text
 
 
 def test_scripts_and_styles_are_kept_for_good_under_an_address_of_their_content(web: httpx.Client) -> None:

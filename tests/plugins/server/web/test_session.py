@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -106,6 +107,7 @@ def test_a_reader_of_a_team_sees_its_models_and_no_way_to_change_them(
         "/ui/storage",
         "/ui/audit",
         "/ui/tokens",
+        "/ui/webhooks",
         "/ui/upload",
         "/ui/compare?a=digits&b=team/ranker",
     ):
@@ -113,6 +115,16 @@ def test_a_reader_of_a_team_sees_its_models_and_no_way_to_change_them(
         assert response.status_code == 403, path
         assert "hint" in response.text, path
     assert browser.post("/ui/models/team%2Franker/aliases", data={"alias": "x", "version": "0.1"}).status_code == 403
+
+
+def test_addresses_of_further_pages_do_not_tell_of_models_that_one_may_not_see(
+    browser: httpx.Client, tokens: dict[str, str], folder: Path
+) -> None:
+    log_in(browser, tokens["team"])
+    first = unescape(browser.get("/ui/models", params={"q": "size > 0", "sort": "name"}).text)
+    assert "data-more" not in first  # what follows is hidden: nothing says that there is more
+    history = browser.get("/ui/models/team%2Franker").text
+    assert "digits" not in history
 
 
 def test_a_token_is_made_shown_once_and_revoked(browser: httpx.Client, tokens: dict[str, str]) -> None:

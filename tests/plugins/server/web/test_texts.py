@@ -2,20 +2,54 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import model_registry_server.web as package
+from model_registry import errors as core_errors
+from model_registry.errors import ModelRegistryError
+from model_registry_server import errors as server_errors
+from model_registry_server.transfer import errors as transfer_errors
+from model_registry_server.web.error_texts import ERRORS
 from model_registry_server.web.language import accepted
+from model_registry_server.web.page_texts import PAGES
 from model_registry_server.web.texts import TEXTS, text, word
+from model_registry_server.web.troubles import trouble_of, trouble_of_document
+from model_registry_server.web.value_texts import VALUES
 
 FOLDER = Path(package.__file__).parent
 SOURCES = "\n".join(path.read_text() for suffix in ("html", "py") for path in sorted(FOLDER.rglob(f"*.{suffix}")))
 USED = set(re.findall(r"""\b(?:t|text)\(\s*["']([a-z_0-9]+)["']""", SOURCES))
-GROUPS = set(re.findall(r"""\bword\(\s*["']([a-z_]+)["']""", SOURCES))
+GROUPS = set(re.findall(r"""\b(?:word|_first)\(\s*["']([a-z_]+)["']""", SOURCES))
 HAN = re.compile("[\u4e00-\u9fff]")
 #: Names that are the same in Chinese.
-_NAMES = {"origin.python", "origin.git"}
+_NAMES = {"origin.python", "origin.git", "nav_webhooks"}
+
+
+def test_no_text_stands_in_two_catalogs() -> None:
+    assert len(TEXTS) == len(PAGES) + len(VALUES) + len(ERRORS)
+
+
+@pytest.mark.parametrize("module", [core_errors, server_errors, transfer_errors])
+def test_every_kind_of_error_is_told_in_both_languages_with_what_to_do(module: ModuleType) -> None:
+    kinds = [each for each in vars(module).values() if isinstance(each, type) and issubclass(each, ModelRegistryError)]
+    assert kinds
+    for kind in kinds:
+        assert f"error.{kind.__name__}" in TEXTS
+        told = trouble_of(kind("what happened", hint="what to do"), "zh")
+        assert HAN.search(told.kind)
+        assert HAN.search(told.advice)
+        assert (told.message, told.hint) == ("what happened", "what to do")
+
+
+def test_an_error_of_a_plugin_is_told_by_the_nearest_kind_that_is_known() -> None:
+    class OfAPlugin(core_errors.UnsafeModelError):
+        pass
+
+    assert trouble_of(OfAPlugin("x"), "en").kind == TEXTS["error.UnsafeModelError"][0]
+    assert trouble_of_document({"type": "Nonsense", "message": "x"}, "zh").kind == TEXTS["error.ModelRegistryError"][1]
+    assert trouble_of_document({}, "zh").message == ""
 
 
 def test_every_text_that_a_page_uses_exists() -> None:

@@ -47,15 +47,20 @@ class Watched:
             self.troubles.append(what)
 
 
+def new_context(chromium: Browser, language: str = "en", width: int = 1280) -> BrowserContext:
+    """Where pages share what they keep: files, and cookies."""
+    locale = "zh-CN" if language == "zh" else "en-US"
+    return chromium.new_context(viewport={"width": width, "height": 900}, locale=locale, timezone_id="UTC")
+
+
 @contextmanager
-def watched(chromium: Browser, url: str, language: str = "en", width: int = 1280) -> Iterator[Watched]:
-    """A page of its own, with no cookies; at the end nothing may have gone wrong."""
-    context = chromium.new_context(
-        viewport={"width": width, "height": 900}, locale="zh-CN" if language == "zh" else "en-US", timezone_id="UTC"
-    )
+def watched(context: BrowserContext, url: str) -> Iterator[Watched]:
+    """A page; at the end nothing may have gone wrong, and what it kept is forgotten, but for files."""
+    made = Watched(context, url)
     try:
-        made = Watched(context, url)
         yield made
         assert made.all_troubles() == []
+        made.page.evaluate("localStorage.clear()")
     finally:
-        context.close()
+        made.page.close()
+        context.clear_cookies()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from grid_plugin import grid
 
@@ -56,6 +57,8 @@ def fill(registry: ModelRegistry, files: Path) -> None:
 def _hostile(registry: ModelRegistry, files: Path) -> None:
     """A model whose every text wants to be a script."""
     deep = {"": HOSTILE, ".".join(["a"] * 400): HOSTILE, HOSTILE: HOSTILE}
+    extra: dict[str, Any] = {"</dd><script>alert(7)</script>": HOSTILE, "conversion": HOSTILE}
+    extra["compression"] = {"parity": [HOSTILE]}
     registry.register_model(
         "hostile",
         _file(files, "hostile", grid({f"{HOSTILE}.x": [2]}, deep)),
@@ -64,7 +67,7 @@ def _hostile(registry: ModelRegistry, files: Path) -> None:
         author=HOSTILE,
         performance_metrics={HOSTILE: 0.5, "huge": 1e308},
         repository_url="javascript:alert(6)",
-        **{"</dd><script>alert(7)</script>": HOSTILE, "conversion": HOSTILE, "compression": {"parity": [HOSTILE]}},
+        **extra,
     )
     registry.set_tag("hostile", "key", HOSTILE)
 

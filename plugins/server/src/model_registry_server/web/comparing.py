@@ -14,6 +14,7 @@ from model_registry import ModelEntry
 from model_registry.documents import plain
 from model_registry_server.api.comparing import resolve
 from model_registry_server.api.permission import allow, caller_of, server_of
+from model_registry_server.api.quick import look
 from model_registry_server.security.roles import Role
 from model_registry_server.web.page import PageRoute
 from model_registry_server.web.rendering import render
@@ -72,9 +73,8 @@ async def compare(
 
 
 async def _pair(request: Request, first: ModelEntry, entry: ModelEntry, differences: bool) -> Pair:
-    server, caller = server_of(request), caller_of(request)
     arguments = {"a": first.reference, "b": entry.reference, "differences": differences}
-    told = await server.quick.run("compare", arguments, caller.name)
+    told = await look(request, "compare", arguments)
     changed = [tensor for tensor in told["tensors"] if tensor["status"] != "identical"]
     return Pair(entry, told, Counter(tensor["status"] for tensor in told["tensors"]), changed[:MOST])
 

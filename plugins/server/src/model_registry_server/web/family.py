@@ -8,7 +8,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-WIDTH, HEIGHT, GAP_X, GAP_Y = 164, 44, 84, 16
+WIDTH, HEIGHT, GAP_X, GAP_Y = 176, 44, 92, 16
 #: More in a column, or at all, would be no picture any more.
 MOST_BESIDE = 12
 MOST = 60

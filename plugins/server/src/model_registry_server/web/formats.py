@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from datetime import datetime, timezone
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any
+from unicodedata import east_asian_width
 
 from markupsafe import Markup
 
@@ -14,6 +15,7 @@ from model_registry.documents import plain
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _MOST_CHARACTERS = 4000
+_MOST_BRIEF = 300
 
 
 def size(value: float | None) -> str:
@@ -37,6 +39,26 @@ def number(value: Any) -> str:
     return f"{value:,.0f}" if abs(value) >= 1e5 and abs(value) < 1e15 else f"{value:.5g}"
 
 
+def common_decimals(values: Sequence[float]) -> int | None:
+    """Digits behind the point that numbers of like size can share; None if they are too different for that."""
+    if not all(isinstance(value, (int, float)) and (value == 0 or 1e-3 <= abs(value) < 1e5) for value in values):
+        return None
+    return max((len(number(value).partition(".")[2]) for value in values), default=0)
+
+
+def aligned(value: Any, decimals: int | None) -> str:
+    """A number with so many digits behind the point."""
+    return number(value) if decimals is None else f"{value:,.{decimals}f}"
+
+
+def change(value: float) -> str:
+    """How a number differs from another: ``+0.02``, ``=``."""
+    if value == 0:
+        return "="
+    size = abs(value)
+    return ("−" if value < 0 else "+") + (f"{size:,.0f}" if 1000 <= size < 1e7 else f"{size:.3g}")
+
+
 def short(value: float | None) -> str:
     """A count as ``407 k``."""
     if value is None:
@@ -51,6 +73,19 @@ def short(value: float | None) -> str:
 def percent(value: float | None) -> str:
     """A share: ``25.3%``."""
     return "–" if value is None else f"{value:.1%}"
+
+
+def seconds(value: float | timedelta | None) -> str:
+    """How long something took: ``34 ms``, ``0.34 s``, ``2:05 min``, ``3:20 h``."""
+    if value is None:
+        return "–"
+    took = max(0.0, value.total_seconds() if isinstance(value, timedelta) else value)
+    if took < 0.0995:
+        return f"{took * 1000:.0f} ms"
+    if took < 99.5:
+        return f"{took:.2f} s" if took < 9.995 else f"{took:.0f} s"
+    minutes, rest = divmod(round(took), 60)
+    return f"{minutes}:{rest:02} min" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02} h"
 
 
 def moment(value: datetime | str | None) -> Markup | str:
@@ -81,19 +116,50 @@ def said(value: Any) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
 
 
+def brief(value: Mapping[str, Any]) -> str:
+    """A document in one line; an input or output of a model as ``x: float32 [batch, 64]``."""
+    if isinstance(value.get("name"), str) and isinstance(value.get("shape"), (list, tuple)):
+        shape = ", ".join(map(str, value["shape"]))
+        return cut(f"{value['name']}: {value.get('dtype', '')} [{shape}]", _MOST_BRIEF)
+    return cut(json.dumps(plain(value), ensure_ascii=False), _MOST_BRIEF)
+
+
 def cut(value: object, most: int) -> str:
     """The beginning of a text."""
     text = str(value)
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def fit(value: object, most: int) -> str:
+    """Both ends of a text, as wide as so many letters; signs of East Asia are as wide as two."""
+    text = str(value)
+    if _width(text) <= most:
+        return text
+    begin = end = ""
+    for number in range(len(text)):
+        more = (begin + text[number // 2], end) if number % 2 == 0 else (begin, text[-(number // 2) - 1] + end)
+        if _width("".join(more)) >= most:
+            break
+        begin, end = more
+    return f"{begin}…{end}"
+
+
+def _width(text: str) -> int:
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "size": size,
     "number": number,
     "short": short,
+    "aligned": aligned,
+    "change": change,
     "percent": percent,
+    "seconds": seconds,
     "moment": moment,
     "day": day,
     "said": said,
+    "brief": brief,
     "cut": cut,
+    "fit": fit,
 }

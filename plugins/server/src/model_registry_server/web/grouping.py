@@ -9,8 +9,6 @@ from model_registry_server.security.roles import Caller, Role
 
 #: So many versions are read at once: of most models, there are few.
 _STEP = 100
-#: Where a caller may see few of them, so often at most.
-_MOST_STEPS = 50
 
 
 @frozen
@@ -29,7 +27,7 @@ def models(registry: ModelRegistry, caller: Caller, after: str | None, limit: in
     """The models that the caller may see, those after a name."""
     found: list[ModelEntry] = []
     place = None if after is None else _end_of(registry, after)
-    for _ in range(_MOST_STEPS):
+    while True:
         page = registry.list_models(after=place, limit=_STEP)
         for name in dict.fromkeys(entry.name for entry in page):
             if caller.may(Role.READER, name) and (not found or found[-1].name != name) and name != after:
@@ -40,7 +38,6 @@ def models(registry: ModelRegistry, caller: Caller, after: str | None, limit: in
         if len(page) < _STEP:
             return ModelPage(tuple(found), None)
         place = _end_of(registry, page[-1].name)
-    return ModelPage(tuple(found), page[-1].name)
 
 
 def _end_of(registry: ModelRegistry, name: str) -> tuple[str, str]:

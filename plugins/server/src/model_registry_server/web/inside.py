@@ -9,7 +9,8 @@ from anyio.to_thread import run_sync
 from attrs import field, frozen
 from fastapi import APIRouter, Query, Request, Response
 
-from model_registry_server.api.permission import allow, caller_of, server_of
+from model_registry_server.api.permission import allow, server_of
+from model_registry_server.api.quick import look
 from model_registry_server.security.roles import Role
 from model_registry_server.web.page import PageRoute
 from model_registry_server.web.rendering import render
@@ -43,6 +44,11 @@ class Module:
     line: str
     parts: dict[str, Module] = field(factory=dict)
 
+    @property
+    def size(self) -> int:
+        """How many parts are below it."""
+        return sum(1 + part.size for part in self.parts.values())
+
 
 @router.get("/ui/models/{name:model}/versions/{version:part}/inside")
 @allow(Role.READER)
@@ -54,9 +60,8 @@ async def look_inside(
     fragment: bool = False,
 ) -> Response:
     """The tensors and modules of a version."""
-    server, caller = server_of(request), caller_of(request)
-    entry = await run_sync(server.registry.resolve, name, version)
-    told = await server.quick.run("inside", {"name": entry.name, "version": entry.version}, caller.name)
+    entry = await run_sync(server_of(request).registry.resolve, name, version)
+    told = await look(request, "inside", {"name": entry.name, "version": entry.version})
     tensors = told["tensors"]
     return render(
         request,
@@ -64,6 +69,7 @@ async def look_inside(
         entry=entry,
         layers=layers(tensors[start : start + MOST]),
         tree=None if start else tree(told["modules"]),
+        most=MOST,
         modules=len(told["modules"]),
         tensors=len(tensors),
         nbytes=sum(tensor["nbytes"] for tensor in tensors),
@@ -82,11 +88,11 @@ def layers(tensors: Iterable[Mapping[str, Any]]) -> list[Layer]:
 
 
 def tree(modules: Mapping[str, str]) -> Module | None:
-    """The modules as a tree, of which the first :data:`MOST` are shown; None if there are none."""
+    """The modules as a tree, of which :data:`MOST` are shown, those that are least deep; None if there are none."""
     if not modules:
         return None
     root = Module("", modules.get("", ""))
-    for path, line in list(modules.items())[:MOST]:
+    for path, line in sorted(modules.items(), key=lambda item: (bool(item[0]), item[0].count(".")))[:MOST]:
         if path:
             _put(root, path, line)
     return root

@@ -12,10 +12,13 @@ from model_registry_server.api import schemas
 from model_registry_server.api.permission import allow, caller_of, server_of
 from model_registry_server.errors import ForbiddenError
 from model_registry_server.jobs.job import Job
+from model_registry_server.security import moments
 from model_registry_server.security.roles import Caller, Role
 from model_registry_server.web.addresses import under_model, version_url
+from model_registry_server.web.language import language_of
 from model_registry_server.web.page import PageRoute, see_other
 from model_registry_server.web.rendering import render
+from model_registry_server.web.troubles import trouble_of_document
 
 router = APIRouter(route_class=PageRoute)
 
@@ -28,12 +31,21 @@ async def list_jobs(
     request: Request,
     state: Annotated[schemas.JobState | None, Query()] = None,
     before: Annotated[str | None, Query(max_length=64)] = None,
+    fragment: bool = False,
 ) -> Response:
-    """The jobs, the newest first."""
+    """The jobs, the newest first; with ``fragment``, only what changes while some run."""
     server, caller = server_of(request), caller_of(request)
     found = await run_sync(lambda: server.stored_jobs.list(state, before, _PAGE))
     shown = [job for job in found if sees(caller, job)]
-    return render(request, "jobs.html", jobs=shown, state=state, before=found[-1].id if len(found) == _PAGE else None)
+    return render(
+        request,
+        "parts/jobs.html" if fragment else "jobs.html",
+        jobs=shown,
+        is_busy=any(not job.ended for job in shown),
+        state=state,
+        before=found[-1].id if len(found) == _PAGE else None,
+        now=moments.now(),
+    )
 
 
 @router.get("/ui/jobs/{id:part}/events")
@@ -60,7 +72,13 @@ async def get_job(request: Request, id: str) -> Response:
         raise ForbiddenError("this job is about models that the token is not for", hint="ask for a token that is")
     may_cancel = job.actor == caller.name or caller.may(Role.WRITER)
     return render(
-        request, "job.html", job=job, shown=api.document(job), result_url=result_url(job), may_cancel=may_cancel
+        request,
+        "job.html",
+        job=job,
+        shown=api.document(job),
+        result_url=result_url(job),
+        may_cancel=may_cancel,
+        trouble=None if job.error is None else trouble_of_document(job.error, language_of(request)),
     )
 
 

@@ -10,10 +10,12 @@ from fastapi import APIRouter, Query, Request, Response
 
 from model_registry import ModelEntry, ModelRegistry
 from model_registry_server import documents
+from model_registry_server.api.facts import visible
 from model_registry_server.api.permission import allow, caller_of, server_of
 from model_registry_server.security.roles import Caller, Role
 from model_registry_server.web.card import card_of
 from model_registry_server.web.family import picture
+from model_registry_server.web.formats import common_decimals
 from model_registry_server.web.models import PAGE, Row, row_of
 from model_registry_server.web.page import PageRoute
 from model_registry_server.web.queries import quoted
@@ -25,7 +27,7 @@ router = APIRouter(route_class=PageRoute)
 #: Versions whose metrics are drawn, and metrics that have a place in the table.
 _DRAWN = 300
 _METRICS = 4
-_EVENTS = 30
+_EVENTS = 15
 
 
 @frozen
@@ -34,6 +36,11 @@ class Measured:
 
     name: str
     values: tuple[tuple[str, float], ...]
+
+    @property
+    def decimals(self) -> int | None:
+        """Digits behind the point that all values are written with, so that they stand in line; None if none fit."""
+        return common_decimals([value for _, value in self.values])
 
     @property
     def sparkline(self) -> Plot:
@@ -75,8 +82,9 @@ def get_model(
         measured=measured,
         shown=next((each for each in measured if each.name == metric), measured[0] if measured else None),
         in_table=[each.name for each in measured[:_METRICS]],
+        decimals={each.name: each.decimals for each in measured[:_METRICS]},
         family=picture(family(registry, latest, caller)),
-        history=history[:_EVENTS],
+        history=visible(history[:_EVENTS], caller),
         more_history=history[_EVENTS - 1].id if len(history) > _EVENTS else None,
         removed=registry.list_models(name=latest.name, removed=True, limit=PAGE),
     )

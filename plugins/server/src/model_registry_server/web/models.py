@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
@@ -21,8 +22,6 @@ from model_registry_server.web.rendering import render
 router = APIRouter(route_class=PageRoute)
 
 PAGE = 100
-#: Where a caller may see few of what is found, so many pages are looked through for one that is shown.
-_MOST_STEPS = 20
 _Text = Annotated[str, Query(max_length=10_000)]
 _Short = Annotated[str, Query(max_length=300)]
 
@@ -41,13 +40,17 @@ class Row:
 
 @frozen
 class Found:
-    """What a page shows."""
+    """What a page shows.
+
+    :param formats: How many versions have each format; likewise ``types``.
+    :param total: How many models there are.
+    """
 
     rows: tuple[Row, ...] = ()
     after: str | None = None
     mistake: InvalidQueryError | None = None
-    formats: tuple[str, ...] = ()
-    types: tuple[str, ...] = ()
+    formats: Mapping[str, int] = {}
+    types: Mapping[str, int] = {}
     total: int | None = None
 
 
@@ -100,14 +103,20 @@ def _page(
         page = grouping.models(registry, caller, after, PAGE)
         return page.entries, page.after
     found: list[ModelEntry] = []
-    cursor = after
-    for _ in range(_MOST_STEPS):
-        searched = find(registry, asked, cursor, PAGE)
-        found += [entry for entry in searched if caller.may(Role.READER, entry.name)]
-        cursor = searched.cursor
-        if cursor is None or len(found) >= PAGE:
-            break
-    return tuple(found), cursor
+    start = begin = after
+    taken = 0
+    while True:
+        searched = find(registry, asked, start, PAGE + 1 if caller.sees_all else PAGE)
+        for number, entry in enumerate(searched, start=1):
+            if not caller.may(Role.READER, entry.name):
+                continue
+            if len(found) == PAGE:  # the cursor stands at the last one shown: one at another would tell of it
+                return tuple(found), find(registry, asked, begin, taken).cursor
+            found.append(entry)
+            begin, taken = start, number
+        if searched.cursor is None:
+            return tuple(found), None
+        start = searched.cursor
 
 
 def row_of(entry: ModelEntry, registry: ModelRegistry | None = None) -> Row:
@@ -120,12 +129,12 @@ def row_of(entry: ModelEntry, registry: ModelRegistry | None = None) -> Row:
     return Row(entry, tuple(registry.aliases(entry.name).items()), tuple(registry.tags(entry.name).items()))
 
 
-def _facets(registry: ModelRegistry, caller: Caller) -> tuple[tuple[str, ...], tuple[str, ...], int | None]:
+def _facets(registry: ModelRegistry, caller: Caller) -> tuple[Mapping[str, int], Mapping[str, int], int | None]:
     """The formats and types there are; of a caller who may not see all, none: the list would tell of the others."""
     if not caller.sees_all:
-        return (), (), None
+        return {}, {}, None
     try:
         stats = registry.get_detailed_stats()
     except ModelRegistryError:  # the list is worth more than its filters
-        return (), (), None
-    return tuple(stats["by_format"]), tuple(stats["by_type"]), int(stats["models"])
+        return {}, {}, None
+    return stats["by_format"], stats["by_type"], int(stats["models"])

@@ -16,16 +16,21 @@ from starlette.requests import ClientDisconnect
 from model_registry.errors import InvalidOptionError, ModelRegistryError
 from model_registry_server import problems
 from model_registry_server.api.permission import Route, admit
-from model_registry_server.errors import AuthenticationError, NotFoundError
+from model_registry_server.errors import AuthenticationError
 from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.roles import Caller
 from model_registry_server.server import Server
+from model_registry_server.transfer.errors import InvalidBodyError, TooLargeError, TooSlowError
 from model_registry_server.web.language import language_of
 from model_registry_server.web.rendering import render
 from model_registry_server.web.texts import text
+from model_registry_server.web.troubles import Trouble, trouble_of
 
 #: Holds the token. The API never looks at it, so no page elsewhere can use it there.
 TOKEN_COOKIE = "token"  # noqa: S105 - a name
+#: What is wrong with a body that was read before a page saw it.
+_BODIES: Mapping[int, type[ModelRegistryError]] = {400: InvalidBodyError, 408: TooSlowError, 413: TooLargeError}
+_OF_THE_BODY = ("content-length", "content-type")
 
 
 class PageRoute(Route):
@@ -51,7 +56,7 @@ class PageRoute(Route):
                 raise
             except Exception as error:
                 if wants_json(request):
-                    raise
+                    return _document_of(request, error)
                 return _answer_to(request, error)
 
         return handle
@@ -77,7 +82,7 @@ def error_page(request: Request, error: ModelRegistryError) -> Response:
     document = problems.of_error(error)
     status = problems.status_of(error)
     headers = {"Retry-After": document.headers["Retry-After"]} if "Retry-After" in document.headers else {}
-    page = render(request, "error.html", status, error=error, status=status)
+    page = render(request, "error.html", status, trouble=trouble_of(error, language_of(request)), status=status)
     page.headers.update(headers)
     return page
 
@@ -99,14 +104,27 @@ def _answer_to(request: Request, error: Exception) -> Response:
         said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())[:1000]
         error = InvalidOptionError(said, hint="go back, and correct it", option="")
     language = language_of(request)
-    if isinstance(error, HTTPException):
-        hint = text("no_such_page_hint", language)
-        error = NotFoundError(text("no_such_page", language), hint=hint, id=request.url.path)
+    if isinstance(error, HTTPException) and error.status_code in _BODIES:
+        error = _BODIES[error.status_code](str(error.detail))
     if isinstance(error, ModelRegistryError):
         return error_page(request, error)
+    if isinstance(error, HTTPException):
+        nowhere = Trouble(text("no_such_page", language), text("no_such_page_hint", language))
+        return render(request, "error.html", 404, trouble=nowhere, status=404)
     problems.unexpected(error)
-    failed = ModelRegistryError(text("server_failed", language), hint=text("server_failed_hint", language))
-    return render(request, "error.html", 500, error=failed, status=500)
+    failed = Trouble(text("server_failed", language), text("server_failed_hint", language))
+    return render(request, "error.html", 500, trouble=failed, status=500)
+
+
+def _document_of(request: Request, error: Exception) -> Response:
+    """The problem document for a script, with a title that its reader understands."""
+    if isinstance(error, WorkerError):
+        error = error.original()
+    if not isinstance(error, ModelRegistryError):
+        raise error
+    document = {**problems.document_of(error), "title": trouble_of(error, language_of(request)).kind}
+    headers = {key: value for key, value in problems.of_error(error).headers.items() if key not in _OF_THE_BODY}
+    return problems.response(document, headers)
 
 
 def _to_login(request: Request) -> Response:

@@ -16,6 +16,7 @@ from model_registry_server.security.roles import Caller, Role
 from model_registry_server.web import addresses, formats
 from model_registry_server.web.language import language_of
 from model_registry_server.web.markdown import markdown
+from model_registry_server.web.snippets import first_steps
 from model_registry_server.web.static import asset
 from model_registry_server.web.texts import TEXTS, text, word
 
@@ -39,12 +40,14 @@ class View:
     :param language: ``"en"`` or ``"zh"``.
     :param caller: Who asks; None if nobody knows.
     :param path: The page's address, to come back to, with its ``query``.
+    :param server: The address by which the server was called.
     """
 
     language: str
     caller: Caller | None
     path: str
     query: Mapping[str, str]
+    server: str = ""
 
     def t(self, key: str, /, **values: object) -> str:
         """A text in the reader's language."""
@@ -88,7 +91,7 @@ def view_of(request: Request) -> View:
     if caller is not None and not caller.patterns:  # anybody, who may see nothing
         caller = None
     path = request.scope.get("raw_path", b"/ui").split(b"?")[0].decode("latin-1")
-    return View(language_of(request), caller, path, dict(request.query_params))
+    return View(language_of(request), caller, path, dict(request.query_params), str(request.base_url).rstrip("/"))
 
 
 @lru_cache(maxsize=1)
@@ -102,7 +105,7 @@ def environment() -> Environment:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    made.globals.update(asset=asset, markdown=markdown, Role=Role, **addresses.FUNCTIONS)
+    made.globals.update(asset=asset, first_steps=first_steps, markdown=markdown, Role=Role, **addresses.FUNCTIONS)
     made.tests["list"] = lambda value: isinstance(value, (list, tuple))
     made.filters.update(formats.FILTERS)
     return made

@@ -23,6 +23,7 @@ from model_registry_server.web import (
     uploads,
     validation,
     version,
+    webhooks,
 )
 
 #: In this order: a model's name may hold slashes, so what goes on after one is asked first; what is nowhere, last.
@@ -45,5 +46,6 @@ ROUTERS = (
     plugins.router,
     audit.router,
     tokens.router,
+    webhooks.router,
     home.router,
 )

@@ -26,3 +26,13 @@ def snippets(entry: ModelEntry, server: str) -> dict[str, str]:
     )
     curl = f'curl -OJ -H "Authorization: Bearer $TOKEN" {shlex.quote(server + path)}'
     return {"Python": python, "CLI": command, "curl": curl}
+
+
+def first_steps(server: str) -> tuple[str, str]:
+    """What to type to register a first model: in Python, and on the command line."""
+    python = (
+        "from model_registry import ModelRegistry\n\n"
+        f'registry = ModelRegistry("{server}")\n'
+        'registry.register_model("my-model", "model.safetensors")'
+    )
+    return python, f"model-registry --registry {server} register --name my-model model.safetensors"

@@ -38,13 +38,19 @@ class Plot:
 
 
 def plot(values: Sequence[tuple[str, float]], width: int, height: int, left: int = 0, pad: int = 4) -> Plot:
-    """A line through finite values, of which each has a label."""
+    """A line through finite values, of which each has a label.
+
+    :param left: Room for an axis; without it there is none.
+    """
     usable = [(label, float(value)) for label, value in values if math.isfinite(value) and abs(value) < 1e300]
     if not usable:
         return Plot((), "", (), width, height)
     low, high = min(value for _, value in usable), max(value for _, value in usable)
     if low == high:
         low, high = low - (abs(low) * 0.1 or 1.0), high + (abs(high) * 0.1 or 1.0)
+    marks = round_values(low, high)
+    if left:  # an axis with numbers takes round ones; a small picture is better filled
+        low, high = min(low, marks[0]), max(high, marks[-1])
     step = (width - left - 2 * pad) / max(1, len(usable) - 1)
 
     def y(value: float) -> float:
@@ -56,8 +62,19 @@ def plot(values: Sequence[tuple[str, float]], width: int, height: int, left: int
         )
         for place, (label, v) in enumerate(usable)
     )
-    ticks = tuple((y(low + (high - low) * part / 4), low + (high - low) * part / 4) for part in range(5))
-    return Plot(points, " ".join(f"{p.x},{p.y}" for p in points), ticks, width, height)
+    line = " ".join(f"{p.x},{p.y}" for p in points)
+    return Plot(points, line, tuple((y(mark), mark) for mark in marks), width, height)
+
+
+def round_values(low: float, high: float) -> list[float]:
+    """About four round values that enclose a range, or share it out if no round ones can."""
+    rough = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(rough)) if rough > 1e-290 else 0.0
+    step = next((power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough), 0.0)
+    if not step or step < 1e-9 * max(abs(low), abs(high)):  # as fine as the numbers themselves
+        return [low + rough * part for part in range(5)]
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(place * step, 12 - math.floor(math.log10(step))) for place in range(first, last + 1)]
 
 
 @frozen

@@ -30,7 +30,7 @@ def ask_for_files(request: Request) -> Response:
 
 
 @router.post("/ui/upload")
-@allow(Role.WRITER)
+@allow(Role.WRITER, streams=True)
 async def upload_model(request: Request) -> Response:
     """Register what came, or what came in parts before."""
     response = await upload.upload_model(request)
@@ -55,9 +55,16 @@ async def get_upload(request: Request, id: str) -> Response:
 
 
 @router.patch("/ui/uploads/{id:part}/files/{number}")
-@allow(Role.WRITER, changes=False)
+@allow(Role.WRITER, changes=False, streams=True)
 async def append_to_upload(
     request: Request, id: str, number: Annotated[int, schemas.NUMBER], upload_offset: Annotated[int, Header(ge=0)]
 ) -> Response:
     """Send a part of a file."""
     return await api.append_to_upload(request, id, number, upload_offset, False)
+
+
+@router.delete("/ui/uploads/{id:part}")
+@allow(Role.WRITER)
+async def discard_upload(request: Request, id: str) -> Response:
+    """Throw an upload away."""
+    return await run_sync(api.discard_upload, request, id)

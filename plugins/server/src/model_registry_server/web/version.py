@@ -14,6 +14,7 @@ from model_registry.errors import IntegrityError, ModelRegistryError
 from model_registry.vocabulary import CompressionType
 from model_registry_server import documents
 from model_registry_server.api.permission import allow, caller_of, server_of
+from model_registry_server.api.quick import look
 from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.roles import Role
 from model_registry_server.web.card import card_of
@@ -41,11 +42,10 @@ def get_version(request: Request, name: str, version: str) -> Response:
 @allow(Role.READER, changes=False)
 async def verify_version(request: Request, name: str, version: str) -> Response:
     """Read every byte again, and say whether it is as registered."""
-    server, caller = server_of(request), caller_of(request)
-    entry = await run_sync(server.registry.resolve, name, version)
+    entry = await run_sync(server_of(request).registry.resolve, name, version)
     arguments = {"name": entry.name, "version": entry.version, "deep": True}
     try:
-        told = await server.quick.run("verify", arguments, caller.name)
+        told = await look(request, "verify", arguments)
     except WorkerError as error:
         if not isinstance(error.original(), IntegrityError):
             raise

@@ -1,6 +1,7 @@
 import { copying } from "./copy.js";
 import { fragments } from "./fragments.js";
 import { job } from "./job.js";
+import { live } from "./live.js";
 import { lineage } from "./lineage.js";
 import { keys } from "./keys.js";
 import { search } from "./search.js";
@@ -9,6 +10,7 @@ import { times } from "./times.js";
 import { toast } from "./toast.js";
 import { upload } from "./upload.js";
 
+live(); // before the times are written anew: it keeps what the server wrote
 times(document);
 copying(document);
 fragments(document);

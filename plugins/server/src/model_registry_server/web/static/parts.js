@@ -1,17 +1,19 @@
 import { fieldsOf } from "./upload.js";
+import { forget, recall, remember } from "./remembered.js";
 
 const PART = 16 * 1024 * 1024;
 const TRIES = 5;
 const JSON_TYPE = { Accept: "application/json", "Content-Type": "application/json" };
 
 // Sends files part by part, each again if the connection breaks, and has them registered.
-export async function inParts(form, files, tell) {
-  const total = files.reduce((sum, { file }) => sum + file.size, 0);
-  const announced = { files: files.map(({ file, path }) => ({ path, size: file.size })) };
-  const upload = await ask("/ui/uploads", { method: "POST", headers: JSON_TYPE, body: JSON.stringify(announced) });
-  let sent = 0;
-  for (const [number, { file }] of files.entries()) {
-    for (let offset = 0; offset < file.size; offset += PART) {
+// begun: what earlier() found, to go on with it.
+export async function inParts(form, files, tell, begun) {
+  const upload = begun ?? (await begin(form, files));
+  const total = sizeOf(files);
+  let sent = arrivedOf(upload);
+  for (const { file, path } of files) {
+    const number = upload.files.findIndex((each) => each.path === path);
+    for (let offset = upload.files[number].offset; offset < file.size; offset += PART) {
       const part = file.slice(offset, offset + PART);
       await again(() => put(upload.id, number, offset, part));
       sent += part.size;
@@ -20,7 +22,42 @@ export async function inParts(form, files, tell) {
   }
   tell(1);
   const body = JSON.stringify({ ...Object.fromEntries(fieldsOf(form)), upload: upload.id });
-  return ask("/ui/upload", { method: "POST", headers: JSON_TYPE, body });
+  const made = await ask("/ui/upload", { method: "POST", headers: JSON_TYPE, body });
+  forget(files);
+  return made;
+}
+
+// An upload of these files that was begun before and has not ended; with the fields of its form and the share that came.
+export async function earlier(files) {
+  const known = recall(files);
+  if (!known) return null;
+  try {
+    const upload = await ask(`/ui/uploads/${encodeURIComponent(known.id)}`, { headers: { Accept: "application/json" } });
+    return { ...upload, fields: known.fields, share: arrivedOf(upload) / sizeOf(files) };
+  } catch (problem) {
+    if (problem.status) forget(files); // it was given up, or is somebody else's
+    return null;
+  }
+}
+
+export async function giveUp(files, upload) {
+  forget(files);
+  await ask(`/ui/uploads/${upload.id}`, { method: "DELETE", headers: { Accept: "application/json" } });
+}
+
+async function begin(form, files) {
+  const announced = { files: files.map(({ file, path }) => ({ path, size: file.size })) };
+  const upload = await ask("/ui/uploads", { method: "POST", headers: JSON_TYPE, body: JSON.stringify(announced) });
+  remember(files, upload.id, fieldsOf(form));
+  return upload;
+}
+
+function sizeOf(files) {
+  return files.reduce((sum, { file }) => sum + file.size, 0);
+}
+
+function arrivedOf(upload) {
+  return upload.files.reduce((sum, { offset }) => sum + offset, 0);
 }
 
 async function put(id, number, offset, part) {
@@ -46,7 +83,12 @@ async function ask(url, options) {
   const response = await fetch(url, options);
   const told = await response.json();
   if (response.ok) return told;
-  const problem = new Error(`${told.detail}${told.hint ? ` — ${told.hint}` : ""}`);
+  const problem = new Error(said(told));
   problem.status = response.status;
   throw problem;
+}
+
+// A problem document in one line: of what kind it is, in the reader's language, and what it says itself.
+export function said(told) {
+  return `${told.title}. ${told.detail}${told.hint ? ` — ${told.hint}` : ""}`;
 }

@@ -1,7 +1,7 @@
-import { inParts } from "./parts.js";
+import { earlier, giveUp, inParts, said } from "./parts.js";
 import { gather } from "./gather.js";
 
-const LARGE = 64 * 1024 * 1024; // from here on, files go in parts: a connection that breaks costs one of them
+const LARGE = 32 * 1024 * 1024; // from here on, files go in parts: a connection that breaks costs one of them
 
 export function upload() {
   const form = document.querySelector("[data-upload]");
@@ -21,7 +21,33 @@ export function upload() {
       ? `${form.dataset.textFiles} ${files.length} (${(size / 1e6).toFixed(1)} MB): ` +
         files.slice(0, 8).map(({ path }) => path).join(", ") + (files.length > 8 ? " …" : "")
       : "";
+    offer();
   };
+
+  const resume = form.querySelector("[data-resume]");
+  async function offer() {
+    const chosen = files;
+    const begun = isLarge(chosen) ? await earlier(chosen) : null;
+    if (chosen !== files) return; // others were chosen meanwhile
+    resume.hidden = begun === null;
+    if (begun === null) return;
+    resume.querySelector("[data-resume-share]").textContent = `${Math.floor(100 * begun.share)}%`;
+    for (const [key, value] of begun.fields) {
+      const field = form.elements.namedItem(key);
+      if (field && !field.value) field.value = value;
+    }
+  }
+
+  async function send() {
+    if (!isLarge(files)) return atOnce(form, files, (share) => progress(form, share));
+    let begun = await earlier(files);
+    if (begun && !resume.hidden && !resume.querySelector("input").checked) {
+      await giveUp(files, begun);
+      begun = null;
+    }
+    return inParts(form, files, (share) => progress(form, share), begun);
+  }
+
   input.addEventListener("change", () => choose([...input.files].map((file) => ({ file, path: file.name }))));
   folder.addEventListener("change", () =>
     choose([...folder.files].map((file) => ({ file, path: file.webkitRelativePath.split("/").slice(1).join("/") }))),
@@ -46,9 +72,7 @@ export function upload() {
     error.hidden = true;
     button.disabled = true;
     try {
-      const told = files.some(({ file }) => file.size >= LARGE)
-        ? await inParts(form, files, (share) => progress(form, share))
-        : await atOnce(form, files, (share) => progress(form, share));
+      const told = await send();
       location.assign(
         `/ui/models/${encodeURIComponent(told.name)}/versions/${encodeURIComponent(told.version)}?done=uploaded`,
       );
@@ -57,8 +81,13 @@ export function upload() {
       error.textContent = `${form.dataset.textFailed} ${problem.message}`;
       error.hidden = false;
       button.disabled = false;
+      offer();
     }
   });
+}
+
+function isLarge(files) {
+  return files.some(({ file }) => file.size >= LARGE);
 }
 
 export function fieldsOf(form) {
@@ -90,7 +119,7 @@ function atOnce(form, files, tell) {
     request.addEventListener("load", () => {
       const told = request.response;
       if (request.status === 201) resolve(told);
-      else reject(new Error(told ? `${told.detail}${told.hint ? ` — ${told.hint}` : ""}` : String(request.status)));
+      else reject(new Error(told ? said(told) : String(request.status)));
     });
     request.send(data);
   });
