@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 #: Seconds for which a transfer that does not get ahead is tried again: a server takes some to start anew.
-PATIENCE = 60.0
+PATIENCE = 180.0
 _FIRST, _LONGEST = 0.1, 3.0
 
 
