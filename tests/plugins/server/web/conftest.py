@@ -14,6 +14,7 @@ from importlib_metadata import entry_points
 sys.path.insert(0, str(Path(__file__).parent))  # the tests' own modules, which are no package
 sys.path.insert(0, str(Path(__file__).parent.parent / "webhooks"))  # the receiver
 
+from grid_plugin import GATE
 from running import Running, serving
 from web_models import fill
 
@@ -39,7 +40,11 @@ def environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: fake-grid\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(f"[{GROUP}]\ngrid = grid_plugin:Plugin\n")
     others = [point.name for point in entry_points(group=GROUP) if point.name != "server"]
-    said = {"PYTHONPATH": f"{site}:{Path(__file__).parent}", "MODEL_REGISTRY_DISABLED_PLUGINS": ",".join(others)}
+    said = {
+        "PYTHONPATH": f"{site}:{Path(__file__).parent}",
+        "MODEL_REGISTRY_DISABLED_PLUGINS": ",".join(others),
+        GATE: str(site / "gate"),
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(site))
         for name, value in said.items():
@@ -53,6 +58,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory, environ: dict[str, str]) ->
     folder = tmp_path_factory.mktemp("web") / "models"
     fill(ModelRegistry(folder), tmp_path_factory.mktemp("files"))
     return folder
+
+
+@pytest.fixture
+def gate(environ: dict[str, str]) -> Iterator[Path]:
+    """A file that lets conversions to «slow» wait, until it is deleted."""
+    path = Path(environ[GATE])
+    path.touch()
+    yield path
+    path.unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module")

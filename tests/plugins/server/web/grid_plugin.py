@@ -1,9 +1,10 @@
-"""A plugin for the tests of the pages: models are JSON with tensors and modules, and one of its conversions is slow."""
+"""A plugin for the tests of the pages: models are JSON with tensors and modules, and a conversion waits for a gate."""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,7 +25,9 @@ from model_registry import (
 )
 
 MARK = b'{"grid"'
-SLOW_SECONDS = 1.5
+#: Names the variable with the path of a file: while that is there, conversions wait.
+GATE = "GRID_GATE"
+_PATIENCE = 60.0
 
 
 class Plugin:
@@ -76,9 +79,15 @@ class Plugin:
     def export(self, request: ExportRequest, files: VersionFiles) -> bool | None:
         if (request.source_format, request.target_format) != ("grid", "slow"):
             return None
-        time.sleep(SLOW_SECONDS)
+        _wait()
         request.destination.write_bytes(files.read("model.grid"))
         return True
+
+
+def _wait() -> None:
+    gate, deadline = Path(os.environ[GATE]), time.monotonic() + _PATIENCE
+    while gate.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
 
 
 def grid(tensors: Mapping[str, Any] | None = None, modules: Mapping[str, str] | None = None, pad: int = 4096) -> bytes:

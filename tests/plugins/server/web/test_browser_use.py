@@ -171,7 +171,7 @@ def test_a_large_file_goes_on_after_the_page_was_closed(watching: Watched, folde
 
 
 def test_a_list_of_jobs_shows_new_ones_and_their_end_without_being_loaded_again(
-    watching: Watched, web: httpx.Client
+    watching: Watched, web: httpx.Client, gate: Path
 ) -> None:
     submit(web, "live-1")
     page = watching.open("/ui/jobs")
@@ -181,10 +181,11 @@ def test_a_list_of_jobs_shows_new_ones_and_their_end_without_being_loaded_again(
     second = submit(web, "live-2")
     row = page.locator(f"[data-id='{second}']")
     row.wait_for()
+    gate.unlink()
     row.locator(".state-succeeded").wait_for()
     assert "Succeeded" in page.locator("[data-live-said]").inner_text()
     assert page.evaluate("document.activeElement.matches('[data-row]') && window.isTheSame")
-    assert page.locator("[data-busy]").count() == 0
+    page.locator("[data-busy]").wait_for(state="detached")
 
 
 def test_a_list_in_which_nothing_runs_asks_for_nothing_until_somebody_comes_back(
@@ -226,7 +227,7 @@ def test_what_is_sent_to_a_webhook_is_watched(watching: Watched) -> None:
         page.get_by_role("status").get_by_text("The webhook is deleted").wait_for()
 
 
-def test_a_job_is_followed_until_its_result(watching: Watched) -> None:
+def test_a_job_is_followed_until_its_result(watching: Watched, gate: Path) -> None:
     page = watching.open("/ui/models/digits/versions/1.2.0")
     convert = page.locator("section", has=page.get_by_role("heading", name="Convert"))
     convert.get_by_label("Name of the result").fill("digits-made")
@@ -234,6 +235,7 @@ def test_a_job_is_followed_until_its_result(watching: Watched) -> None:
     page.wait_for_url("**/ui/jobs/*")
     page.locator(".state-running").wait_for()
     page.locator("[data-job-what]").get_by_text("digits:1.2.0").wait_for()
+    gate.unlink()
     page.locator(".state-succeeded").wait_for()
     page.get_by_role("link", name="See the result").click()
     page.wait_for_url("**/ui/models/digits-made/versions/1.0.0")

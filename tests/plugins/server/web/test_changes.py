@@ -133,7 +133,7 @@ def test_an_export_is_made_by_a_job_and_then_downloaded(web: httpx.Client) -> No
     assert web.get(link).content.startswith(b'{"grid"')
 
 
-def test_a_job_is_cancelled(web: httpx.Client) -> None:
+def test_a_job_is_cancelled(web: httpx.Client, gate: Path) -> None:
     page = submit(web, "/ui/models/digits/convert", version="1.1.0", to="slow", new_name="never")
     submit(web, f"{page.url.path}/cancel")
     ended(web, page.url.path, "cancelled")

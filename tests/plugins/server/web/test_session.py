@@ -9,18 +9,22 @@ from pathlib import Path
 
 import httpx
 import pytest
-from running import Running, token
+from running import Running
 
 from model_registry_server.web.page import is_local
 
 
 @pytest.fixture(scope="module")
-def tokens(server: Running, folder: Path) -> dict[str, str]:
-    return {
-        "admin": token(folder, "boss", "admin"),
-        "writer": token(folder, "writer", "writer"),
-        "team": token(folder, "team", "reader", "team/*"),
-    }
+def tokens(server: Running) -> dict[str, str]:
+    with httpx.Client(base_url=f"{server.url}/model-registry", timeout=60) as http:
+
+        def make(**order: object) -> str:
+            return str(http.post("/tokens", json=order).json()["token"])
+
+        admin = make(name="boss", role="admin")  # from now on, everybody needs one
+        http.headers["Authorization"] = f"Bearer {admin}"
+        team = make(name="team", role="reader", models=["team/*"])
+        return {"admin": admin, "writer": make(name="writer", role="writer"), "team": team}
 
 
 @pytest.fixture

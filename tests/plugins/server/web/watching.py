@@ -50,7 +50,9 @@ class Watched:
 def new_context(chromium: Browser, language: str = "en", width: int = 1280) -> BrowserContext:
     """Where pages share what they keep: files, and cookies."""
     locale = "zh-CN" if language == "zh" else "en-US"
-    return chromium.new_context(viewport={"width": width, "height": 900}, locale=locale, timezone_id="UTC")
+    return chromium.new_context(
+        viewport={"width": width, "height": 900}, locale=locale, timezone_id="UTC", reduced_motion="reduce"
+    )
 
 
 @contextmanager

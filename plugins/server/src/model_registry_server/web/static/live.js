@@ -1,6 +1,7 @@
 import { times } from "./times.js";
 
 const EVERY = 2000; // milliseconds between two looks while something runs
+const FIRST = 500; // and to the first one: much has ended by then
 
 // A list that is renewed while something in it runs. When nothing does, it is looked at only by those who come back.
 export function live() {
@@ -23,14 +24,14 @@ export function live() {
     again();
   }
 
-  function again() {
+  function again(wait = EVERY) {
     clearTimeout(timer);
-    if (!document.hidden && place.querySelector("[data-busy]")) timer = setTimeout(look, EVERY);
+    if (!document.hidden && place.querySelector("[data-busy]")) timer = setTimeout(look, wait);
   }
 
   document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : look()));
   addEventListener("focus", look);
-  again();
+  again(FIRST);
 }
 
 function rowsOf(root) {
