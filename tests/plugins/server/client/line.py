@@ -19,6 +19,9 @@ class Line:
         self._changing = threading.RLock()
         self._threads: list[threading.Thread] = []
         self._open: set[socket.socket] = set()
+        self._silent: set[socket.socket] = set()
+        self._source: socket.socket
+        self._over = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
 
@@ -30,6 +33,7 @@ class Line:
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        self._over.set()
         self.cut()
         for thread in self._threads:
             thread.join()
@@ -43,6 +47,10 @@ class Line:
         for each in list(self._open):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+    def fall_silent(self) -> None:
+        """Take nothing more from the connection of which bytes have just come, without breaking it."""
+        self._silent.add(self._source)
 
     def _begin(self, work: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments)
@@ -76,10 +84,13 @@ class Line:
         with suppress(OSError):
             while data := source.recv(1 << 16):
                 with self._changing:
+                    self._source = source
                     setattr(self, way, getattr(self, way) + len(data))
                     for alarm in [each for each in self._alarms if each[0] == way and getattr(self, way) >= each[1]]:
                         self._alarms.remove(alarm)
                         alarm[2]()
+                if source in self._silent:
+                    self._over.wait()
                 if self.spoil_next and way == "received" and len(data) > 10_000:
                     self.spoil_next = False
                     data = data[:-1] + bytes([data[-1] ^ 1])

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 from line import Line
-from running import start
+from running import serving, start
 
 from model_registry import IntegrityError, StorageError
 from model_registry_server.client import Client
+from model_registry_server.client.patience import Patience
 
 LARGE = random.Random(1).randbytes(12 << 20)
 
@@ -123,6 +125,33 @@ def test_a_line_that_breaks_often_delays_and_no_more(connect, line: Line, way: s
     client.register_model("torn", LARGE, parts=3)
     assert other.load_model("torn").model == LARGE
     assert line._alarms == []
+
+
+@pytest.mark.parametrize("way", ["sent", "received"])
+def test_a_line_that_falls_silent_without_breaking_delays_and_no_more(
+    connect, tmp_path: Path, environ: dict[str, str], monkeypatch, way: str
+) -> None:
+    monkeypatch.setattr("model_registry_server.client.http.TIMEOUT", httpx.Timeout(1.0))
+    monkeypatch.setattr("model_registry_server.client.uploads.PATIENT", httpx.Timeout(60.0, write=1.0))
+    with (
+        serving(tmp_path / "models", options="body_timeout = 2", environ=environ) as server,
+        Line(server.port) as line,
+    ):
+        client, other = connect(url=line.url), connect("other", url=line.url)
+        line.when(way, 3 << 20, line.fall_silent)
+        client.register_model("silent", LARGE)
+        assert other.load_model("silent").model == LARGE
+        assert line._alarms == []
+
+
+def test_patience_counts_from_the_first_failure() -> None:
+    patience, error = Patience(0.25), StorageError("broken")
+    time.sleep(0.3)  # an attempt that took longer, and got ahead all the while
+    patience.wait(error)
+    with pytest.raises(StorageError, match="broken"):
+        patience.wait(error)  # the pause is longer than what is left
+    patience.renew()
+    patience.wait(error)
 
 
 def test_an_answer_that_is_lost_is_not_taken_for_a_failure(connect, line: Line) -> None:

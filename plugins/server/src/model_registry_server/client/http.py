@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import time
 import weakref
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
+from urllib.request import getproxies
 
 import httpx
 
@@ -17,13 +19,23 @@ from model_registry_server.client.actor import actor_headers
 from model_registry_server.client.address import API, is_loopback
 from model_registry_server.client.errors import error_of_problem, misunderstood, unreachable
 
-#: Seconds to connect, and to wait for the next bytes.
+#: Seconds to connect, and to wait for the next bytes, or until some more are taken: a line may fall silent without
+#: breaking.
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 #: Of a request that has the server read or write a whole model before it answers.
-PATIENT = httpx.Timeout(3600.0, connect=10.0)
+PATIENT = httpx.Timeout(60.0, read=3600.0, connect=10.0)
 _PAUSES = (0.1, 0.4, 1.2)
 _LONGEST_PAUSE = 60.0
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
+#: The system asks whether the other side is still there, so that nobody waits long for an answer that cannot come.
+_KEEPALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    *(
+        (socket.IPPROTO_TCP, getattr(socket, name), value)
+        for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+        if hasattr(socket, name)
+    ),
+]
 _LIMITS = httpx.Limits(max_connections=32, max_keepalive_connections=16, keepalive_expiry=20.0)
 
 
@@ -98,7 +110,7 @@ class Http:
     def stream(self, path: str, headers: Mapping[str, str], params: Mapping[str, Any]) -> Iterator[httpx.Response]:
         """The answer to a GET, whose body is read piece by piece. Whatever breaks is an :class:`UnreachableError`."""
         request = self._client.build_request(
-            "GET", f"{self.address}{API}{path}", params=_said(params), headers=dict(headers), timeout=PATIENT
+            "GET", f"{self.address}{API}{path}", params=_said(params), headers=dict(headers), timeout=TIMEOUT
         )
         try:
             response = self._client.send(request, stream=True)
@@ -116,12 +128,14 @@ class Http:
     def _client(self) -> httpx.Client:
         client = self._clients.get(os.getpid())
         if client is None:
+            by_proxy = not is_loopback(self.address) and bool(getproxies())  # none reaches this machine's own addresses
             made = httpx.Client(
                 headers=self._headers,
                 limits=_LIMITS,
                 timeout=TIMEOUT,
                 follow_redirects=False,  # a token is for this server alone
-                trust_env=not is_loopback(self.address),  # no proxy reaches this machine's own addresses
+                trust_env=by_proxy,
+                transport=None if by_proxy else httpx.HTTPTransport(limits=_LIMITS, socket_options=_KEEPALIVE),
             )
             client = self._clients.setdefault(os.getpid(), made)
             if client is not made:  # another thread was faster

@@ -10,7 +10,10 @@ _FIRST, _LONGEST = 0.1, 3.0
 
 
 class Patience:
-    """Waits a little longer each time, and gives up when nothing has got ahead for a while."""
+    """Waits a little longer each time, and gives up when attempts have failed for a while, without getting ahead.
+
+    What counts is the time since the first of these failures: an attempt may have gone well for hours before it.
+    """
 
     def __init__(self, seconds: float = PATIENCE) -> None:
         self._seconds = seconds
@@ -18,7 +21,7 @@ class Patience:
 
     def renew(self) -> None:
         """Something got ahead."""
-        self._until = time.monotonic() + self._seconds
+        self._until: float | None = None
         self._pause = _FIRST
 
     def wait(self, error: Exception) -> None:
@@ -26,7 +29,10 @@ class Patience:
 
         :raises Exception: the error, if that is enough.
         """
-        if time.monotonic() + self._pause > self._until:
+        now = time.monotonic()
+        if self._until is None:
+            self._until = now + self._seconds
+        if now + self._pause > self._until:
             raise error
         time.sleep(self._pause)
         self._pause = min(2 * self._pause, _LONGEST)
