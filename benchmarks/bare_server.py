@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import sys
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from fastapi import FastAPI, Request, Response
 
 def app_of(folder: Path) -> Any:
     """FastAPI for the routes, and plain ASGI for the download."""
-    app = FastAPI()
+    app, numbers = FastAPI(), count()
     listed = (folder / "list").read_bytes() if (folder / "list").exists() else b""
 
     @app.get("/list")
@@ -28,7 +29,9 @@ def app_of(folder: Path) -> Any:
     @app.post("/upload")
     async def upload(request: Request) -> dict[str, str]:
         state = hashlib.sha256()
-        with (folder / "uploaded").open("wb") as file:
+        with (folder / f"uploaded-{next(numbers)}").open(
+            "wb"
+        ) as file:  # one that overwrites gets its memory for nothing
             async for chunk in request.stream():
                 state.update(chunk)
                 file.write(chunk)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import archiving
+import browsing
 import catalog
 import command_line
 import comparing
@@ -49,6 +50,7 @@ def subjects(images: Path) -> dict[str, tuple[str, Subject]]:
         comparing,
         command_line,
         serving,
+        browsing,
     )
     return {
         **{module.__name__: (module.TITLE, module.measure) for module in plain},

@@ -23,6 +23,7 @@ SUBJECTS = {
     "comparing": 3,
     "command_line": 4,
     "serving": 7,
+    "browsing": 3,
     "catalog": 11,
     "growth": 3,
 }

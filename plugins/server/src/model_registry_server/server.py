@@ -30,6 +30,7 @@ from model_registry_server.quota import Quota
 from model_registry_server.security.audit import Audit
 from model_registry_server.security.limits import RateLimits
 from model_registry_server.security.tokens import Tokens
+from model_registry_server.security.undertakings import Undertakings
 from model_registry_server.state import State
 from model_registry_server.transfer.errors import ConflictError
 from model_registry_server.transfer.uploads import Uploads
@@ -66,6 +67,7 @@ class Server:
         self.is_open = is_open
         self.tokens = Tokens(self.state)
         self.audit = Audit(self.state)
+        self.undertakings = Undertakings(self.state, self.audit)
         self.limits = RateLimits(options.rate_limit)
         self.uploads = Uploads(self.state, self.state.folder / "uploads")
         self.incoming = self.state.folder / "incoming"
@@ -119,6 +121,7 @@ class Server:
         """Go on with what an earlier server left."""
         shutil.rmtree(self.incoming, ignore_errors=True)  # what came with requests that a crash ended
         self.incoming.mkdir(mode=0o700)
+        self.undertakings.interrupt_all()
         await self.jobs.start()
         await self._sender.start()
         self._housekeeping = asyncio.create_task(keep_house(self))

@@ -18,13 +18,13 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from anyio.to_thread import run_sync
 from attrs import evolve, frozen
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from model_registry import ModelNotFoundError, ModelRegistryError
 from model_registry_server.api.bodies import bounded
+from model_registry_server.api.noting import note_refusal, noted
 from model_registry_server.errors import AuthenticationError, ForbiddenError, TooManyRequestsError
 from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.limits import address_key
@@ -35,7 +35,6 @@ Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 _MARK = "__permission__"
 _LONGEST_ACTOR = 90
-_LONGEST_DETAIL = 400
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -127,18 +126,18 @@ class Route(APIRoute):
                 request = bounded(request, server.options.body_timeout)
             if permission.role is None:
                 return await serve(request)
+            changes = request.method not in _SAFE if permission.changes is None else permission.changes
             try:
                 require(caller, permission.role, request.path_params.get("name"), everything=permission.everything)
-                with server.registry.acting_as(actor_of(request)):
-                    response = await serve(request)
             except ForbiddenError:
-                await _note(server, request, f"{action}.refused", permission)
+                if changes:
+                    await note_refusal(server, request, caller, action)
                 raise
+            try:
+                with server.registry.acting_as(actor_of(request)):
+                    return await (noted(server, request, caller, action, serve) if changes else serve(request))
             except (ModelNotFoundError, WorkerError) as error:
                 raise _without_names(error, caller) from error
-            if response.status_code < 400:
-                await _note(server, request, action, permission)
-            return response
 
         return handle
 
@@ -224,17 +223,3 @@ def _without_names(error: ModelNotFoundError | WorkerError, caller: Caller) -> M
         return found
     facts: Mapping[str, Any] = found.facts
     return type(found)(found.message, **facts)
-
-
-async def _note(server: Server, request: Request, action: str, permission: Permission) -> None:
-    changes = request.method not in _SAFE if permission.changes is None else permission.changes
-    if not changes:
-        return
-    caller, params = caller_of(request), request.path_params
-    subject = request.state.noted.pop("subject", None) or next((str(value) for value in params.values()), "")
-    version = request.query_params.get("version")
-    if version and ":" not in subject:
-        subject = f"{subject}:{version}"
-    said = {**params, **request.state.noted}
-    details = {key: value if isinstance(value, int) else str(value)[:_LONGEST_DETAIL] for key, value in said.items()}
-    await run_sync(lambda: server.audit.record(caller.name, action, subject[:400], details, caller.address))

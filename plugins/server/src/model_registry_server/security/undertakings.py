@@ -1,0 +1,74 @@
+"""Changes that have begun. A server that dies between a change and its entry in the audit log would leave it untold;
+the next one finds it here, and tells that nobody knows how it ended."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from model_registry_server.security import moments
+from model_registry_server.security.audit import Audit
+from model_registry_server.state import State
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS undertakings (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    actor TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    address TEXT NOT NULL
+)
+"""
+_INSERT = "INSERT INTO undertakings (at, actor, action, subject, address) VALUES (?, ?, ?, ?, ?)"
+
+
+@frozen
+class Outcome:
+    """What the audit log says of a change in the end."""
+
+    action: str
+    subject: str
+    details: Mapping[str, Any]
+
+
+class Undertakings:
+    """What is under way. Safe to use from several threads."""
+
+    def __init__(self, state: State, audit: Audit) -> None:
+        self._state = state
+        self._audit = audit
+        state.create(_TABLE)
+
+    def begin(self, actor: str, action: str, subject: str, address: str) -> int:
+        """Somebody begins to change something: its number, durable on return."""
+        with self._state.writing() as db:
+            cursor = db.execute(_INSERT, (moments.microseconds(moments.now()), actor, action, subject, address))
+            return int(cursor.lastrowid or 0)  # there is one after each INSERT
+
+    def end(self, number: int, outcome: Outcome | None) -> None:
+        """It has ended, by an entry in the audit log, or without one if nothing was changed."""
+        with self._state.writing() as db:
+            row = db.execute("SELECT * FROM undertakings WHERE number = ?", (number,)).fetchone()
+            db.execute("DELETE FROM undertakings WHERE number = ?", (number,))
+            if outcome is not None:
+                self._audit.append(db, row["actor"], outcome.action, outcome.subject, outcome.details, row["address"])
+
+    def interrupt(self, number: int) -> None:
+        """It was broken off, and may have been done or not."""
+        with self._state.writing() as db:
+            self._tell(db, db.execute("SELECT * FROM undertakings WHERE number = ?", (number,)).fetchone())
+
+    def interrupt_all(self) -> None:
+        """Nobody goes on with any of them: to be called before the first one is begun."""
+        with self._state.writing() as db:
+            for row in db.execute("SELECT * FROM undertakings ORDER BY number").fetchall():
+                self._tell(db, row)
+
+    def _tell(self, db: sqlite3.Connection, row: sqlite3.Row) -> None:
+        details = {"begun": moments.moment(row["at"]).isoformat()}
+        self._audit.append(db, row["actor"], f"{row['action']}.interrupted", row["subject"], details, row["address"])
+        db.execute("DELETE FROM undertakings WHERE number = ?", (row["number"],))
