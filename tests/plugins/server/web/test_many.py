@@ -11,6 +11,8 @@ from grid_plugin import grid
 from running import token
 
 from model_registry import ModelRegistry
+from model_registry_server.security.roles import LOCAL
+from model_registry_server.web import grouping
 
 MOST_BYTES = 200_000
 
@@ -37,6 +39,22 @@ def test_every_model_is_listed_once_over_pages_that_stay_small(web: httpx.Client
         path = more[0].replace("&amp;", "&") if more else ""
     assert len(names) == len(set(names)) == 102
     assert names == sorted(names)
+
+
+def test_a_model_whose_pre_releases_are_later_than_its_latest_is_listed_once(tmp_path: Path, environ: object) -> None:
+    file = tmp_path / "m.grid"
+    file.write_bytes(grid())
+    registry = ModelRegistry(tmp_path / "models")
+    for name, version in (("a", "1.0"), ("a", "2.0rc1"), ("a", "2.0rc2"), ("b", "1.0"), ("b", "2.0rc1"), ("c", "1.0")):
+        registry.register_model(name, file, version=version)
+    pages, after = [], None
+    for _ in range(4):
+        page = grouping.models(registry, LOCAL, after, 1)
+        pages += [entry.reference for entry in page.entries]
+        after = page.after
+        if after is None:
+            break
+    assert pages == ["a:1.0", "b:1.0", "c:1.0"]
 
 
 def test_every_version_of_a_search_is_reached(web: httpx.Client) -> None:

@@ -7,9 +7,6 @@ from attrs import frozen
 from model_registry import ModelEntry, ModelRegistry
 from model_registry_server.security.roles import Caller, Role
 
-#: So many versions are read at once: of most models, there are few.
-_STEP = 100
-
 
 @frozen
 class ModelPage:
@@ -26,21 +23,27 @@ class ModelPage:
 def models(registry: ModelRegistry, caller: Caller, after: str | None, limit: int) -> ModelPage:
     """The models that the caller may see, those after a name."""
     found: list[ModelEntry] = []
-    place = None if after is None else _end_of(registry, after)
+    name, place = after, None if after is None else _end_of(registry, after)
     while True:
-        page = registry.list_models(after=place, limit=_STEP)
-        for name in dict.fromkeys(entry.name for entry in page):
-            if caller.may(Role.READER, name) and (not found or found[-1].name != name) and name != after:
-                latest = registry.get_model_info(name)
-                found += [] if latest is None else [latest]
-            if len(found) > limit:
-                return ModelPage(tuple(found[:limit]), found[limit - 1].name)
-        if len(page) < _STEP:
+        # One by one: whatever number of versions a model has, hardly any but its first and its latest is read.
+        first = next(iter(registry.list_models(after=place, limit=1)), None)
+        if first is None:
             return ModelPage(tuple(found), None)
-        place = _end_of(registry, page[-1].name)
+        place = first.name, first.version
+        if first.name == name:  # one that counts as later than the latest: a pre-release
+            continue
+        name = first.name
+        latest = registry.get_model_info(name)
+        if latest is None:  # removed just now
+            continue
+        place = name, latest.version
+        if caller.may(Role.READER, name):
+            if len(found) == limit:
+                return ModelPage(tuple(found), found[-1].name)
+            found.append(latest)
 
 
 def _end_of(registry: ModelRegistry, name: str) -> tuple[str, str]:
-    """The place of the latest version of a model, so that a thousand older ones are not read."""
+    """The place of the latest version of a model."""
     latest = registry.get_model_info(name)
     return name, "0" if latest is None else latest.version
