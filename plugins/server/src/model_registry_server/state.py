@@ -14,6 +14,8 @@ from pathlib import Path
 
 from model_registry import StorageError
 
+#: Of the tables; a release that changes what one holds counts it up, and brings older files forward.
+SCHEMA = 1
 #: Seconds to wait for another process's transaction.
 _BUSY_SECONDS = 30.0
 
@@ -22,6 +24,7 @@ class State:
     """The file, with one connection for each thread. Safe to use from several threads and processes.
 
     :param folder: The registry's folder.
+    :raises StorageError: if the file cannot be written, or is of a later release.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,6 +37,16 @@ class State:
         except OSError as error:
             hint = "the server needs to write there"
             raise StorageError(f"{self.folder}: {error.strerror}", hint=hint, path=str(self.folder)) from error
+        self._check_schema()
+
+    def _check_schema(self) -> None:
+        with self.writing() as db:
+            found = db.execute("PRAGMA user_version").fetchone()[0]
+            if found > SCHEMA:
+                message = f"{self.path} is of a later release: its schema is {found}, this one knows up to {SCHEMA}"
+                raise StorageError(message, hint="upgrade model-registry-server", path=str(self.path))
+            if found < SCHEMA:
+                db.execute(f"PRAGMA user_version = {SCHEMA}")
 
     def create(self, *statements: str) -> None:
         """Make tables, each by a statement that does nothing if there is one."""
