@@ -49,6 +49,11 @@ def test_every_key_comes_with_its_value_and_origin(monkeypatch: pytest.MonkeyPat
     assert not Path("here").exists()
 
 
+def test_an_address_is_told_as_it_was_given() -> None:
+    address = "http://127.0.0.1:8000"
+    assert settings("--registry", address)["registry.path"] == (address, "command line")
+
+
 def test_a_table_for_people() -> None:
     lines = [line.split() for line in run("config", "check").out.splitlines()]
     assert ["plugins.levels.level", "3", "default"] in lines

@@ -47,7 +47,7 @@ def inspect_configuration(session: Session) -> Inspection:
     except ConfigurationError as error:
         return Inspection(mistakes=_mistakes(error))
     found = candidates(settings)
-    entries = list(_of_the_core(settings))
+    entries = list(_of_the_core(settings, session.address()))
     mistakes: list[Mistake] = []
     unchecked: dict[str, str] = {}
     with _collected(mistakes):
@@ -88,11 +88,14 @@ def _noted(unchecked: dict[str, str], name: str) -> Iterator[None]:
         unchecked[name] = f"{type(error).__name__}: {error}"
 
 
-def _of_the_core(settings: Settings) -> Iterator[Entry]:
+def _of_the_core(settings: Settings, address: str | None) -> Iterator[Entry]:
     for field in attrs.fields(Settings):
         if field.name not in _NO_KEYS:
             key = _IN_PLUGINS.get(field.name, f"registry.{field.name}")
-            yield Entry(key, getattr(settings, field.name), _origin(settings, field.name))
+            value = getattr(settings, field.name)
+            if field.name == "path" and address is not None:  # as a path, it would lose one of its slashes
+                value = address
+            yield Entry(key, value, _origin(settings, field.name))
 
 
 def _of_a_plugin(settings: Settings, candidate: Candidate) -> list[Entry]:

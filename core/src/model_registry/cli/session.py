@@ -59,7 +59,17 @@ class Session:
         """The configuration, of which no registry has to exist."""
         from model_registry.config import load_settings
 
-        return load_settings({"path": self.registry, "config": self.config})
+        return load_settings(self._given)
+
+    def address(self) -> str | None:
+        """The address of the registry; None if it is a folder."""
+        from model_registry import remotes
+
+        return remotes.address(self._given)
+
+    @property
+    def _given(self) -> dict[str, str | None]:
+        return {"path": self.registry, "config": self.config}
 
     def plugins(self) -> Plugins:
         """The plugins, of which no registry has to exist."""
