@@ -19,7 +19,7 @@ MAY = {
     "transfer": {"state", "errors"},
     "jobs": {"state", "errors", "security"},
     "webhooks": {"state", "errors", "security", "options", "documents"},
-    "client": {"errors", "transfer", "jobs", "places", "exports", "archives"},
+    "client": {"api_path", "errors", "transfer", "jobs", "places", "exports", "archives"},
 }
 #: Who is at the top: nobody below imports them.
 TOP = {"web", "cli", "app", "serving", "hooks", "own_process"}

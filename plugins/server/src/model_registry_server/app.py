@@ -30,6 +30,7 @@ from model_registry_server.api import (
     webhooks,
 )
 from model_registry_server.api.permission import Route
+from model_registry_server.api_path import API
 from model_registry_server.metrics import Measured
 from model_registry_server.paths import DecodedOnce
 from model_registry_server.security.headers import Headers
@@ -38,7 +39,6 @@ from model_registry_server.server import Server
 from model_registry_server.shortcut import Shortcut
 from model_registry_server.web.routes import ROUTERS as PAGES
 
-PREFIX = "/model-registry"
 #: In this order: a model's name may hold slashes, so what goes on after one is asked first.
 _ROUTERS = (
     upload.router,
@@ -105,7 +105,7 @@ def create_app(server: Server) -> Application:
     problems.install(app)
     app.include_router(health.router, responses={status: _ERRORS[status] for status in (401, 403, 429)})
     for router in _ROUTERS:
-        app.include_router(router, prefix=PREFIX, responses=_ERRORS)
+        app.include_router(router, prefix=API, responses=_ERRORS)
     for router in PAGES:
         app.include_router(router)
     measured = Measured(Shortcut(app, server), server.metrics)

@@ -7,12 +7,10 @@ from starlette.datastructures import Headers
 from model_registry import ModelRegistryError
 from model_registry_server.answers import question_of
 from model_registry_server.api.permission import admit
+from model_registry_server.api_path import API
 from model_registry_server.problems import of_error
 from model_registry_server.security.refusals import App, Receive, Scope, Send
 from model_registry_server.server import Server
-
-#: How the paths of the API begin.
-API = "/model-registry/"
 
 
 class Shortcut:
@@ -27,7 +25,7 @@ class Shortcut:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        is_api = scope["type"] == "http" and scope["method"] == "GET" and scope["path"].startswith(API)
+        is_api = scope["type"] == "http" and scope["method"] == "GET" and scope["path"].startswith(f"{API}/")
         if not (is_api and self._server.answers.may_know(scope)):  # pages know their callers in another way
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)

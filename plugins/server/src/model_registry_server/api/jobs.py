@@ -14,6 +14,7 @@ from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, owner_of, require, server_of
 from model_registry_server.api.streams import event, streamed
+from model_registry_server.api_path import API
 from model_registry_server.errors import ForbiddenError, TooManyRequestsError
 from model_registry_server.jobs.job import Job
 from model_registry_server.security.roles import Caller, Role
@@ -25,7 +26,7 @@ _LONGEST_WAIT = 60.0
 #: Jobs of one caller that may wait or run at once.
 _MOST_UNFINISHED = 100
 _WAIT = re.compile(r"\bwait=(\d+)\b")
-JOBS = "/model-registry/jobs"
+JOBS = f"{API}/jobs"
 
 
 async def submit(

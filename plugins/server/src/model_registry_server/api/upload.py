@@ -17,6 +17,7 @@ from model_registry_server.api.digests import claimed_digest, require_digest
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
 from model_registry_server.api.said import keywords_of
 from model_registry_server.api.uploads import upload_of
+from model_registry_server.api_path import API
 from model_registry_server.incoming import folder_of_body, folder_of_request
 from model_registry_server.security.roles import Role
 from model_registry_server.transfer.errors import InvalidBodyError, TooLargeError
@@ -106,7 +107,7 @@ async def _register(
     arguments = {**given, "path": str(path), "digests": {str(file): sha256 for file, sha256 in digests.items()}}
     document = await server.quick.run("register", arguments, actor_of(request))
     request.state.noted.update(subject=document["reference"], digest=document["digest"])
-    location = f"/model-registry/models/{document['name'].replace('/', '%2F')}?version={document['version']}"
+    location = f"{API}/models/{document['name'].replace('/', '%2F')}?version={document['version']}"
     return answer(document, 201, {"Location": location})
 
 

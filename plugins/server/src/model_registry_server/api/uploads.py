@@ -11,6 +11,7 @@ from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.digests import claimed_digest
 from model_registry_server.api.permission import Route, allow, caller_of, owner_of, server_of
+from model_registry_server.api_path import API
 from model_registry_server.errors import ForbiddenError, TooManyRequestsError
 from model_registry_server.security.roles import Role
 from model_registry_server.transfer.layout import plain_name
@@ -37,7 +38,7 @@ def begin_upload(request: Request, body: schemas.NewUpload) -> Response:
     files = [Announced(file.path, file.size, file.sha256) for file in body.files]
     upload = server.uploads.create(owner_of(caller), files)
     request.state.noted["subject"] = upload.id
-    return answer(upload, 201, {"Location": f"/model-registry/uploads/{upload.id}"})
+    return answer(upload, 201, {"Location": f"{API}/uploads/{upload.id}"})
 
 
 @router.get("/uploads/{id:part}", response_model=schemas.Upload)

@@ -6,8 +6,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit, urlunsplit
 
 from model_registry import ConfigurationError
-
-API = "/model-registry"
+from model_registry_server.api_path import API
 
 
 def checked_address(text: str) -> str:

@@ -15,8 +15,9 @@ from urllib.request import getproxies
 
 import httpx
 
+from model_registry_server.api_path import API
 from model_registry_server.client.actor import actor_headers
-from model_registry_server.client.address import API, is_loopback
+from model_registry_server.client.address import is_loopback
 from model_registry_server.client.errors import error_of_problem, misunderstood, unreachable
 
 #: Seconds to connect, and to wait for the next bytes, or until some more are taken: a line may fall silent without

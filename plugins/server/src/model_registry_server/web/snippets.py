@@ -6,6 +6,7 @@ import shlex
 from urllib.parse import quote
 
 from model_registry import ModelEntry
+from model_registry_server.api_path import API
 
 
 def snippets(entry: ModelEntry, server: str) -> dict[str, str]:
@@ -15,7 +16,7 @@ def snippets(entry: ModelEntry, server: str) -> dict[str, str]:
     """
     name, version = entry.name, entry.version
     stem = f"{name.rpartition('/')[2]}-{version}"
-    path = f"/model-registry/models/{quote(name, safe='')}/download?version={quote(version, safe='')}"
+    path = f"{API}/models/{quote(name, safe='')}/download?version={quote(version, safe='')}"
     python = (
         "from model_registry import ModelRegistry\n\n"
         f'registry = ModelRegistry("{server}")\n'
