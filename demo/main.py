@@ -1,5 +1,5 @@
-"""The main job on real data, told step by step: train, register, list, load elsewhere, verify, damage, remove, restore;
-then a real sentence model, converted with a proof that the numbers agree.
+"""The main job on real data, told step by step: train, register, list, load elsewhere, verify, share, damage, remove,
+restore; then a real sentence model, converted with a proof that the numbers agree.
 
 Usage: ``make demo``, or ``python demo/main.py [--keep DIR] [--svg FILE]``. Every claim it prints is checked; the first
 that is false ends it with exit code 1.
@@ -8,6 +8,7 @@ that is false ends it with exit code 1.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ from digits import Digits, load_split
 from elsewhere import run_elsewhere
 from model_registry import IntegrityError, ModelEntry, ModelFormat, ModelRegistry, ModelType
 from picture import save as save_picture
+from sharing import share
 from show import Story, console
 from training import measure, train
 
@@ -35,6 +37,7 @@ def main() -> None:
     screen = console(record=options.svg is not None)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="model-registry-demo-") as temporary:
+        os.environ["XDG_CACHE_HOME"] = str(Path(temporary) / "cache")  # what a client keeps goes with the rest
         tell(Story(screen), options.keep or Path(temporary) / "models", Path(temporary))
     screen.print(f"\n[bold green]All of it held[/bold green], in {time.perf_counter() - started:.0f} s.")
     if options.keep:
@@ -63,6 +66,7 @@ def tell(story: Story, path: Path, scratch: Path) -> None:
     predicted = serve_elsewhere(story, registry, path, test, scratch)
     serve_with_trusted_classes(story, path, test, scratch, predicted)
     verify(story, registry)
+    share(story, registry, NAME, test)
     damage(story, registry, path)
     remove_and_restore(story, registry)
     sentences.tell(story, registry, scratch)
