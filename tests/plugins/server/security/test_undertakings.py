@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -62,10 +63,7 @@ def test_a_change_that_a_server_died_of_is_in_the_log(tmp_path: Path) -> None:
     head = "POST /model-registry/models/upload?name=digits&format=opaque HTTP/1.1\r\nHost: localhost\r\n"
     with socket.create_connection(("127.0.0.1", running.port)) as connection:
         connection.sendall(f"{head}Content-Length: 1000\r\n\r\nx".encode())
-        deadline = time.monotonic() + 20
-        while not list(folder.glob("server/incoming/*/0")):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        wait_for(lambda: list(folder.glob("server/incoming/*/0")))
         running.stop(signal.SIGKILL)
     with serving(folder) as again:
         api = f"{again.url}/model-registry"
@@ -75,3 +73,23 @@ def test_a_change_that_a_server_died_of_is_in_the_log(tmp_path: Path) -> None:
         entries = httpx.get(f"{api}/audit").json()["entries"]
         assert [entry["action"] for entry in entries] == ["upload_model", "upload_model.interrupted"]
         assert httpx.get(f"{api}/audit/verify").json()["intact"]
+
+
+def test_an_upload_that_is_dropped_half_way_is_no_change(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    head = "POST /model-registry/models/upload?name=digits&format=opaque HTTP/1.1\r\nHost: localhost\r\n"
+    with serving(folder) as running:
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", running.port)) as connection:
+                connection.sendall(f"{head}Content-Length: 1000\r\n\r\nx".encode())
+                wait_for(lambda: list(folder.glob("server/incoming/*/0")))
+            wait_for(lambda: not list(folder.glob("server/incoming/*")))
+    with serving(folder) as again:
+        assert httpx.get(f"{again.url}/model-registry/audit").json()["entries"] == []
+
+
+def wait_for(done: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -8,6 +8,7 @@ from functools import partial
 from anyio.to_thread import run_sync
 from fastapi import Request, Response
 from fastapi.exceptions import HTTPException, RequestValidationError
+from starlette.requests import ClientDisconnect
 
 from model_registry import ModelRegistryError
 from model_registry_server.errors import ForbiddenError
@@ -18,8 +19,9 @@ from model_registry_server.server import Server
 
 _LONGEST_SUBJECT = 400
 _LONGEST_DETAIL = 400
-#: Errors that are told before anything is changed, or after it was undone.
-_NOTHING_CHANGED = (ModelRegistryError, WorkerError, HTTPException, RequestValidationError)
+#: Errors that are told before anything is changed, or after it was undone; a client that leaves is noticed only while
+#: its body is read.
+_NOTHING_CHANGED = (ModelRegistryError, WorkerError, HTTPException, RequestValidationError, ClientDisconnect)
 
 
 async def noted(
