@@ -29,9 +29,8 @@ def app_of(folder: Path) -> Any:
     @app.post("/upload")
     async def upload(request: Request) -> dict[str, str]:
         state = hashlib.sha256()
-        with (folder / f"uploaded-{next(numbers)}").open(
-            "wb"
-        ) as file:  # one that overwrites gets its memory for nothing
+        # A new file, as for every upload that is kept: to write over one takes no new memory for its pages.
+        with (folder / f"uploaded-{next(numbers)}").open("wb") as file:
             async for chunk in request.stream():
                 state.update(chunk)
                 file.write(chunk)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from anyio import CancelScope
 from anyio.to_thread import run_sync
 from fastapi import Request, Response
 from fastapi.exceptions import HTTPException, RequestValidationError
 from starlette.requests import ClientDisconnect
 
-from model_registry import ModelRegistryError
+from model_registry import ModelRegistryError, StorageError
 from model_registry_server.errors import ForbiddenError
-from model_registry_server.jobs.failures import WorkerError
+from model_registry_server.jobs.failures import WorkerDiedError, WorkerError
 from model_registry_server.security.roles import Caller
 from model_registry_server.security.undertakings import Outcome
 from model_registry_server.server import Server
+
+logger = logging.getLogger("model_registry.server")
 
 _LONGEST_SUBJECT = 400
 _LONGEST_DETAIL = 400
@@ -38,14 +42,26 @@ async def noted(
     except ForbiddenError:
         await run_sync(server.undertakings.end, number, _outcome(request, f"{action}.refused"))
         raise
+    except WorkerDiedError:
+        await _interrupted(server, number)
+        raise
     except _NOTHING_CHANGED:
-        await run_sync(server.undertakings.end, number, None)
+        done = "digest" in request.state.noted  # what failed came after the version
+        await run_sync(server.undertakings.end, number, _outcome(request, action) if done else None)
         raise
     except BaseException:
-        server.undertakings.interrupt(number)  # in no thread: this task may be cancelled
+        await _interrupted(server, number)
         raise
     await run_sync(server.undertakings.end, number, outcome)
     return response
+
+
+async def _interrupted(server: Server, number: int) -> None:
+    try:
+        with CancelScope(shield=True):
+            await run_sync(server.undertakings.interrupt, number)
+    except StorageError:  # the next server tells it; the first error is the one to raise
+        logger.exception("a change was broken off, and could not be noted")
 
 
 async def note_refusal(server: Server, request: Request, caller: Caller, action: str) -> None:

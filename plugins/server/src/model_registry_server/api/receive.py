@@ -46,13 +46,13 @@ async def receive_version(request: Request, name: str, body: schemas.Receive) ->
     if body.upload is None:
         return await _receive(request, name, body, {})
     upload = await run_sync(upload_of, request, body.upload)
-    files = {file.sha256: file for file in await run_sync(server.uploads.finish, upload.id)}
-    came = [Came(sha256, file.file, sha256) for sha256, file in files.items()]
     async with server.finishing(upload.id), folder_of_request(server) as folder:
+        files = {file.sha256: file for file in await run_sync(server.uploads.finish, upload.id)}
+        came = [Came(sha256, file.file, sha256) for sha256, file in files.items()]
         _, digests = await run_sync(lambda: laid_out(folder / "blobs", came, stays=True))
         paths = {sha256: str(path) for path, sha256 in digests.items()}
         response = await _receive(request, name, body, paths)
-    await run_sync(server.uploads.discard, upload.id)
+        await run_sync(server.uploads.discard, upload.id)
     return response
 
 

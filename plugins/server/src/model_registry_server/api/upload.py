@@ -83,12 +83,12 @@ async def _of_upload(request: Request) -> Response:
         raise InvalidBodyError(said[:1000], hint="see /openapi.json") from error
     server = server_of(request)
     upload = await run_sync(upload_of, request, body.upload)
-    files = await run_sync(server.uploads.finish, upload.id)
-    came = [Came(file.path, file.file, file.sha256) for file in files]
     given = body.model_dump(exclude={"upload"}, exclude_none=True)
     async with server.finishing(upload.id), folder_of_request(server) as folder:
+        files = await run_sync(server.uploads.finish, upload.id)
+        came = [Came(file.path, file.file, file.sha256) for file in files]
         response = await _register(request, folder, came, given, stays=True)
-    await run_sync(server.uploads.discard, upload.id)
+        await run_sync(server.uploads.discard, upload.id)
     return response
 
 

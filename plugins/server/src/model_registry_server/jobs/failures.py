@@ -38,6 +38,10 @@ class WorkerError(Exception):
         return made
 
 
+class WorkerDiedError(WorkerError):
+    """A worker ended, or its answer was lost: what it was to do may be done, or not."""
+
+
 def error_document(error: BaseException) -> dict[str, Any]:
     """An error as a worker tells it.
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from model_registry_server.jobs.failures import UNEXPECTED, WorkerError
+from model_registry_server.jobs.failures import UNEXPECTED, WorkerDiedError, WorkerError
 from model_registry_server.jobs.protocol import LONGEST_LINE
 
 Progress = Callable[[dict[str, Any]], object]
@@ -94,7 +94,7 @@ class WorkerProcess:
         try:
             line = await self._stdout.readline()
         except ValueError as error:  # longer than the limit
-            raise WorkerError(UNEXPECTED, f"a worker answered more than {LONGEST_LINE:,} bytes") from error
+            raise WorkerDiedError(UNEXPECTED, f"a worker answered more than {LONGEST_LINE:,} bytes") from error
         if not line.endswith(b"\n"):
             self._kill_group()  # what it started may still run
             raise _ended(await self.gone())
@@ -103,13 +103,13 @@ class WorkerProcess:
         return answer
 
 
-def _ended(code: int) -> WorkerError:
+def _ended(code: int) -> WorkerDiedError:
     if code < 0:
         how = f"was ended by {_signal_name(-code)}"
         hint = "try again; if that happens each time, the work may need more memory than there is"
     else:
         how, hint = f"ended with exit code {code}", "try again; the server's log says more"
-    return WorkerError("StorageError", f"the worker process {how} before the work was done", hint)
+    return WorkerDiedError("StorageError", f"the worker process {how} before the work was done", hint)
 
 
 def _signal_name(number: int) -> str:
