@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from model_registry.cli.batches import batch_code, batch_document, show_batch
@@ -12,6 +14,9 @@ from model_registry.cli.text import plural
 from model_registry.config import Settings
 from model_registry.documents import version_document
 from model_registry.records import ModelEntry
+
+if TYPE_CHECKING:
+    from model_registry.registry import ModelRegistry
 
 
 @click.command("remove", cls=RegistryCommand)
@@ -43,12 +48,13 @@ def _remove(session: Session, name: str, version: str | None, *, yes: bool) -> N
     if version is None and not yes:
         raise _refusal(entry, len(entries))
     registry.remove_model(entry.name, None if version is None else entry.version)
-    settings = registry.settings
+    restorable = _is_restorable(registry, entries[0])
     if session.json:
         documents = [version_document(entry) for entry in entries]
-        return session.emit({"removed": documents, "restorable": settings.backup_enabled})
+        return session.emit({"removed": documents, "restorable": restorable})
     session.say(f"removed {', '.join(entry.reference for entry in entries)}")
-    return session.say(_way_back(entry.name, None if version is None else entry.version, settings))
+    reference = entry.name if version is None else entry.reference
+    return session.say(_way_back(session, reference, registry.settings, restorable=restorable))
 
 
 def _remove_many(context: click.Context, session: Session, where: str, *, dry_run: bool, yes: bool) -> None:
@@ -60,13 +66,13 @@ def _remove_many(context: click.Context, session: Session, where: str, *, dry_ru
         )
     with session.working("removing …", registry):
         report = registry.remove_many(where, dry_run=dry_run, progress=False)
-    restorable = registry.settings.backup_enabled
+    restorable = _is_restorable(registry, report.done[0]) if report.done and not dry_run else True
     if session.json:
         session.emit({**batch_document(report), "restorable": restorable})
     else:
         show_batch(session, report)
         if report.done and not dry_run:
-            session.say(_way_back("NAME:VERSION", None, registry.settings))
+            session.say(_way_back(session, "NAME:VERSION", registry.settings, restorable=restorable))
     context.exit(batch_code(report))
 
 
@@ -78,8 +84,13 @@ def _refusal(entry: ModelEntry, count: int) -> click.UsageError:
     )
 
 
-def _way_back(name: str, version: str | None, settings: Settings) -> str:
-    if not settings.backup_enabled:
+def _is_restorable(registry: ModelRegistry, entry: ModelEntry) -> bool:
+    """Whether what was just removed can be restored. The registry tells it: our settings are not those of a server."""
+    return entry.version in {each.version for each in registry.list_models(name=entry.name, removed=True)}
+
+
+def _way_back(session: Session, reference: str, settings: Settings, *, restorable: bool) -> str:
+    if not restorable:
         return "it is gone for good, since backup_enabled is false"
-    reference = name if version is None else f"{name}:{version}"
-    return f"for {settings.keep_removed_days:g} days this brings it back: model-registry restore {reference}"
+    days = "" if session.address() else f"for {settings.keep_removed_days:g} days "
+    return f"{days}this brings it back: model-registry restore {reference}"
