@@ -1,8 +1,8 @@
 """Everything that the documentation shows is run: Python, the command line, configuration. Every link leads somewhere.
 
 The blocks of a page run from the top to the bottom in one empty folder: ``python`` blocks share their names,
-``console`` blocks run their lines that begin with ``$ model-registry``, and ``toml`` blocks that configure a registry
-are checked.
+``console`` blocks run their lines that begin with ``$ model-registry``, ``sh`` blocks are run by a shell that stops at the
+first failure, and ``toml`` blocks that configure a registry are checked.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import types
@@ -70,6 +71,8 @@ def test_what_a_page_shows_works(page: Path, snippet: types.ModuleType) -> None:
             exec(compile(source, str(page), "exec"), vars(snippet))
         elif block.language == "console":
             run_commands(block, page)
+        elif block.language == "sh":
+            run_script(block, page)
         elif block.language == "toml" and re.search(r"^\[(registry|plugins)\b", block.text, re.MULTILINE):
             Path("checked.toml").write_text(block.text, encoding="utf-8")
             run_command("model-registry --config checked.toml config check", f"{page}:{block.line}")
@@ -103,6 +106,15 @@ def run_commands(block: Block, page: Path) -> None:
     for number, line in enumerate(block.text.splitlines(), start=block.line):
         if line.startswith("$ model-registry"):
             run_command(line.removeprefix("$ "), f"{page}:{number}")
+
+
+def run_script(block: Block, page: Path) -> None:
+    if shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
+    environment = {**os.environ, "PATH": f"{COMMAND.parent}{os.pathsep}{os.environ['PATH']}"}
+    command = ["bash", "-euo", "pipefail", "-c", block.text]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{page}:{block.line}\n{done.stdout}{done.stderr}"
 
 
 def run_command(command: str, where: str) -> None:
