@@ -1,8 +1,8 @@
 """Everything that the documentation shows is run: Python, the command line, configuration. Every link leads somewhere.
 
 The blocks of a page run from the top to the bottom in one empty folder: ``python`` blocks share their names,
-``console`` blocks run their lines that begin with ``$ model-registry``, ``sh`` blocks are run by a shell that stops at the
-first failure, and ``toml`` blocks that configure a registry are checked.
+``console`` blocks run their lines that begin with ``$ model-registry``, ``sh`` blocks are run by a shell that stops at
+the first failure, and ``toml`` blocks that configure a registry are checked.
 """
 
 from __future__ import annotations
