@@ -211,12 +211,26 @@ def test_what_is_removed_can_be_restored(http: httpx.Client) -> None:
     removed = http.delete("/models/gone", params={"version": "latest"}).json()
     assert ([each["version"] for each in removed["removed"]], removed["restorable"]) == (["1.0.1"], True)
     assert http.get("/models/gone").json()["version"] == "1.0.0"
-    http.delete("/models/gone").raise_for_status()
+    http.delete("/models/gone").raise_for_status()  # the only one that is left
     assert http.get("/models/gone").status_code == 404
     assert http.delete("/models/gone").status_code == 404
     assert [each["version"] for each in http.get("/models", params={"removed": True}).json()["versions"]] >= ["1.0.0"]
     assert len(http.post("/models/gone/restore").json()["restored"]) == 2
     assert http.get("/models/gone").json()["version"] == "1.0.1"
+
+
+def test_several_versions_are_removed_only_on_purpose(http: httpx.Client) -> None:
+    for data in (b"1", b"2", b"3"):
+        upload(http, "several", data)
+    refused = http.delete("/models/several")
+    assert (refused.status_code, refused.json()["facts"]) == (422, {"option": "version"})
+    assert refused.json()["detail"] == "several has 3 versions"
+    assert refused.json()["hint"] == "say which: ?version=1.0.2, or ?all=true for every one of them"
+    assert http.delete("/models/several", params={"all": True, "version": "1.0.0"}).status_code == 422
+    assert len(http.get("/models/several/versions").json()["versions"]) == 3
+    removed = http.delete("/models/several", params={"all": True}).json()["removed"]
+    assert [each["version"] for each in removed] == ["1.0.0", "1.0.1", "1.0.2"]
+    assert http.get("/models/several").status_code == 404
 
 
 def test_a_version_is_immutable(http: httpx.Client) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 
+from model_registry import InvalidOptionError
 from model_registry_server import documents
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
@@ -111,14 +112,24 @@ def restore_model(
 def remove_model(
     request: Request,
     name: str,
-    version: Annotated[str | None, Query(description="A version or alias. Default: all of the model")] = None,
+    version: Annotated[
+        str | None, Query(description="A version or alias. Default: the only one", examples=["1.0.0"])
+    ] = None,
+    all: Annotated[bool, Query(description="Every version of the model, however many there are")] = False,
 ) -> Response:
-    """Remove a version, or all of a model. It can be restored for some days, if the configuration says so."""
+    """Remove a version, or with `all=true` a whole model. It can be restored for some days, if so configured.
+
+    A model with several versions is removed only with ``all=true``, so that nobody loses them by leaving something out.
+    """
+    if all and version is not None:
+        raise InvalidOptionError("«version» and «all» were both given", hint="give one of them", option="all")
     registry = server_of(request).registry
-    entries = [registry.resolve(name, "latest" if version is None else version)]
-    if version is None:
-        entries = registry.list_models(name=entries[0].name)
-    registry.remove_model(entries[0].name, None if version is None else entries[0].version)
+    chosen = registry.resolve(name, "latest" if version is None else version)
+    entries = [chosen] if version is not None else registry.list_models(name=chosen.name)
+    if len(entries) > 1 and not all:
+        hint = f"say which: ?version={chosen.version}, or ?all=true for every one of them"
+        raise InvalidOptionError(f"{chosen.name} has {len(entries)} versions", hint=hint, option="version")
+    registry.remove_model(chosen.name, None if all else chosen.version)
     removed: list[Any] = [documents.listed(entry) for entry in entries]
     return answer({"removed": removed, "restorable": registry.settings.backup_enabled})
 

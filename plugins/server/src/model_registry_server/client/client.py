@@ -258,7 +258,8 @@ class Client(ModelRegistry):
 
     def remove_model(self, name: str, version: str | None = None) -> bool:
         try:
-            self._send("DELETE", f"/models/{_name(name)}", version=None if version is None else _version(version))
+            which = {"all": "true"} if version is None else {"version": _version(version)}
+            self._send("DELETE", f"/models/{_name(name)}", **which)
         except ModelNotFoundError:
             return False
         return True
