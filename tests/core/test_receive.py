@@ -159,6 +159,14 @@ def test_a_file_that_arrived_and_is_stored_already_stays_where_it_is(target: Mod
     assert path.read_bytes() == LARGE
 
 
+def test_where_an_arrival_is_registered_is_not_told_as_where_it_was_made(target: ModelRegistry, tmp_path: Path) -> None:
+    path = tmp_path / "came.bin"
+    path.write_bytes(b"weights")
+    with target.acting_as("ada"):
+        entry = target.register_model("m", Arrival(path, {path: sha256(b"weights").hexdigest()}))
+    assert (entry.provenance, entry.environment) == ({"actor": "ada"}, None)
+
+
 def test_other_files_of_an_arrival_are_copied_as_ever(target: ModelRegistry, tmp_path: Path) -> None:
     folder = tmp_path / "came"
     folder.mkdir()

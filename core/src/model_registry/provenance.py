@@ -112,6 +112,11 @@ def _moment(text: str) -> datetime:
     return moment.astimezone(timezone.utc)
 
 
+def of_an_arrival() -> dict[str, str]:
+    """Who registers what came from elsewhere: what this process is tells nothing of the model."""
+    return {"actor": actor.current()}
+
+
 def of_this_process() -> dict[str, str]:
     """Who registers, and where."""
     return {

@@ -130,7 +130,7 @@ def _surroundings(entry: ModelEntry) -> dict[str, str]:
     git = around.get("git") or {}
     state = {True: ", clean", False: ", with changes", None: ""}[git.get("clean")]
     facts = {
-        "by": "@".join(text for text in (who.get("user"), who.get("host")) if text),
+        "by": "@".join(text for text in (who.get("user"), who.get("host")) if text) or who.get("actor", ""),
         "python": " ".join(around[key] for key in ("implementation", "python") if key in around),
         "platform": around.get("platform", ""),
         "packages": ", ".join(f"{name} {version}" for name, version in around.get("packages", {}).items()),

@@ -43,6 +43,11 @@ class Registration:
         )
         return self
 
+    @property
+    def is_arrival(self) -> bool:
+        """Whether the files came from elsewhere: then this process is not where they were made."""
+        return bool(self._arrived)
+
     def keep_alive(self) -> None:
         """Say that there is progress, now and then; from any thread."""
         if time.monotonic() - self._renewed > LEASE_SECONDS / 6:

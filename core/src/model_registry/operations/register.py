@@ -273,8 +273,10 @@ def _prepare(
     record = manifest.write(records, document, config)
     digest = sha256_of_bytes(record)
     registered_at = now()
-    around = _environment(context, described.format)
-    origin = provenance.write(digest, len(record), moment(registered_at), provenance.of_this_process(), around)
+    came = registration.is_arrival
+    around = None if came else _environment(context, described.format)
+    facts = provenance.of_an_arrival() if came else provenance.of_this_process()
+    origin = provenance.write(digest, len(record), moment(registered_at), facts, around)
     documents = registration.stage.write_records(
         [document, config, record, origin, provenance.EMPTY_BLOB if around is None else around]
     )

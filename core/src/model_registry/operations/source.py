@@ -109,7 +109,7 @@ def _unclaimed(context: Context, source: Any, content: Content | None) -> Unsupp
 
 def _shown(source: Any) -> str:
     if isinstance(source, Path):
-        return f"the {'folder' if source.is_dir() else 'file'} {shown(str(source))}"
+        return f"the {'folder' if source.is_dir() else 'file'} {str(source)!r}"  # whole: it may be looked for there
     return f"a {type(source).__name__}"
 
 

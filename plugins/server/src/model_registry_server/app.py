@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI, Response
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -29,6 +29,7 @@ from model_registry_server.api import (
     uploads,
     webhooks,
 )
+from model_registry_server.api.parameters import only_known
 from model_registry_server.api.permission import Route
 from model_registry_server.api_path import API
 from model_registry_server.metrics import Measured
@@ -105,7 +106,8 @@ def create_app(server: Server) -> Application:
     problems.install(app)
     app.include_router(health.router, responses={status: _ERRORS[status] for status in (401, 403, 429)})
     for router in _ROUTERS:
-        app.include_router(router, prefix=API, responses=_ERRORS)
+        known = () if router is upload.router else (Depends(only_known),)  # in whose query any metadata may be
+        app.include_router(router, prefix=API, responses=_ERRORS, dependencies=known)
     for router in PAGES:
         app.include_router(router)
     measured = Measured(Shortcut(app, server), server.metrics)

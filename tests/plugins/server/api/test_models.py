@@ -164,6 +164,60 @@ def test_a_body_that_is_the_file_is_enough(http: httpx.Client) -> None:
     assert http.get("/models/body/download").content == b"12345"
 
 
+def test_an_upload_says_who_sent_it_and_nothing_of_the_machine_that_took_it(
+    http: httpx.Client, digits: list[dict[str, Any]]
+) -> None:
+    told = http.get("/models/digits").json()
+    assert (told["provenance"], told["environment"]) == ({"actor": "local"}, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter", "hint"),
+    [
+        ("/models?limt=2", "limt", "did you mean 'limit'?"),
+        ("/models/digits?versoin=1.0.0", "versoin", "did you mean 'version'?"),
+        ("/models/digits/download?nothing=1", "nothing", "there are: version, path, archive"),
+        ("/stats?limit=2", "limit", "there are none here"),
+    ],
+)
+def test_a_parameter_that_is_misspelt_is_not_ignored(
+    http: httpx.Client, digits: list[dict[str, Any]], path: str, parameter: str, hint: str
+) -> None:
+    response = http.get(path)
+    assert response.status_code == 422
+    problem = response.json()
+    assert (problem["error"], problem["hint"]) == ("InvalidOptionError", hint)
+    assert problem["facts"] == {"option": parameter}
+
+
+@pytest.mark.parametrize("where", ["data", "params"])
+def test_a_field_that_is_misspelt_becomes_no_metadata(http: httpx.Client, where: str) -> None:
+    said = {"name": f"misspelt-{where}", "format": "opaque", "discription": "reads digits", "colour": "red"}
+    sent = {"data": said, "files": {"file": ("m", b"1")}} if where == "data" else {"params": said, "content": b"1"}
+    response = http.post("/models/upload", **sent)  # type: ignore[arg-type]
+    assert response.status_code == 422
+    assert response.json()["detail"] == "discription: is no field"
+    assert response.json()["hint"].startswith("did you mean 'description'? If it is your own, say metadata=")
+    assert http.get(f"/models/misspelt-{where}").status_code == 404
+    own = json.dumps({"discription": "reads digits"})
+    told = upload(http, f"misspelt-{where}", colour="red", metadata=own)
+    assert told["metadata"]["extra"] == {"discription": "reads digits", "colour": "red"}
+
+
+@pytest.mark.parametrize("paths", [["notes.txt"], ["notes.txt", "deep/more.txt"]])
+def test_an_upload_that_nobody_recognises_is_told_by_its_own_name(
+    http: httpx.Client, folder: Path, paths: list[str]
+) -> None:
+    files = [("file", (path, b"some words that are no model")) for path in paths]
+    response = http.post("/models/upload", data={"name": "unknown"}, files=files)
+    assert response.status_code == 422
+    problem = response.json()
+    assert ("'notes.txt'" if len(paths) == 1 else "the folder 'model'") in problem["detail"]
+    assert "format=" in problem["hint"]
+    assert "model_format" not in response.text
+    assert not [word for word in (str(folder), "incoming") if word in response.text]
+
+
 def test_a_body_with_another_digest_than_was_told_is_refused(http: httpx.Client, folder: Path) -> None:
     import base64
 

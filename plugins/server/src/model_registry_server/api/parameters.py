@@ -1,10 +1,14 @@
-"""Parameters that many routes have."""
+"""Parameters that many routes have, and what becomes of one that a route does not have."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from difflib import get_close_matches
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Request
+
+from model_registry import InvalidOptionError
 
 #: Of versions in one page.
 MOST = 1000
@@ -14,3 +18,21 @@ Version = Annotated[
 ]
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many at most")]
 Cursor = Annotated[str | None, Query(description="The cursor of the page before")]
+
+
+async def only_known(request: Request) -> None:
+    """A dependency of every route that takes no others: what is misspelt would be left out of account silently.
+
+    :raises InvalidOptionError: for a parameter of the query that the route does not have.
+    """
+    known = [field.alias for field in request.scope["route"].dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            raise InvalidOptionError(f"there is no parameter {name!r:.100}", hint=_instead(name, known), option=name)
+
+
+def _instead(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=1)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"there are: {', '.join(known)}" if known else "there are none here"

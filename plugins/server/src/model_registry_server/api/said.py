@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NoReturn
 
-from model_registry import InvalidNameError, InvalidOptionError
+from attrs import fields
+
+from model_registry import InvalidNameError, InvalidOptionError, ModelMetadata
 from model_registry_server.api import schemas
+from model_registry_server.jobs.failures import WorkerError
 
 _JSON = ("performance_metrics", "metadata", "options", "input_shape", "output_shape", "parent")
 _OBJECTS = ("performance_metrics", "metadata", "options")
@@ -16,14 +22,22 @@ _TRUE = ("1", "true", "yes", "on")
 #: What the server says itself, or nobody may by a request.
 _OURS = frozenset({"path", "digests", "model", "self", "weights_only", "example_inputs"})
 _PARENT = frozenset({"relation", "name", "version", "digest"})
+_KNOWN = frozenset(
+    {"format", "type", "model_format", "parent", "exist_ok", "metadata", "options", "filename"}
+    | {field.name for field in fields(ModelMetadata)}
+)
+#: How alike a name must be to one that is known, to be taken for it; from 0 to 1.
+_ALIKE = 0.8
 
 
 def keywords_of(said: Mapping[str, Any]) -> dict[str, Any]:
     """The keywords of ``register_model``: what a form says as texts becomes what it stands for.
 
     :raises InvalidNameError: without a name.
-    :raises InvalidOptionError: for what cannot be said, or not so.
+    :raises InvalidOptionError: for what cannot be said, or not so, or seems misspelt: it would become metadata.
     """
+    for key in said:
+        _require_no_slip(key)
     given = {key: _value(key, value) for key, value in said.items() if value not in (None, "")}
     if not isinstance(given.get("name"), str):
         raise InvalidNameError("there is no name", hint="say what the model is to be called: name=…", value=None)
@@ -39,6 +53,27 @@ def keywords_of(said: Mapping[str, Any]) -> dict[str, Any]:
     if "parent" in given or "parent" in metadata:
         given["parent"] = _parents(given.get("parent", metadata.pop("parent", None)))
     return {**metadata, **given}
+
+
+def as_sent(error: WorkerError, root: Path) -> WorkerError:
+    """An error of registering, in the words of the request: files by the names under which they came, and parameters.
+
+    :param root: Where the files were laid out.
+    """
+
+    def reworded(text: str) -> str:
+        text = text.replace(f"{root}/", "").replace(str(root), root.name)
+        return re.sub(r"\bmodel_(format|type)\b", r"\1", text)
+
+    facts = {key: reworded(fact) if isinstance(fact, str) else fact for key, fact in error.facts.items()}
+    return type(error)(error.type, reworded(error.message), reworded(error.hint), facts)
+
+
+def _require_no_slip(key: str) -> None:
+    near = get_close_matches(key, _KNOWN, n=1, cutoff=_ALIKE) if key not in _KNOWN else []
+    if near:
+        meant = json.dumps({key: "…"}, ensure_ascii=False)
+        _refuse(key, "is no field", f"did you mean {near[0]!r}? If it is your own, say metadata={meant}")
 
 
 def _value(key: str, value: Any) -> Any:

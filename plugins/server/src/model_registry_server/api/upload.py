@@ -15,10 +15,11 @@ from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.digests import claimed_digest, require_digest
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
-from model_registry_server.api.said import keywords_of
+from model_registry_server.api.said import as_sent, keywords_of
 from model_registry_server.api.uploads import upload_of
 from model_registry_server.api_path import API
 from model_registry_server.incoming import folder_of_body, folder_of_request
+from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.roles import Role
 from model_registry_server.transfer.errors import InvalidBodyError, TooLargeError
 from model_registry_server.transfer.layout import Came, laid_out
@@ -103,9 +104,13 @@ async def _register(
         named = parent if isinstance(parent, str) else str(parent.get("name"))
         require(caller, Role.READER, named.partition(":")[0].partition("@")[0])
     request.state.noted.update(subject=given["name"], files=len(came))
-    path, digests = await run_sync(lambda: laid_out(folder / "model", came, stays=stays))
+    root = folder / "model"
+    path, digests = await run_sync(lambda: laid_out(root, came, stays=stays))
     arguments = {**given, "path": str(path), "digests": {str(file): sha256 for file, sha256 in digests.items()}}
-    document = await server.quick.run("register", arguments, actor_of(request))
+    try:
+        document = await server.quick.run("register", arguments, actor_of(request))
+    except WorkerError as error:
+        raise as_sent(error, root) from error
     request.state.noted.update(subject=document["reference"], digest=document["digest"])
     location = f"{API}/models/{document['name'].replace('/', '%2F')}?version={document['version']}"
     return answer(document, 201, {"Location": location})
