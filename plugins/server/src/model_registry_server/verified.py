@@ -1,0 +1,48 @@
+"""Which versions were read and compared with their digests, when, and whether every byte was as registered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from attrs import frozen
+
+from model_registry_server.security import moments
+from model_registry_server.state import State
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS verified (
+    digest TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    intact INTEGER NOT NULL
+) WITHOUT ROWID"""
+
+
+@frozen
+class Verification:
+    """What was found when a version was read last."""
+
+    at: datetime
+    intact: bool
+
+
+class Verified:
+    """The table of them. Safe to use from several threads.
+
+    :param state: Where the table is, or is made.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        state.create(_TABLE)
+
+    def note(self, digest: str, *, intact: bool) -> None:
+        """What was found just now of the version with a digest; what was found before is forgotten."""
+        values = (digest, moments.microseconds(moments.now()), intact)
+        with self._state.writing() as db:
+            db.execute("REPLACE INTO verified (digest, at, intact) VALUES (?, ?, ?)", values)
+
+    def last(self, digest: str) -> Verification | None:
+        """What was found when the version was read last; None if it never was."""
+        with self._state.reading() as db:
+            row = db.execute("SELECT at, intact FROM verified WHERE digest = ?", (digest,)).fetchone()
+        return None if row is None else Verification(moments.moment(row["at"]), bool(row["intact"]))
