@@ -17,7 +17,9 @@ from anyio import CapacityLimiter
 from model_registry import ModelRegistry
 from model_registry_server.alone import be_the_only_one
 from model_registry_server.answers import Answers
+from model_registry_server.changes import Changes
 from model_registry_server.exports import Exports
+from model_registry_server.followers import Followers
 from model_registry_server.housekeeping import keep_house
 from model_registry_server.jobs.pool import WorkerPool
 from model_registry_server.jobs.runner import Runner
@@ -35,6 +37,7 @@ from model_registry_server.state import State
 from model_registry_server.transfer.errors import ConflictError
 from model_registry_server.transfer.uploads import Uploads
 from model_registry_server.turns import Turns
+from model_registry_server.verified import Verified
 from model_registry_server.webhooks.deliveries import Deliveries
 from model_registry_server.webhooks.sender import Sender
 from model_registry_server.webhooks.store import Webhooks
@@ -68,12 +71,15 @@ class Server:
         self.tokens = Tokens(self.state)
         self.audit = Audit(self.state)
         self.undertakings = Undertakings(self.state, self.audit)
+        self.verified = Verified(self.state)
         self.limits = RateLimits(options.rate_limit)
         self.uploads = Uploads(self.state, self.state.folder / "uploads")
         self.incoming = self.state.folder / "incoming"
         self.quota = Quota(options, registry, self.uploads)
         self.exports = Exports(export_folder(self.folder), registry, int(registry.settings.cache_size * MEGABYTE))
         self.answers = Answers(registry)
+        self.changes = Changes(registry)
+        self.followers = Followers()
         self.metrics = Metrics(self)
         self.stopping = threading.Event()  # set by a signal, whatever the event loop does then
         # No file that came over the network may run code here, whatever the configuration trusts elsewhere.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
+import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import httpx
-from running import Running, serving
+from running import Running, serving, token
 
 from model_registry import ModelRegistry
 
@@ -45,6 +48,54 @@ def test_changes_are_told_while_they_happen_whoever_makes_them(server: Running, 
     missed: list[tuple[int, dict[str, Any]]] = []
     follow(server.url, 2, missed, threading.Event(), after=told[0][0])  # as a client that was away does
     assert missed == told[1:]
+
+
+def test_a_long_history_is_told_in_little_memory(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    (tmp_path / "f").write_bytes(b"x")
+    ModelRegistry(folder).register_model("m", tmp_path / "f", "opaque")
+    with closing(sqlite3.connect(folder / "catalog.sqlite")) as db, db:  # 100 MB of it
+        db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)"
+            " INSERT INTO events (id, at, actor, action, model_id, after)"
+            """ SELECT i, at, actor, action, model_id, '"' || hex(zeroblob(10000)) || '"' FROM events, n WHERE id = 1"""
+        )
+    with serving(folder) as running:
+        status = Path(f"/proc/{running.process.pid}/status")
+        last: list[tuple[int, dict[str, Any]]] = []
+        follow(running.url, 1, last, threading.Event(), after=4999)
+        before = int(status.read_text().partition("VmHWM:")[2].split()[0])
+        all_of_it: list[tuple[int, dict[str, Any]]] = []
+        follow(running.url, 5000, all_of_it, threading.Event(), after=0)
+        peak = int(status.read_text().partition("VmHWM:")[2].split()[0])
+    assert [id for id, _ in last] == [5000]
+    assert [id for id, _ in all_of_it] == list(range(1, 5001))
+    assert peak - before < 50_000, f"{peak - before} KiB"
+
+
+def test_nobody_opens_streams_without_end(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    headers = {name: {"Authorization": f"Bearer {token(folder, name, 'reader')}"} for name in ("a", "b")}
+    with serving(folder) as running, ExitStack() as streams:
+
+        def one_more(who: str) -> tuple[httpx.Response, ExitStack]:
+            own = ExitStack()
+            url = f"{running.url}{API}/events"
+            response = own.enter_context(httpx.stream("GET", url, headers=headers[who], timeout=30))
+            return response, streams.enter_context(own)
+
+        opened = [one_more("a") for _ in range(100)]
+        assert {response.status_code for response, _ in opened} == {200}
+        refused, _ = one_more("a")
+        assert refused.status_code == 429
+        refused.read()
+        assert refused.json()["detail"] == "you have 100 streams open"
+        assert int(refused.headers["retry-after"]) > 0
+        assert one_more("b")[0].status_code == 200
+        opened[0][1].close()
+        deadline = time.monotonic() + 20
+        while one_more("a")[0].status_code == 429:
+            assert time.monotonic() < deadline
 
 
 def test_whom_a_caller_acts_for_is_recorded(http: httpx.Client) -> None:

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from model_registry import ModelRegistryError
-from model_registry_server.api.permission import server_of
+from model_registry_server.api.permission import caller_of, owner_of, server_of
 
 Item = TypeVar("Item")
 
@@ -33,10 +34,24 @@ def event(kind: str, content: Any, id: object = None) -> str:
 
 
 def streamed(request: Request, events: AsyncIterator[str]) -> StreamingResponse:
-    """The answer that sends them, until they end, the server is stopped, or the caller's token is not good any more."""
-    return StreamingResponse(
-        _watched(request, events), headers={"Cache-Control": "no-store"}, media_type="text/event-stream"
-    )
+    """The answer that sends them, until they end, the server is stopped, or the caller's token is not good any more.
+
+    Sending it raises ``TooManyRequestsError`` if the caller has as many streams open as it may.
+    """
+    return _Stream(request, events)
+
+
+class _Stream(StreamingResponse):
+    def __init__(self, request: Request, events: AsyncIterator[str]) -> None:
+        super().__init__(
+            _watched(request, events), headers={"Cache-Control": "no-store"}, media_type="text/event-stream"
+        )
+        self._followers, self._owner = server_of(request).followers, owner_of(caller_of(request))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it. Counted here and not when it is made, for an answer that is not sent ends nowhere."""
+        with self._followers.one_more(self._owner):
+            await super().__call__(scope, receive, send)
 
 
 async def _watched(request: Request, events: AsyncIterator[str]) -> AsyncIterator[str]:
