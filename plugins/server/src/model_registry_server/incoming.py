@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from anyio.to_thread import run_sync
 from starlette.requests import Request
 
 from model_registry_server.server import Server
+from model_registry_server.transfer.incoming import Take
 
 
 @asynccontextmanager
@@ -26,15 +27,15 @@ async def folder_of_request(server: Server) -> AsyncIterator[Path]:
 
 
 @asynccontextmanager
-async def folder_of_body(server: Server, request: Request, slack: int) -> AsyncIterator[tuple[Path, int | None]]:
-    """The same for a body that is on its way, and how many bytes it may have; None for any number.
+async def folder_of_body(server: Server, request: Request, slack: int) -> AsyncIterator[tuple[Path, Take]]:
+    """The same for a body that is on its way, and what is asked before bytes of its files are kept.
 
-    :param slack: Bytes of the body that are no file's.
+    :param slack: Bytes of the body that may be no file's.
     :raises TooLargeError: if the request says that there are more.
     """
     text = request.headers.get("content-length", "")
     announced = int(text) if text.isdecimal() else 0
-    with ExitStack() as stack:
-        limit = await run_sync(stack.enter_context, server.quota.reserved(announced, slack))
+    with server.quota.body() as body:
+        await body.require(max(announced - slack, 0))
         async with folder_of_request(server) as folder:
-            yield folder, limit
+            yield folder, body.take

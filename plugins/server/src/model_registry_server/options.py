@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from model_registry_server.transfer.pace import Pace
+
 #: Bytes of a megabyte.
 MEGABYTE = 1_000_000
 
@@ -24,7 +26,8 @@ class ServerOptions:
     :param max_upload_mb: The largest upload; 0 for any.
     :param quota_mb: What all files of the registry may take together; 0 for any. Uploads beyond are refused.
     :param upload_hours: How long an upload that nobody continues is kept.
-    :param body_timeout: Seconds in which the next bytes of a body must come.
+    :param body_timeout: Seconds in which the next bytes of a body must come, or those of an answer be taken.
+    :param body_rate: Bytes a second that must at least, on average over ``body_timeout``; 0 for any number.
     :param rate_limit: Requests a minute for each token, or each address without one; 0 for any number.
     :param max_connections: How many connections may be open at once.
     :param hub_hosts: Hosts that models may be fetched from, as ``hosts``.
@@ -44,6 +47,7 @@ class ServerOptions:
     quota_mb: float = 0.0
     upload_hours: float = 24.0
     body_timeout: float = 30.0
+    body_rate: float = 1000.0
     rate_limit: int = 6000
     max_connections: int = 20000
     hub_hosts: tuple[str, ...] = ("huggingface.co", "*.huggingface.co", "*.hf.co")
@@ -51,9 +55,14 @@ class ServerOptions:
     webhook_hosts: tuple[str, ...] = ()
     webhook_private: bool = False
 
+    @property
+    def pace(self) -> Pace:
+        """How slowly a client may send a body, or take an answer."""
+        return Pace(self.body_timeout, self.body_rate)
+
 
 _POSITIVE = ("workers", "worker_idle_seconds", "upload_hours", "body_timeout", "max_connections")
-_NOT_NEGATIVE = ("max_upload_mb", "quota_mb", "rate_limit")
+_NOT_NEGATIVE = ("max_upload_mb", "quota_mb", "body_rate", "rate_limit")
 
 
 def mistakes_in(options: ServerOptions) -> list[str]:

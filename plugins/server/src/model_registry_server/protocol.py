@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import fcntl
+import struct
+import termios
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from model_registry_server.transfer.pace import USUAL, Pace
 
 #: Seconds in which a request's head must have come, from the connection on, or from its first byte.
 HEAD_SECONDS = 20.0
 #: Bytes of a request's head, or of whatever else comes between two pieces of a body.
 MOST_HEAD = 64 << 10
-#: Seconds after an answer in which a client must have taken some of it, and its next request must begin.
+#: Seconds after an answer in which the next request must begin.
 _IDLE_SECONDS = 30.0
 
 
 class PatientProtocol(HttpToolsProtocol):
     """uvicorn's own, with bounds where it has none: the time and size of a request's head, what comes after a body,
-    the time after an answer, and how many connections there are.
+    how slowly an answer is taken, the time after it, and how many connections there are.
 
     Trailers are dropped: they would be taken for headers, though whoever is in front has not seen them as such.
     """
 
+    #: How slowly a client may take an answer.
+    pace: ClassVar[Pace] = USUAL
+
     _timer: asyncio.TimerHandle | None = None
+    _watch: asyncio.TimerHandle | None = None
     _in_head = True
     _unused = 0
     _unsent = 0
@@ -61,23 +70,47 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._begin_watch()
         if self.cycle.response_complete and not self.transport.is_closing():  # else the next request is served
-            self._unsent = self.transport.get_write_buffer_size()
-            self._wait(_IDLE_SECONDS, self._end)
+            self._wait(_IDLE_SECONDS, self.transport.close)  # which lets what is unsent still be taken
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._begin_watch()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.cycle.response_complete:
+            self._begin_watch()  # of the rest
+        else:
+            self._end_watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._end_watch()
         super().connection_lost(exc)
 
-    def _end(self) -> None:
-        """End a connection on which nothing happens; what is still being taken may go on."""
-        unsent, self._unsent = self._unsent, self.transport.get_write_buffer_size()
-        if self._unsent == 0:
-            self.transport.close()
-        elif self._unsent < unsent:
-            self._wait(_IDLE_SECONDS, self._end)
-        else:
+    def _begin_watch(self) -> None:
+        """From now on, look now and then whether an answer is taken, until all of it is, or there is room for more."""
+        self._end_watch()
+        self._unsent = 0
+        if self.pace.seconds is not None:
+            self._watch = self.loop.call_later(self.pace.seconds, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        if not self.transport.get_write_buffer_size():
+            return
+        before, self._unsent = self._unsent, _unsent(self.transport)
+        if before and before - self._unsent < min(self.pace.least, before):
             self.transport.abort()
+        else:
+            self._watch = self.loop.call_later(self.pace.seconds or 0, self._look)
+
+    def _end_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def _wait(self, seconds: float, then: Any) -> None:
         self._stop_waiting()
@@ -87,3 +120,25 @@ class PatientProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def patient(pace: Pace) -> type[PatientProtocol]:
+    """The protocol for clients of a pace."""
+
+    class Paced(PatientProtocol):
+        pass
+
+    Paced.pace = pace
+    return Paced
+
+
+def _unsent(transport: asyncio.WriteTransport) -> int:
+    """Bytes that the client has not got: those that the transport keeps, and those that the system does.
+
+    Without the latter, a slow client would seem to take nothing for minutes, then as much as the system can keep.
+    """
+    try:
+        queue = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+    except OSError:  # a system that does not tell
+        queue = bytes(4)
+    return transport.get_write_buffer_size() + int(struct.unpack("i", queue)[0])

@@ -2,55 +2,57 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
+from weakref import WeakValueDictionary
 
 from model_registry import ModelRegistry
+from model_registry_server.bounds import Body, Bound
 from model_registry_server.options import MEGABYTE, ServerOptions
-from model_registry_server.transfer.errors import TooLargeError
 from model_registry_server.transfer.uploads import Uploads
 
 
 class Quota:
-    """Bytes that may come, less those that are on their way. Its methods wait for the disk: call them from a thread."""
+    """The bounds of a server. What was announced but has not come takes no room."""
 
     def __init__(self, options: ServerOptions, registry: ModelRegistry, uploads: Uploads) -> None:
-        self._largest = int(options.max_upload_mb * MEGABYTE) or None
-        self._all = int(options.quota_mb * MEGABYTE) or None
+        self._largest = int(options.max_upload_mb * MEGABYTE) if options.max_upload_mb else None
         self._registry = registry
         self._uploads = uploads
-        self._coming = 0
-        self._lock = threading.Lock()
+        self._all = Bound(int(options.quota_mb * MEGABYTE), "quota_mb", self._stored) if options.quota_mb else None
+        #: Of uploads of which parts are coming in; the parts hold them.
+        self._single: WeakValueDictionary[str, Bound] = WeakValueDictionary()
 
-    def room(self, announced: int = 0, slack: int = 0) -> int | None:
-        """Bytes that may come; None for any number.
+    def require(self, announced: int) -> None:
+        """Look whether an upload of so many bytes could come now. It waits for the disk: call it from a thread.
 
-        :param announced: Bytes that the client says will.
-        :param slack: Bytes of the body that are no file's.
-        :raises TooLargeError: if that is more.
+        :raises TooLargeError: if not.
         """
-        most = [] if self._largest is None else [self._largest]
-        if self._all is not None:
-            used = self._registry.get_detailed_stats()["stored_bytes"] + self._uploads.bytes_of()
-            most.append(max(self._all - used - self._coming, 0))
-        if not most:
-            return None
-        if announced > min(most) + slack:
-            hint = "max_upload_mb and quota_mb of [plugins.server] say how much may"
-            message = f"{announced:,} bytes are more than may come ({min(most):,})"
-            raise TooLargeError(message, hint=hint, limit=min(most))
-        return min(most) + slack
+        for bound in self._bounds(self._one()):
+            bound.require(announced)
 
-    @contextmanager
-    def reserved(self, announced: int, slack: int) -> Iterator[int | None]:
-        """The same for what comes during the block, which nobody else may use. What is not announced may be all."""
-        with self._lock:
-            most = self.room(announced, slack)
-            coming = 0 if most is None or self._all is None else announced or most
-            self._coming += coming
-        try:
-            yield most
-        finally:
-            with self._lock:
-                self._coming -= coming
+    def body(self) -> Body:
+        """Of an upload in one request."""
+        return Body(self._bounds(self._one()), stays=False)
+
+    def part(self, upload: str) -> Body:
+        """Of an upload that comes in parts, all of which count, of whichever of its files. Not for threads."""
+        single = self._single.get(upload)
+        if single is None:
+            single = self._one(upload)
+        if single is not None:
+            self._single[upload] = single
+        return Body(self._bounds(single), stays=True)
+
+    def _one(self, upload: str | None = None) -> Bound | None:
+        if self._largest is None:
+            return None
+        look = None if upload is None else partial(self._uploads.bytes_of, upload)
+        return Bound(self._largest, "max_upload_mb", look)
+
+    def _bounds(self, single: Bound | None) -> list[Bound]:
+        return [bound for bound in (single, self._all) if bound is not None]
+
+    def _stored(self) -> int:
+        # In this order: an upload that becomes a version meanwhile is seen twice, and never not at all.
+        coming = self._uploads.bytes_of()
+        return coming + int(self._registry.get_detailed_stats()["stored_bytes"])

@@ -15,7 +15,7 @@ import uvicorn
 from model_registry import ConfigurationError, ModelRegistry, StorageError
 from model_registry_server.app import Application, create_app
 from model_registry_server.options import ServerOptions, mistakes_in
-from model_registry_server.protocol import PatientProtocol
+from model_registry_server.protocol import patient
 from model_registry_server.server import Server
 
 logger = logging.getLogger("model_registry.server")
@@ -104,7 +104,7 @@ def _config(server: Server, options: ServerOptions) -> uvicorn.Config:
     _allow_connections(options.max_connections)
     return uvicorn.Config(
         create_app(server),
-        http=PatientProtocol,
+        http=patient(options.pace),
         ws="none",
         lifespan="on",
         backlog=_BACKLOG,

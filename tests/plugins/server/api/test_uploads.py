@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import signal
 from hashlib import sha256
@@ -61,6 +62,48 @@ def test_a_part_or_a_file_with_another_digest_is_thrown_away(http: httpx.Client)
     assert send(http, upload, 0, 0, b"01234", **{"Content-Digest": f"sha-256=:{claimed}:"}).json()["offset"] == 5
     assert send(http, upload, 0, 5, b"6789x").json()["error"] == "DigestMismatchError"
     assert http.get(f"/uploads/{upload['id']}").json()["files"][0]["offset"] == 0
+
+
+def digest_of(data: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(sha256(data).digest()).decode()}:"
+
+
+def test_the_digest_of_a_form_is_checked(http: httpx.Client, folder: Path) -> None:
+    form = {"data": {"name": "form", "format": "opaque"}, "files": {"file": ("w", b"12345")}}
+    request = http.build_request("POST", "/models/upload", **form)  # type: ignore[arg-type]
+    body, kind = request.read(), {"Content-Type": request.headers["content-type"]}
+    for wrong, status in ((digest_of(b"12345"), 422), ("sha-512=:AAAA:", 400)):
+        refused = http.post("/models/upload", content=body, headers={**kind, "Content-Digest": wrong})
+        assert refused.status_code == status, refused.text
+        assert http.get("/models/form").status_code == 404
+        assert list((folder / "server" / "incoming").iterdir()) == []
+    made = http.post("/models/upload", content=body, headers={**kind, "Content-Digest": digest_of(body)})
+    assert made.status_code == 201, made.text
+
+
+def test_the_digest_of_a_whole_file_is_not_taken_for_a_parts(http: httpx.Client) -> None:
+    upload = begin(http, {"path": "w.bin", "size": 10})
+    refused = send(http, upload, 0, 0, b"01234", **{"Repr-Digest": digest_of(b"0123456789")})
+    assert (refused.status_code, refused.json()["error"]) == (400, "InvalidBodyError")
+    assert "a part is not the whole file" in refused.json()["detail"]
+    assert http.get(f"/uploads/{upload['id']}").json()["files"][0]["offset"] == 0
+
+
+def test_the_digest_of_a_document_is_checked(http: httpx.Client) -> None:
+    said = b'{"files": [{"path": "w"}]}'
+    kind = {"Content-Type": "application/json"}
+    wrong = http.post("/uploads", content=said, headers={**kind, "Content-Digest": digest_of(b"other")})
+    assert wrong.status_code == 422
+    assert "instead of" in wrong.json()["detail"]
+    assert http.post("/uploads", content=said, headers={**kind, "Content-Digest": "md5=:AA==:"}).status_code == 400
+    begun = http.post("/uploads", content=said, headers={**kind, "Content-Digest": digest_of(said)})
+    assert begun.status_code == 201
+    of_it = json.dumps({"upload": begun.json()["id"], "name": "doc", "format": "opaque"}).encode()
+    send(http, begun.json(), 0, 0, b"x", **{"Upload-Complete": "true"}).raise_for_status()
+    headers = {**kind, "Content-Digest": digest_of(b"other")}
+    assert http.post("/models/upload", content=of_it, headers=headers).json()["error"] == "DigestMismatchError"
+    headers = {**kind, "Content-Digest": digest_of(of_it)}
+    assert http.post("/models/upload", content=of_it, headers=headers).status_code == 201
 
 
 def test_an_upload_survives_a_server_that_is_killed(tmp_path: Path) -> None:

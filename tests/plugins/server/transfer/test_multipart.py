@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import os
 import random
@@ -17,8 +18,9 @@ from fastapi import FastAPI, Request
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from model_registry_server.transfer.errors import InvalidBodyError, TooLargeError, TooSlowError
+from model_registry_server.transfer.errors import DigestMismatchError, InvalidBodyError, TooLargeError, TooSlowError
 from model_registry_server.transfer.multipart import Form, FormLimits, read_form
+from model_registry_server.transfer.pace import Pace
 
 Serve = Callable[[Any], str]
 
@@ -163,7 +165,7 @@ def test_a_malformed_form_is_refused_in_one_clear_line(tmp_path: Path, body: byt
         (FormLimits(field=3), _field("a", b"1234"), "field 'a' has more than 3 bytes"),
         (FormLimits(fields=1), _field("a", b"") + _field("b", b""), "more than 1 fields"),
         (FormLimits(files=1), _file("a", "n", b"") * 2, "more than 1 files"),
-        (FormLimits(body=20), _field("a", b""), "the body has more than 20 bytes"),
+        (FormLimits(rest=20), _field("a", b"") + _file("f", "n", bytes(30)), "more than 20 bytes beside its files"),
         (FormLimits(), b"".join(_field(str(n), bytes(1 << 20)) for n in range(9)), "field '8' has more than 0 bytes"),
     ],
 )
@@ -173,11 +175,66 @@ def test_a_form_has_limits(tmp_path: Path, limits: FormLimits, body: bytes, mess
     assert _read([_field("a", b"") + _END], tmp_path).fields == {"a": ""}
 
 
+def _digest(data: bytes) -> str:
+    return f"sha-256=:{base64.b64encode(hashlib.sha256(data).digest()).decode()}:"
+
+
+@pytest.mark.parametrize("name", ["Content-Digest", "repr-digest"])
+@pytest.mark.parametrize(
+    ("head", "data", "found"),
+    [
+        ('name="f"; filename="n"', b"abc", ({}, ["n"])),
+        ('name="a"', b"1", ({"a": "1"}, [])),
+        ('name="f"; filename=""', b"", ({}, [])),
+    ],
+    ids=["a file", "a field", "no file"],
+)
+def test_a_part_has_the_digest_that_its_head_tells(
+    tmp_path: Path, head: str, data: bytes, found: tuple[dict[str, str], list[str]], name: str
+) -> None:
+    def part(digest: str) -> bytes:
+        return _part(f"Content-Disposition: form-data; {head}\r\n{name}: {digest}", data) + _END
+
+    with pytest.raises(DigestMismatchError, match=f"SHA-256 {hashlib.sha256(data).hexdigest()} instead of"):
+        _read([part(_digest(b"other"))], tmp_path)
+    (tmp_path / "0").unlink(missing_ok=True)
+    with pytest.raises(InvalidBodyError, match="no SHA-256 that can be checked"):
+        _read([part("sha-512=:AAAA:")], tmp_path)
+    form = _read([part(_digest(data))], tmp_path)
+    assert (form.fields, [file.filename for file in form.files]) == found
+
+
+def test_a_form_has_the_digest_that_was_told(tmp_path: Path) -> None:
+    body = _field("a", b"1") + _file("f", "n", b"abc") + _END
+    digest = hashlib.sha256(body).hexdigest()
+    pieces = [body[start : start + 7] for start in range(0, len(body), 7)]
+    assert asyncio.run(read_form(_stream(pieces), _TYPE, tmp_path, digest=digest)).fields == {"a": "1"}
+    (tmp_path / "0").unlink()
+    with pytest.raises(DigestMismatchError, match=f"the form' has the SHA-256 {digest} instead of 00"):
+        asyncio.run(read_form(_stream(pieces), _TYPE, tmp_path, digest="0" * 64))
+
+
+def test_bytes_of_files_are_kept_only_if_they_may_be_and_others_do_not_count(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    async def take(count: int) -> None:
+        asked.append(count)
+        if sum(asked) > 5:
+            raise TooLargeError("too much", limit=5)
+
+    body = _field("a", b"12345678") + _file("f", "n", b"abc") + _file("f", "m", b"def") + _END
+    with pytest.raises(TooLargeError, match="too much"):
+        asyncio.run(read_form(_stream([body]), _TYPE, tmp_path, take=take))
+    assert asked == [3, 3]
+    assert (tmp_path / "0").read_bytes() == b"abc"
+    assert (tmp_path / "1").read_bytes() == b""
+
+
 def test_a_form_that_stops_coming_is_given_up(tmp_path: Path) -> None:
     async def stopping() -> AsyncIterator[bytes]:
         yield _file("f", "n", b"abc")[:-2]
         await asyncio.sleep(60)
 
     with pytest.raises(TooSlowError):
-        asyncio.run(read_form(stopping(), _TYPE, tmp_path, FormLimits(timeout=0.1)))
+        asyncio.run(read_form(stopping(), _TYPE, tmp_path, FormLimits(pace=Pace(0.1))))
     assert (tmp_path / "0").read_bytes() == b"abc"

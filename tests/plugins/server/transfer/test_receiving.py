@@ -29,6 +29,7 @@ from starlette.requests import ClientDisconnect
 from model_registry import ModelRegistryError, StorageError
 from model_registry_server.transfer.errors import ConflictError, OffsetError, TooLargeError, TooSlowError
 from model_registry_server.transfer.hashing import RunningHash
+from model_registry_server.transfer.pace import Pace
 from model_registry_server.transfer.receiving import Received, receive
 
 Serve = Callable[[Any], str]
@@ -117,8 +118,8 @@ def test_a_body_of_which_nothing_comes_any_more_is_given_up(tmp_path: Path) -> N
         await asyncio.sleep(60)
         yield b"def"
 
-    with pytest.raises(TooSlowError, match=r"did not come within 0\.1 seconds") as caught:
-        asyncio.run(receive(slow(), tmp_path / "file", timeout=0.1))
+    with pytest.raises(TooSlowError, match=r"nothing of the body came within 0\.1 seconds") as caught:
+        asyncio.run(receive(slow(), tmp_path / "file", pace=Pace(0.1)))
     assert caught.value.status == 408
     assert (tmp_path / "file").read_bytes() == b"abc"
 
@@ -129,7 +130,42 @@ def test_a_body_that_comes_slowly_but_steadily_is_taken(tmp_path: Path) -> None:
             await asyncio.sleep(0.1)
             yield b"x"
 
-    assert asyncio.run(receive(steady(), tmp_path / "file", timeout=0.6)).size == 8
+    assert asyncio.run(receive(steady(), tmp_path / "file", pace=Pace(0.6))).size == 8
+
+
+async def _every(seconds: float, pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        await asyncio.sleep(seconds)
+        yield piece
+
+
+def test_a_body_that_trickles_is_given_up_though_something_comes_all_the_time(tmp_path: Path) -> None:
+    trickle = _every(0.1, [b"x"] * 100)
+    begun = time.monotonic()
+    with pytest.raises(TooSlowError, match=r"only \d of at least 50 bytes of the body came within 0\.5 seconds"):
+        asyncio.run(receive(trickle, tmp_path / "file", pace=Pace(0.5, 100)))
+    assert 0.5 <= time.monotonic() - begun < 5
+    assert 1 <= (tmp_path / "file").stat().st_size <= 5
+
+
+def test_a_body_that_came_fast_at_first_may_not_trickle_then(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    with pytest.raises(TooSlowError):
+        asyncio.run(receive(_every(0.1, [_DATA, *[b"x"] * 100]), tmp_path / "file", pace=Pace(0.5, 100)))
+    assert time.monotonic() - begun < 5
+
+
+def test_a_body_that_is_slow_but_faster_than_it_must_be_is_taken(tmp_path: Path) -> None:
+    slow = _every(0.1, [b"x" * 100] * 15)
+    assert asyncio.run(receive(slow, tmp_path / "file", pace=Pace(0.5, 100))).size == 1500
+
+
+def test_what_the_server_does_with_a_body_is_not_the_clients_time(tmp_path: Path) -> None:
+    async def busy(_: int) -> None:
+        await asyncio.sleep(0.2)
+
+    received = asyncio.run(receive(_stream([b"x"] * 5), tmp_path / "file", take=busy, pace=Pace(0.5, 100)))
+    assert received.size == 5
 
 
 def test_being_cancelled_is_not_taken_for_slowness(tmp_path: Path) -> None:
@@ -138,7 +174,7 @@ def test_being_cancelled_is_not_taken_for_slowness(tmp_path: Path) -> None:
         await asyncio.sleep(60)
 
     async def cancelled() -> None:
-        task = asyncio.ensure_future(receive(endless(), tmp_path / "file", timeout=30))
+        task = asyncio.ensure_future(receive(endless(), tmp_path / "file", pace=Pace(30)))
         await asyncio.sleep(0.1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -257,7 +293,7 @@ def _app(target: Path) -> FastAPI:
 
     @app.put("/")
     async def put(request: Request, offset: int = 0) -> dict[str, Any]:
-        received = await receive(request.stream(), target, offset=offset, limit=10_000_000, timeout=5)
+        received = await receive(request.stream(), target, offset=offset, limit=10_000_000, pace=Pace(5))
         return {"size": received.size, "sha256": received.sha256}
 
     @app.exception_handler(ModelRegistryError)
@@ -299,6 +335,7 @@ def _size(path: Path) -> int:
 _CHILD = """
 import asyncio, sys
 from pathlib import Path
+from model_registry_server.transfer.pace import Pace
 from model_registry_server.transfer.receiving import receive
 
 async def stream():
@@ -308,7 +345,7 @@ async def stream():
         await asyncio.sleep(0.001)
     await asyncio.sleep(60)
 
-asyncio.run(receive(stream(), Path(sys.argv[1]), timeout=None))
+asyncio.run(receive(stream(), Path(sys.argv[1]), pace=Pace(None)))
 """
 
 

@@ -46,12 +46,12 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def _app(content: Callable[[], Content], *, timeout: float | None = None) -> FastAPI:
+def _app(content: Callable[[], Content]) -> FastAPI:
     app = FastAPI()
 
     @app.api_route("/", methods=["GET", "HEAD"])
     async def get() -> Any:
-        return Sending(content(), timeout=timeout)
+        return Sending(content())
 
     @app.exception_handler(StorageError)
     async def refuse(request: Request, error: StorageError) -> JSONResponse:
@@ -192,12 +192,6 @@ def test_when_a_client_leaves_the_file_is_closed(file: Path, serve: Serve) -> No
     with _begin(serve(_app(lambda: file_content(file, "a", _SHA256, _LARGE)))):
         assert _descriptors(file) == 1
     assert _eventually(lambda: _descriptors(file) == 0)
-
-
-def test_a_client_that_takes_nothing_is_left_after_the_timeout(file: Path, serve: Serve) -> None:
-    os.truncate(file, _LARGE)
-    with _begin(serve(_app(lambda: file_content(file, "a", _SHA256, _LARGE), timeout=0.2))):
-        assert _eventually(lambda: _descriptors(file) == 0)
 
 
 def test_a_file_that_is_gone_or_changed_is_an_error_and_no_broken_body(client: httpx.Client, file: Path) -> None:

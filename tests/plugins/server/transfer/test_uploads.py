@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 
 from model_registry import StorageError
+from model_registry_server.errors import TooManyRequestsError
 from model_registry_server.state import State
 from model_registry_server.transfer.errors import (
     ConflictError,
@@ -167,10 +169,22 @@ def test_more_than_was_announced_is_refused(uploads: Uploads) -> None:
         _append(uploads, upload.id, 0, 0, b"abcd", length=4)
     with pytest.raises(TooLargeError, match="more than 3 bytes"):
         _append(uploads, upload.id, 0, 0, b"abcd")
-    _append(uploads, upload.id, 1, 0, b"abc", limit=5)
-    with pytest.raises(TooLargeError):
-        _append(uploads, upload.id, 1, 3, b"abc", limit=5)
-    assert _append(uploads, upload.id, 1, 3, b"de", limit=5, complete=True).done
+    assert uploads.bytes_of() == 0
+
+
+def test_bytes_are_kept_only_if_they_may_be(uploads: Uploads) -> None:
+    upload = uploads.create("ann", [Announced("a")])
+    asked: list[int] = []
+
+    async def take(count: int) -> None:
+        asked.append(count)
+        if sum(asked) > 5:
+            raise TooLargeError("too much", limit=5)
+
+    assert _append(uploads, upload.id, 0, 0, b"abc", take=take).offset == 3
+    with pytest.raises(TooLargeError, match="too much"):
+        _append(uploads, upload.id, 0, 3, b"def", take=take)
+    assert (asked, uploads.get(upload.id).files[0].offset) == ([3, 3], 3)
 
 
 def test_a_part_of_another_length_than_told_is_refused(uploads: Uploads) -> None:
@@ -261,15 +275,45 @@ def test_a_part_keeps_an_upload_alive(uploads: Uploads) -> None:
     assert uploads.get(upload.id).created_at == upload.created_at
 
 
-def test_an_owner_takes_what_was_announced_or_has_come(uploads: Uploads) -> None:
+def test_an_upload_takes_what_has_come_and_not_what_was_announced(uploads: Uploads) -> None:
     first = uploads.create("ann", [_announced(b"abcdef"), Announced("b")])
-    uploads.create("bob", [_announced(b"xy")])
+    other = uploads.create("bob", [_announced(b"xy")])
     _append(uploads, first.id, 0, 0, b"abc")
     _append(uploads, first.id, 1, 0, b"12345")
-    assert (uploads.bytes_of("ann"), uploads.bytes_of("bob"), uploads.bytes_of("eve")) == (11, 2, 0)
-    assert uploads.bytes_of() == 13
+    _append(uploads, other.id, 0, 0, b"x")
+    assert (uploads.bytes_of(first.id), uploads.bytes_of(other.id), uploads.bytes_of("0" * 32)) == (8, 1, 0)
+    assert uploads.bytes_of() == 9
     uploads.discard(first.id)
-    assert uploads.bytes_of() == 2
+    assert uploads.bytes_of() == 1
+
+
+def test_a_part_that_is_coming_in_counts_when_it_has_come(uploads: Uploads) -> None:
+    upload = uploads.create("ann", [_announced(b"abcdef")])
+    _append(uploads, upload.id, 0, 0, b"ab")
+    counted: list[int] = []
+
+    async def coming() -> AsyncIterator[bytes]:
+        yield b"cd"
+        counted.append(uploads.bytes_of())
+        counted.append(uploads.bytes_of(upload.id))
+
+    asyncio.run(uploads.append(upload.id, 0, 2, coming()))
+    assert (counted, uploads.bytes_of()) == ([2, 2], 4)
+
+
+def test_an_owner_has_no_more_uploads_than_may_be_however_many_begin_at_once(uploads: Uploads) -> None:
+    def begin(_: int) -> bool:
+        try:
+            uploads.create("ann", [_announced(b"abc")], most=5)
+        except TooManyRequestsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(begin, range(24))) == 5
+    with pytest.raises(TooManyRequestsError, match="you have 5 uploads under way"):
+        uploads.create("ann", [_announced(b"abc")], most=5)
+    uploads.create("bob", [_announced(b"abc")], most=5)
 
 
 def test_a_file_that_was_changed_behind_its_back_is_not_handed_over(uploads: Uploads) -> None:

@@ -1,28 +1,35 @@
-"""Bodies that are read whole, such as JSON: bounded in size and time. Those of files are streamed elsewhere."""
+"""Bodies that are read whole, such as JSON: bounded in size and time, and checked. Those of files are streamed
+elsewhere."""
 
 from __future__ import annotations
+
+from hashlib import sha256
 
 from fastapi import HTTPException, Request
 from starlette.types import Message
 
 from model_registry_server.transfer.deadline import Deadline
-from model_registry_server.transfer.errors import TooSlowError
+from model_registry_server.transfer.digests import claimed_digest, require_digest
+from model_registry_server.transfer.errors import DigestMismatchError, TooSlowError
+from model_registry_server.transfer.pace import Pace
 
 MOST_BYTES = 8 << 20
 
 
-def bounded(request: Request, timeout: float | None) -> Request:
-    """The same request, whose body may have so many bytes, and must come.
+def bounded(request: Request, pace: Pace) -> Request:
+    """The same request, whose body may have so many bytes, must come, and has the digest that was told.
 
     FastAPI makes a 400 of whatever is raised while it reads a body, but for its own exceptions.
 
-    :raises HTTPException: 413 or 408, when the body is read.
+    :raises HTTPException: 413, 408 or 422, when the body is read.
+    :raises InvalidBodyError: for a digest that cannot be checked.
     """
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > MOST_BYTES:
         raise _too_large()
     receive, seen = request.receive, 0
-    deadline = Deadline(timeout, "the next bytes of the body")
+    claimed, running = claimed_digest(request.headers.items()), sha256()
+    deadline = Deadline(pace, "the body")
 
     is_whole = False
 
@@ -35,15 +42,28 @@ def bounded(request: Request, timeout: float | None) -> Request:
                 message = await receive()
         except TooSlowError as error:
             raise HTTPException(408, error.message, {"Connection": "close"}) from error
-        seen += len(message.get("body", b""))
+        piece = message.get("body", b"")
+        deadline.came(len(piece))
+        if claimed is not None:
+            running.update(piece)
+        seen += len(piece)
         if seen > MOST_BYTES:
             raise _too_large()
         if not message.get("more_body"):
             is_whole = True
             deadline.close()
+            if message["type"] == "http.request":
+                _check(claimed, running.hexdigest())
         return message
 
     return Request(request.scope, bounded_receive)
+
+
+def _check(claimed: str | None, found: str) -> None:
+    try:
+        require_digest(claimed, found, "the body")
+    except DigestMismatchError as error:
+        raise HTTPException(422, error.message) from error
 
 
 def _too_large() -> HTTPException:

@@ -42,7 +42,7 @@ async def download(
     def find() -> Content:
         return content_of(server.registry.resolve(name, version), path, archive)
 
-    return Sending(await run_sync(find, limiter=server.reading), timeout=server.options.body_timeout)
+    return Sending(await run_sync(find, limiter=server.reading))
 
 
 def content_of(entry: ModelEntry, path: str | None, archive: Archive | None) -> Content:
@@ -92,4 +92,4 @@ async def download_blob(request: Request, name: str, sha256: str, version: Versi
             raise NotFoundError(f"{entry.reference} has no blob {sha256:.80}", hint=hint, id=sha256)
         return file_content(entry.blob(sha256), sha256, sha256, size)
 
-    return Sending(await run_sync(find, limiter=server.reading), timeout=server.options.body_timeout)
+    return Sending(await run_sync(find, limiter=server.reading))

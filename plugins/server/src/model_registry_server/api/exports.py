@@ -55,7 +55,7 @@ async def export_model(
     entry = await run_sync(server.registry.resolve, name, version)
     if format is None or format == entry.metadata.format:
         stored = await run_sync(content_of, entry, None, archive)
-        return Sending(stored, timeout=server.options.body_timeout)
+        return Sending(stored)
     given = _options(options)
     await run_sync(server.registry.plan_conversion, entry.name, entry.version, format)  # told now, if it cannot be
     gate = {"check": check, "allow_mismatch": allow_mismatch, "tolerance": tolerance}
@@ -76,7 +76,7 @@ async def export_model(
         content = await run_sync(find)
         if content is None:
             return told(job)
-    return Sending(content, timeout=server.options.body_timeout)
+    return Sending(content)
 
 
 @router.get("/models/{name:model}/plan", response_model=schemas.Plan)

@@ -123,7 +123,7 @@ class Route(APIRoute):
             request.state.admit = partial(self.admit_again, server, request)
             request.state.noted = {}
             if not (permission.streams or request.method in _SAFE):
-                request = bounded(request, server.options.body_timeout)
+                request = bounded(request, server.options.pace)
             if permission.role is None:
                 return await serve(request)
             changes = request.method not in _SAFE if permission.changes is None else permission.changes

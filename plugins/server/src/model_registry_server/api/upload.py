@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,6 @@ from pydantic import ValidationError
 
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
-from model_registry_server.api.digests import claimed_digest, require_digest
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
 from model_registry_server.api.said import as_sent, keywords_of
 from model_registry_server.api.uploads import upload_of
@@ -21,7 +21,9 @@ from model_registry_server.api_path import API
 from model_registry_server.incoming import folder_of_body, folder_of_request
 from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.roles import Role
-from model_registry_server.transfer.errors import InvalidBodyError, TooLargeError
+from model_registry_server.transfer.digests import claimed_digest, require_digest
+from model_registry_server.transfer.errors import InvalidBodyError
+from model_registry_server.transfer.incoming import Incoming, Take
 from model_registry_server.transfer.layout import Came, laid_out
 from model_registry_server.transfer.multipart import FormLimits, read_form
 from model_registry_server.transfer.receiving import receive
@@ -29,8 +31,6 @@ from model_registry_server.transfer.receiving import receive
 router = APIRouter(route_class=Route, tags=["uploads"])
 
 _JSON_MOST = 8 << 20
-#: Bytes of a form that are no file's: its fields, and what stands between them.
-_FORM_SLACK = 1 << 20
 
 
 @router.post("/models/upload", status_code=201, response_model=schemas.Version, openapi_extra=schemas.UPLOAD_BODY)
@@ -53,26 +53,27 @@ async def upload_model(
     if kind == "application/json":
         return await _of_upload(request)
     server = server_of(request)
-    slack = _FORM_SLACK if kind == "multipart/form-data" else 0
-    async with folder_of_body(server, request, slack) as (folder, limit):
+    limits = FormLimits(pace=server.options.pace)
+    slack = limits.rest if kind == "multipart/form-data" else 0
+    async with folder_of_body(server, request, slack) as (folder, take):
         if kind == "multipart/form-data":
-            limits = FormLimits(body=limit, timeout=server.options.body_timeout)
-            form = await read_form(request.stream(), request.headers["content-type"], folder, limits)
+            digest = claimed_digest(request.headers.items())
+            kind = request.headers["content-type"]
+            form = await read_form(request.stream(), kind, folder, limits, take=take, digest=digest)
             said = {**_query(request), **form.fields}
             came = [Came(file.filename, file.path, file.sha256) for file in form.files]
         else:
             said = _query(request)
-            came = [await _of_body(request, folder, filename or "model", limit)]
+            came = [await _of_body(request, folder, filename or "model", take)]
         if not came:
             raise InvalidBodyError("the form has no file", hint="send one, in a field such as «file»")
         return await _register(request, folder, came, said)
 
 
-async def _of_body(request: Request, folder: Path, filename: str, limit: int | None) -> Came:
-    target = folder / "0"
-    timeout = server_of(request).options.body_timeout
-    received = await receive(request.stream(), target, limit=limit, timeout=timeout)
-    require_digest(claimed_digest(request.headers, "content-digest", "repr-digest"), received.sha256, filename)
+async def _of_body(request: Request, folder: Path, filename: str, take: Take) -> Came:
+    target, claimed = folder / "0", claimed_digest(request.headers.items())
+    received = await receive(request.stream(), target, take=take, pace=server_of(request).options.pace)
+    require_digest(claimed, received.sha256, filename)
     return Came(filename, target, received.sha256)
 
 
@@ -121,11 +122,11 @@ def _query(request: Request) -> dict[str, str]:
 
 
 async def _json(request: Request) -> Any:
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > _JSON_MOST:
-            raise TooLargeError(f"the body is larger than {_JSON_MOST:,} bytes", limit=_JSON_MOST)
+    claimed, data = claimed_digest(request.headers.items()), bytearray()
+    with Incoming(request.stream(), _JSON_MOST, server_of(request).options.pace) as body:
+        while piece := await body.read():
+            data += piece
+    require_digest(claimed, sha256(data).hexdigest(), "the body")
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Header, Request, Response
 
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
-from model_registry_server.api.digests import claimed_digest
 from model_registry_server.api.permission import Route, allow, caller_of, owner_of, server_of
 from model_registry_server.api_path import API
-from model_registry_server.errors import ForbiddenError, TooManyRequestsError
+from model_registry_server.errors import ForbiddenError
 from model_registry_server.security.roles import Role
+from model_registry_server.transfer.digests import claimed_digest
+from model_registry_server.transfer.errors import InvalidBodyError
 from model_registry_server.transfer.layout import plain_name
 from model_registry_server.transfer.upload_table import Announced
 from model_registry_server.transfer.uploads import Upload
@@ -31,12 +32,9 @@ def begin_upload(request: Request, body: schemas.NewUpload) -> Response:
     server, caller = server_of(request), caller_of(request)
     for file in body.files:
         plain_name(file.path)
-    if server.uploads.count(owner_of(caller)) >= _MOST:
-        hint = "finish or discard some; GET …/uploads/{id} tells how far one has come"
-        raise TooManyRequestsError(f"you have {_MOST} uploads under way", hint=hint, retry_after=60)
-    server.quota.room(sum(file.size or 0 for file in body.files))
+    server.quota.require(sum(file.size or 0 for file in body.files))
     files = [Announced(file.path, file.size, file.sha256) for file in body.files]
-    upload = server.uploads.create(owner_of(caller), files)
+    upload = server.uploads.create(owner_of(caller), files, most=_MOST)
     request.state.noted["subject"] = upload.id
     return answer(upload, 201, {"Location": f"{API}/uploads/{upload.id}"})
 
@@ -59,23 +57,28 @@ async def append_to_upload(
 ) -> Response:
     """Send a part of a file. What has come is kept when the connection breaks: ask for the offset, and go on there.
 
-    The digest of the part may be given by ``Content-Digest: sha-256=:…:``.
+    The digest of the part may be given by ``Content-Digest: sha-256=:…:``; ``Repr-Digest``, of the whole file, may not.
     """
     server = server_of(request)
     await run_sync(upload_of, request, id)
-    room = await run_sync(server.quota.room)
-    length = request.headers.get("content-length", "")
-    file = await server.uploads.append(
-        id,
-        number,
-        upload_offset,
-        request.stream(),
-        length=int(length) if length.isdecimal() else None,
-        digest_of_part=claimed_digest(request.headers, "content-digest"),
-        complete=upload_complete,
-        limit=None if room is None else upload_offset + room,  # of the whole file, of which so much is there
-        timeout=server.options.body_timeout,
-    )
+    if "repr-digest" in request.headers:  # of what: the part, or the file?
+        hint = "Content-Digest is of the part; the file's own is told when the upload begins"
+        raise InvalidBodyError("Repr-Digest: a part is not the whole file", hint=hint)
+    text = request.headers.get("content-length", "")
+    length = int(text) if text.isdecimal() else None
+    with server.quota.part(id) as body:
+        await body.require(length or 0)
+        file = await server.uploads.append(
+            id,
+            number,
+            upload_offset,
+            request.stream(),
+            length=length,
+            digest_of_part=claimed_digest(request.headers.items()),
+            complete=upload_complete,
+            take=body.take,
+            pace=server.options.pace,
+        )
     return answer(file, headers={"Upload-Offset": str(file.offset)})
 
 

@@ -5,7 +5,7 @@
     TransferError                (ModelRegistryError)
     ├── InvalidBodyError         (ValueError)      400  a body that is not what its headers say
     ├── UploadNotFoundError      (LookupError)     404  no such upload, or no such file in it
-    ├── TooSlowError             (TimeoutError)    408  the next bytes did not come in time
+    ├── TooSlowError             (TimeoutError)    408  too few bytes came in time
     ├── OffsetError              (ValueError)      409  a part that does not begin where the file ends
     ├── ConflictError            (RuntimeError)    409  somebody else is writing the file
     ├── IncompleteError          (ValueError)      409  files of the upload are missing or unfinished

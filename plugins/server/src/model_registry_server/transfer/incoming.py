@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from types import TracebackType
 
 from model_registry_server.transfer.deadline import Deadline
 from model_registry_server.transfer.errors import TooLargeError
+from model_registry_server.transfer.pace import Pace
+
+#: Asked for so many bytes before they are kept; raises if they may not be.
+Take = Callable[[int], Awaitable[None]]
 
 
 class Incoming:
@@ -14,14 +18,14 @@ class Incoming:
 
     :param stream: Such as Starlette's ``request.stream()``, which raises ``ClientDisconnect`` if the client leaves.
     :param limit: The most bytes that may come; None for any number.
-    :param timeout: Seconds in which the next bytes must come; None for any time.
+    :param pace: How slowly they may come.
     """
 
-    def __init__(self, stream: AsyncIterator[bytes], limit: int | None, timeout: float | None) -> None:
+    def __init__(self, stream: AsyncIterator[bytes], limit: int | None, pace: Pace) -> None:
         self.size = 0
         self._stream = stream
         self._limit = limit
-        self._deadline = Deadline(timeout, "the next bytes of the body")
+        self._deadline = Deadline(pace, "the body")
 
     def __enter__(self) -> Incoming:
         return self
@@ -33,7 +37,7 @@ class Incoming:
         """What has come; empty at the end.
 
         :raises TooLargeError: More came than may.
-        :raises TooSlowError: Nothing came in time.
+        :raises TooSlowError: Too little came in time.
         """
         data = b""
         try:
@@ -42,6 +46,7 @@ class Incoming:
                     data = await self._stream.__anext__()
         except StopAsyncIteration:
             return b""
+        self._deadline.came(len(data))
         self.size += len(data)
         if self._limit is not None and self.size > self._limit:
             raise TooLargeError(f"the body has more than {self._limit:,} bytes", limit=self._limit)

@@ -9,7 +9,8 @@ from attrs import frozen
 
 from model_registry import StorageError
 from model_registry_server.transfer.hashing import RunningHash, hash_of_file
-from model_registry_server.transfer.incoming import Incoming
+from model_registry_server.transfer.incoming import Incoming, Take
+from model_registry_server.transfer.pace import USUAL, Pace
 from model_registry_server.transfer.threads import in_thread
 from model_registry_server.transfer.writing import Writer, check_offset
 
@@ -41,7 +42,8 @@ async def receive(
     hasher: RunningHash | None = None,
     part: RunningHash | None = None,
     limit: int | None = None,
-    timeout: float | None = 30.0,
+    take: Take | None = None,
+    pace: Pace = USUAL,
 ) -> Received:
     """Append a body to a file, hash it on the way, and return when it is on the disk.
 
@@ -51,18 +53,21 @@ async def receive(
     :param hasher: Of the bytes before ``offset``; otherwise the file is read for it.
     :param part: Is given this body alone, as well.
     :param limit: The most bytes that may come; None for any number.
-    :param timeout: Seconds in which the next bytes must come; None for any time.
+    :param take: Asked before bytes are kept.
+    :param pace: How slowly they may come.
     :raises OffsetError: The file has another size.
     :raises ConflictError: Somebody else is writing it.
     :raises TooLargeError: More came than may; those before are kept.
-    :raises TooSlowError: Nothing came in time.
+    :raises TooSlowError: Too little came in time; that is kept.
     :raises StorageError: The disk refused. After a failed sync the file is empty.
     """
     if hasher is None:
         hasher = await in_thread(hash_to_go_on, target, offset)
-    with Incoming(stream, limit, timeout) as body:
+    with Incoming(stream, limit, pace) as body:
         async with Writer(target, hasher, part) as writer:
             while data := await body.read():
+                if take is not None:
+                    await take(len(data))
                 await writer.write(data)
             await writer.sync()
         return Received(hasher.size, body.size, hasher)

@@ -18,7 +18,6 @@ from starlette.types import Receive, Scope, Send
 
 from model_registry import ModelRegistryError
 from model_registry_server.transfer.content import Buffer, Content, FilePart, Piece
-from model_registry_server.transfer.deadline import Deadline
 from model_registry_server.transfer.ranges import Answer, answer
 from model_registry_server.transfer.reading import Files
 from model_registry_server.transfer.threads import begin, ended, in_thread
@@ -34,12 +33,11 @@ _REASONS = {412: "the content is another one", 416: "there are no such bytes"}
 class Sending(Response):
     """Return it from a route. Further headers may be set by ``headers``.
 
-    :param timeout: Seconds in which the client must take the next bytes; None for any time.
+    How slowly a client may take it is for the server to say, which alone sees what of it was taken.
     """
 
-    def __init__(self, content: Content, *, timeout: float | None = None) -> None:
+    def __init__(self, content: Content) -> None:
         self.content = content
-        self.timeout = timeout
         self.status_code = 200
         self.background = None
         self.media_type = content.media_type
@@ -96,7 +94,7 @@ class Sending(Response):
     async def _send_body(self, files: Files, pieces: Iterable[Piece], receive: Receive, send: Send) -> None:
         """Whatever fails from here on can only end the connection: what was sent cannot be taken back."""
         try:
-            await _Body(files, send, self.timeout).send_all(pieces, receive)
+            await _Body(files, send).send_all(pieces, receive)
         except (ModelRegistryError, OSError) as error:
             logger.warning("sending %s ended early: %s", self.content.name, error)
 
@@ -104,10 +102,9 @@ class Sending(Response):
 class _Body:
     """Sends pieces in chunks of a good size, as long as somebody takes them."""
 
-    def __init__(self, files: Files, send: Send, timeout: float | None) -> None:
+    def __init__(self, files: Files, send: Send) -> None:
         self._files = files
         self._send = send
-        self._deadline = Deadline(timeout, "a sign that the client takes more")
         self._small: list[Buffer] = []
         self._small_size = 0
 
@@ -123,7 +120,6 @@ class _Body:
                     return
             await self._flush(more=False)
         finally:
-            self._deadline.close()
             leaving.cancel()
             with suppress(asyncio.CancelledError):
                 await leaving
@@ -171,8 +167,7 @@ class _Body:
         await self._send_on(data, more=more)
 
     async def _send_on(self, data: Buffer, *, more: bool = True) -> None:
-        with self._deadline:
-            await self._send({"type": "http.response.body", "body": data, "more_body": more})
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
 
 async def _left(receive: Receive) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 from attrs import frozen
 
+from model_registry_server.errors import TooManyRequestsError
 from model_registry_server.state import State
 from model_registry_server.transfer.errors import UploadNotFoundError
 
@@ -19,14 +20,6 @@ _TABLES = (
     " size INTEGER, sha256 TEXT, received_size INTEGER, received_sha256 TEXT, PRIMARY KEY (upload, number))",
     "CREATE INDEX IF NOT EXISTS uploads_of_owners ON uploads (owner)",
 )
-
-
-_SIZES = """
-SELECT coalesce(sum(size), 0) FROM upload_files
-WHERE upload IN (SELECT id FROM uploads WHERE ?1 IS NULL OR owner = ?1)"""
-_WITHOUT_SIZE = """
-SELECT upload, number FROM upload_files
-WHERE size IS NULL AND upload IN (SELECT id FROM uploads WHERE ?1 IS NULL OR owner = ?1)"""
 
 
 @frozen
@@ -71,10 +64,15 @@ class UploadTable:
         self._state = state
         state.create(*_TABLES)
 
-    def add(self, upload_id: str, owner: str, files: Sequence[Announced]) -> None:
+    def add(self, upload_id: str, owner: str, files: Sequence[Announced], most: int) -> None:
+        """:raises TooManyRequestsError: The owner has so many already."""
         now = _now()
         rows = [(upload_id, number, file.path, file.size, file.sha256) for number, file in enumerate(files)]
         with self._state.writing() as db:
+            (count,) = db.execute("SELECT count(*) FROM uploads WHERE owner = ?", (owner,)).fetchone()
+            if count >= most:
+                hint = "finish or discard some; GET …/uploads/{id} tells how far one has come"
+                raise TooManyRequestsError(f"you have {count} uploads under way", hint=hint, retry_after=60)
             db.execute("INSERT INTO uploads VALUES (?, ?, ?, ?)", (upload_id, owner, now, now))
             db.executemany("INSERT INTO upload_files VALUES (?, ?, ?, ?, ?, NULL, NULL)", rows)
 
@@ -89,12 +87,10 @@ class UploadTable:
         created_at, touched_at = (datetime.fromisoformat(upload[name]) for name in ("created_at", "touched_at"))
         return UploadRow(upload["id"], upload["owner"], created_at, touched_at, tuple(map(_file, files)))
 
-    def ids(self, owner: str | None = None) -> list[str]:
-        """Those of one owner, or all; the oldest first."""
+    def ids(self) -> list[str]:
+        """Of all uploads."""
         with self._state.reading() as db:
-            rows = db.execute(
-                "SELECT id FROM uploads WHERE ?1 IS NULL OR owner = ?1 ORDER BY created_at, id", (owner,)
-            ).fetchall()
+            rows = db.execute("SELECT id FROM uploads").fetchall()
         return [row["id"] for row in rows]
 
     def untouched_since(self, moment: datetime) -> list[str]:
@@ -122,13 +118,6 @@ class UploadTable:
                 "UPDATE upload_files SET received_size = 0, received_sha256 = ? WHERE upload = ? AND size = 0",
                 (sha256, upload_id),
             )
-
-    def sizes(self, owner: str | None = None) -> tuple[int, list[tuple[str, int]]]:
-        """The bytes that were announced, and (upload, number) of each file of which none were."""
-        with self._state.reading() as db:
-            (total,) = db.execute(_SIZES, (owner,)).fetchone()
-            others = db.execute(_WITHOUT_SIZE, (owner,)).fetchall()
-        return total, [(row["upload"], row["number"]) for row in others]
 
     def remove(self, upload_id: str) -> bool:
         """Returns whether it was there."""

@@ -31,6 +31,8 @@ from model_registry_server.transfer.errors import (
     UploadNotFoundError,
 )
 from model_registry_server.transfer.hashing import RunningHash
+from model_registry_server.transfer.incoming import Take
+from model_registry_server.transfer.pace import USUAL, Pace
 from model_registry_server.transfer.receiving import Received, hash_to_go_on, receive, size_of
 from model_registry_server.transfer.threads import in_thread
 from model_registry_server.transfer.upload_table import Announced, FileRow, UploadTable
@@ -89,22 +91,26 @@ class Uploads:
         self._table = UploadTable(state)
         self._folder = folder
         self._hashes: OrderedDict[tuple[str, int], RunningHash] = OrderedDict()
-        self._writing: set[tuple[str, int]] = set()
+        self._writing: dict[tuple[str, int], int | None] = {}  # what there was before the part that is coming in
         self._lock = threading.Lock()
         with _storage_errors(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def create(self, owner: str, files: Sequence[Announced]) -> Upload:
+    def create(self, owner: str, files: Sequence[Announced], *, most: int = 100) -> Upload:
         """Begin an upload.
 
         :param owner: Whose it is: a token's id or a name.
+        :param most: Uploads that an owner may have under way.
+        :raises TooManyRequestsError: The owner has so many.
         :raises DigestMismatchError: An empty file is announced with another digest than that of nothing.
         """
         for file in files:
             if file.size == 0:
                 _check_digest(file, RunningHash())
         upload_id = secrets.token_hex(16)
-        self._table.add(upload_id, owner, files)  # first: a folder of an upload that is not in the table is garbage
+        self._table.add(
+            upload_id, owner, files, most
+        )  # first: a folder of an upload that is not in the table is garbage
         with _storage_errors(self._folder):
             self._path(upload_id).mkdir(mode=0o700)
         for number, file in enumerate(files):
@@ -129,19 +135,20 @@ class Uploads:
         length: int | None = None,
         digest_of_part: str | None = None,
         complete: bool = False,
-        limit: int | None = None,
-        timeout: float | None = 30.0,
+        take: Take | None = None,
+        pace: Pace = USUAL,
     ) -> UploadFile:
         """Add a part to a file. What arrived is kept if the rest does not, so ask for the offset and go on there.
 
         :param length: Of the part, if the client tells it; so a part that is too large is refused before it comes.
         :param digest_of_part: SHA-256 in hex, if the client tells it; a part with another one is thrown away.
         :param complete: This is the last part of a file whose size was not announced.
-        :param limit: The most bytes that the whole file may have, if that was not announced.
-        :param timeout: Seconds in which the next bytes must come.
+        :param take: Asked before bytes are kept.
+        :param pace: How slowly they may come.
         :raises OffsetError: The part does not begin where the file ends; the error tells where that is.
         :raises ConflictError: Another part of the file is coming in.
         :raises DigestMismatchError: Of the part, which is thrown away, or of the file, which is sent again from 0 on.
+        :raises TooSlowError: Too little came in time.
         :raises InvalidBodyError: The part has not the length that was told.
         :raises UploadNotFoundError: There is no such upload, it has no such file, or it was discarded meanwhile.
         """
@@ -151,14 +158,15 @@ class Uploads:
                 raise OffsetError(_wrong_offset(file, offset), offset=file.offset, given=offset)
             if file.done:
                 return file
-            most = _room(file, limit)
+            most = None if file.size is None else max(file.size - file.offset, 0)
             if length is not None and most is not None and length > most:
                 raise TooLargeError(f"{file.path!r} may have {most:,} bytes more, not {length:,}", limit=most)
             running = await self._running(upload_id, number, offset)
+            self._writing[upload_id, number] = offset
             before, part = running.copy(), RunningHash() if digest_of_part else None
             try:
                 received = await receive(
-                    stream, self._path(upload_id, number), hasher=running, part=part, limit=most, timeout=timeout
+                    stream, self._path(upload_id, number), hasher=running, part=part, limit=most, take=take, pace=pace
                 )
             except StorageError:
                 await in_thread(self._table.get, upload_id)  # says that it is gone, if its folder went with it
@@ -207,14 +215,22 @@ class Uploads:
         old = self._table.untouched_since(datetime.now(timezone.utc) - timedelta(hours=hours))
         return [upload_id for upload_id in old if not self._is_writing(upload_id) and self.discard(upload_id)]
 
-    def count(self, owner: str) -> int:
-        """How many uploads an owner has under way."""
-        return len(self._table.ids(owner))
+    def bytes_of(self, upload_id: str | None = None) -> int:
+        """What has come of an upload, or of all, without the parts that are coming in."""
+        with _storage_errors(self._folder):
+            ids = os.listdir(self._folder) if upload_id is None else [upload_id]
+        return sum(self._size(each, int(number)) for each in ids for number in self._numbers(each))
 
-    def bytes_of(self, owner: str | None = None) -> int:
-        """What the uploads of an owner, or of all, take and will take, by what was announced and what has come."""
-        announced, others = self._table.sizes(owner)
-        return announced + sum(size_of(self._path(upload_id, number)) for upload_id, number in others)
+    def _numbers(self, upload_id: str) -> list[str]:
+        """The files of which something has come."""
+        try:
+            return os.listdir(self._path(upload_id)) if _ID.fullmatch(upload_id) else []
+        except FileNotFoundError:  # nothing has, or it was discarded meanwhile
+            return []
+
+    def _size(self, upload_id: str, number: int) -> int:
+        before = self._writing.get((upload_id, number))
+        return size_of(self._path(upload_id, number)) if before is None else before
 
     def _path(self, upload_id: str, number: int | None = None) -> Path:
         folder = self._folder / upload_id
@@ -297,22 +313,16 @@ class Uploads:
             if key in self._writing:
                 message = f"another part of file {number} of upload {upload_id[:40]!r} is coming in"
                 raise ConflictError(message, hint="try again when it has ended", path=str(number))
-            self._writing.add(key)
+            self._writing[key] = None
         try:
             yield
         finally:
             with self._lock:
-                self._writing.discard(key)
+                del self._writing[key]
 
     def _is_writing(self, upload_id: str) -> bool:
         with self._lock:
             return any(writing == upload_id for writing, _ in self._writing)
-
-
-def _room(file: UploadFile, limit: int | None) -> int | None:
-    """Bytes that may still come."""
-    whole = file.size if file.size is not None else limit
-    return None if whole is None else max(whole - file.offset, 0)
 
 
 def _wrong_offset(file: UploadFile, offset: int) -> str:

@@ -21,7 +21,7 @@ async def fields_of(request: Request) -> dict[str, str]:
     :raises TooLargeError: if it is larger than any page sends.
     """
     data = bytearray()
-    with Incoming(request.stream(), _MOST_BYTES, server_of(request).options.body_timeout) as body:
+    with Incoming(request.stream(), _MOST_BYTES, server_of(request).options.pace) as body:
         while piece := await body.read():
             data += piece
     try:

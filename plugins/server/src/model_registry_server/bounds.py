@@ -1,0 +1,127 @@
+"""Bounds on what comes, that bodies beside each other cannot pass together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+
+from anyio.to_thread import run_sync
+
+from model_registry_server.transfer.errors import TooLargeError
+
+#: Seconds for which a look counts: what others than bodies write is noticed then.
+_FRESH = 1.0
+
+
+class Bound:
+    """The most bytes of something. Each byte counts when it comes, so nobody keeps others out by announcing much.
+
+    :param option: The option that says how many.
+    :param look: How many are there, without those of bodies under way. It may wait for the disk.
+    """
+
+    def __init__(self, most: int, option: str, look: Callable[[], int] | None = None) -> None:
+        self._most = most
+        self._option = option
+        self._look = look
+        self._looked = float("-inf")
+        self._looking = threading.Lock()
+        self._lock = threading.Lock()
+        self._there = 0  # at the last look, and what has ended since
+        self._coming = 0
+        self._ended = 0
+
+    def require(self, count: int) -> None:
+        """Wait for the disk, from a thread.
+
+        :raises TooLargeError: unless so many bytes may still come.
+        """
+        now = time.monotonic()
+        if self._is_unsure(count, now):
+            self._look_again(now)
+        self._refuse_beyond(count)
+
+    async def take(self, count: int) -> None:
+        """So many bytes come.
+
+        :raises TooLargeError: if these may not.
+        """
+        now = time.monotonic()
+        if self._is_unsure(count, now):
+            await run_sync(self._look_again, now)
+        with self._lock:
+            self._refuse_beyond(count)
+            self._coming += count
+
+    def end(self, count: int) -> None:
+        """A body has ended that had taken so many bytes; the next look tells what became of them."""
+        with self._lock:
+            self._coming -= count
+            self._there += count
+            self._ended += count
+
+    def _is_unsure(self, count: int, now: float) -> bool:
+        return self._look is not None and (count > self._room() or now - self._looked > _FRESH)
+
+    def _look_again(self, wanted: float) -> None:
+        with self._looking:
+            if self._look is None or self._looked >= wanted:
+                return  # somebody has, since it was wanted
+            begun, ended = time.monotonic(), self._ended
+            there = self._look()
+            with self._lock:
+                self._there = there + self._ended - ended  # a body that ended meanwhile may have been seen, or not
+                self._looked = begun
+
+    def _room(self) -> int:
+        return self._most - self._there - self._coming
+
+    def _refuse_beyond(self, count: int) -> None:
+        room = max(self._room(), 0)
+        if count > room:
+            hint = f"{self._option} of [plugins.server] says how much may"
+            raise TooLargeError(f"{count:,} bytes more are too much: {room:,} may come", hint=hint, limit=room)
+
+
+class Body:
+    """The bytes of one body, counted against bounds: ``with Body(…) as body:``.
+
+    :param stays: What came of it stays, if the rest does not; otherwise others may have its room as soon as it is
+        refused, so that of several that are too much together one gets through.
+    """
+
+    def __init__(self, bounds: Iterable[Bound], *, stays: bool) -> None:
+        self._taken = dict.fromkeys(bounds, 0)
+        self._stays = stays
+
+    async def require(self, count: int) -> None:
+        """:raises TooLargeError: unless so many bytes may come now."""
+        for bound in self._taken:
+            await run_sync(bound.require, count)
+
+    async def take(self, count: int) -> None:
+        """So many bytes come.
+
+        :raises TooLargeError: if these may not.
+        """
+        for bound in self._taken:
+            try:
+                await bound.take(count)
+            except TooLargeError:
+                if not self._stays:
+                    self._end()
+                raise
+            self._taken[bound] += count
+
+    def __enter__(self) -> Body:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        for bound, count in self._taken.items():
+            bound.end(count)
+        self._taken = dict.fromkeys(self._taken, 0)
