@@ -67,6 +67,7 @@ bench-quick: $(VENV)/.installed
 
 picture: $(VENV)/.installed
 	@$(RUN) demo/main.py --svg docs/images/demo.svg
+	@$(RUN) demo/pages.py docs/images/pages.png
 
 clean:
 	@rm -rf $(VENV) $(CORE_VENV) build dist .coverage .coverage.* htmlcov
