@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -186,19 +188,60 @@ def test_a_bit_that_was_lost_on_the_way_is_noticed(connect, line: Line, client: 
     assert other.load_model("flipped").model == LARGE[: 1 << 20]
 
 
-def test_a_push_that_fails_leaves_nothing_anywhere(connect, line: Line, folder: Path, monkeypatch) -> None:
-    monkeypatch.setattr("model_registry_server.client.patience.Patience.wait", lambda self, error: give_up(error))
-    client = connect(url=line.url)
+def test_a_push_that_fails_leaves_what_the_next_one_needs(connect, line: Line, folder: Path, monkeypatch) -> None:
+    client, model = connect(url=line.url), random.Random(4).randbytes(12 << 20)
     line.when("sent", 6 << 20, line.cut)
-    with pytest.raises(StorageError, match="cannot be reached"):
-        client.register_model("failed", LARGE)
-    assert uploads(line.url, folder) == []
+    with monkeypatch.context() as patch:
+        patch.setattr("model_registry_server.client.patience.Patience.wait", lambda self, error: give_up(error))
+        with pytest.raises(StorageError, match="cannot be reached"):
+            client.register_model("failed", model)
     assert client.get_model_info("failed") is None
     assert client._cache.get_model_info("failed") is None
+    before, reports = line.sent, []
+    with client.progress(reports.append):
+        entry = client.register_model("failed", model)
+    assert line.sent - before < len(model) * 0.8
+    assert entry.verify_integrity()
+    assert uploads(line.url, folder) == []
+    last = {report.what: report for report in reports}[f"uploading {entry.reference}"]
+    assert last.bytes_done == last.bytes_total
 
 
 def give_up(error: Exception) -> None:
     raise error
+
+
+SENDER = """
+import random, sys
+from model_registry import ModelRegistry
+ModelRegistry(sys.argv[1]).register_model("killed", random.Random(5).randbytes(12 << 20), parts=3)
+"""
+
+
+def test_a_push_whose_process_was_killed_is_continued_by_the_next(
+    connect, line: Line, folder: Path, environ: dict[str, str], tmp_path: Path
+) -> None:
+    environ = {**os.environ, **environ, "XDG_CACHE_HOME": str(tmp_path / "killed")}
+    process = subprocess.Popen([sys.executable, "-c", SENDER, line.url], env=environ)
+    line.when("sent", 9 << 20, process.kill)
+    assert process.wait(60) == -signal.SIGKILL
+    before, model = line.sent, random.Random(5).randbytes(12 << 20)
+    entry = connect("killed", url=line.url).register_model("killed", model, parts=3)
+    assert line.sent - before < len(model) * 0.7
+    assert entry.verify_integrity()
+    assert uploads(line.url, folder) == []
+
+
+def test_an_upload_that_the_server_has_forgotten_is_begun_anew(connect, line: Line, folder: Path, monkeypatch) -> None:
+    client, model = connect(url=line.url), random.Random(6).randbytes(12 << 20)
+    line.when("sent", 6 << 20, line.cut)
+    with monkeypatch.context() as patch:
+        patch.setattr("model_registry_server.client.patience.Patience.wait", lambda self, error: give_up(error))
+        with pytest.raises(StorageError, match="cannot be reached"):
+            client.register_model("forgotten", model)
+    [file] = [path for path in uploads(line.url, folder) if path.stat().st_size > 1 << 20]
+    httpx.delete(f"{line.url}/model-registry/uploads/{file.parent.name}").raise_for_status()
+    assert client.register_model("forgotten", model).verify_integrity()
 
 
 def test_ctrl_c_ends_a_push_and_leaves_nothing(client: Client, folder: Path) -> None:

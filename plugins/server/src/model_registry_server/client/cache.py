@@ -33,7 +33,8 @@ _ABANDONED = 24 * 3600.0
 
 
 class Cache:
-    """The registry, and what is kept beside it: locks, what is just arriving, and when each version was used.
+    """The registry, and what is kept beside it: locks, what is just arriving, which uploads were begun, and when each
+    version was used.
 
     :param address: Of the server.
     :param config: Other settings, by keyword.
@@ -46,7 +47,7 @@ class Cache:
         self._beside = folder / "client"
         self._in_use: dict[str, list[weakref.ref[Any]]] = {}
         self._changing = threading.Lock()
-        for name in ("locks", "incoming", "used"):
+        for name in ("locks", "incoming", "used", "uploads"):
             (self._beside / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._sweep()
 
@@ -75,6 +76,16 @@ class Cache:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def upload(self, what: str) -> Iterator[Note]:
+        """What is remembered of an upload, whose only sender the caller is within the block.
+
+        :param what: Says what it is of; the same is sent by the same upload.
+        """
+        key = sha256(what.encode(errors="surrogatepass")).hexdigest()[:32]
+        with self.lock(f"upload {key}"):
+            yield Note(self._beside / "uploads" / key)
 
     def held(self, name: str, version: str, digest: str) -> ModelEntry | None:
         """The version, if the cache has it with this digest."""
@@ -133,10 +144,35 @@ class Cache:
             return bool(alive)
 
     def _sweep(self) -> None:
-        for folder in (self._beside / "incoming").iterdir():
+        for left in [*(self._beside / "incoming").iterdir(), *(self._beside / "uploads").iterdir()]:
             with suppress(OSError):
-                if time.time() - folder.stat().st_mtime > _ABANDONED:
-                    shutil.rmtree(folder, ignore_errors=True)
+                if time.time() - left.stat().st_mtime > _ABANDONED:
+                    shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+
+
+class Note:
+    """The id of an upload, where the next process finds it. What cannot be kept is only sent again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> str | None:
+        """The id; None if none was noted."""
+        try:
+            text = self._path.read_text(encoding="ascii")
+        except (OSError, ValueError):
+            return None
+        return text if text.isalnum() else None
+
+    def write(self, upload_id: str) -> None:
+        """Note it."""
+        with suppress(OSError):
+            self._path.write_text(upload_id, encoding="ascii")
+
+    def forget(self) -> None:
+        """There is no such upload any more."""
+        with suppress(OSError):
+            self._path.unlink()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import httpx
 
 from model_registry import IntegrityError, remotes
 from model_registry_server.client.cache import disk_errors
-from model_registry_server.client.errors import UnreachableError
+from model_registry_server.client.errors import PASSING
 from model_registry_server.client.http import Http
 from model_registry_server.client.parallel import Stop, do_all
 from model_registry_server.client.patience import Patience
@@ -72,11 +72,12 @@ def download(
         patience = Patience()
         while True:
             try:
-                found.go_on(http, path, params, stop, patience)
-            except UnreachableError as error:
+                found.go_on(http, path, params, size, stop, patience)
+                break
+            except PASSING as error:
+                if found.size >= size:  # it broke after the last byte
+                    break
                 patience.wait(error)
-                continue
-            break
     if (found.size, found.state.hexdigest()) != (size, digest):
         target.unlink()
         raise IntegrityError(
@@ -102,11 +103,14 @@ class _Growing:
     def __init__(self, file: BinaryIO | Any) -> None:
         self._file = file
         self._etag: str | None = None
+        self._furthest = 0
         self.size = 0
         self.state = new_sha256()
 
-    def go_on(self, http: Http, path: str, params: Mapping[str, Any], stop: Stop, patience: Patience) -> None:
-        """Ask for what is missing, until the answer ends."""
+    def go_on(
+        self, http: Http, path: str, params: Mapping[str, Any], most: int, stop: Stop, patience: Patience
+    ) -> None:
+        """Ask for what is missing, until the answer ends, or gives more bytes than there may be in all."""
         headers = {"Range": f"bytes={self.size}-", "If-Range": self._etag} if self.size and self._etag else {}
         with http.stream(path, headers, params) as response:
             if self.size and response.status_code != 206:
@@ -115,7 +119,11 @@ class _Growing:
             for data in response.iter_raw(_PIECE):
                 stop.check()
                 self.write(data)
-                patience.renew()
+                if self.size > most:
+                    break
+                if self.size > self._furthest:  # what comes once more is no progress
+                    self._furthest = self.size
+                    patience.renew()
 
     def write(self, data: bytes) -> None:
         """Append bytes."""

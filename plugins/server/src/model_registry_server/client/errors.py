@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ssl
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
+import httpx
+
 from model_registry import ModelRegistryError, StorageError
+from model_registry_server.errors import AuthenticationError, TooManyRequestsError
 
 #: Where the classes are that a server names. Imported when one is needed.
 _HOMES = (
@@ -17,17 +21,38 @@ _HOMES = (
 )
 #: What a server says of a request, in the words of the registry.
 _OTHERS = {"InvalidRequestError": "InvalidOptionError", "UnknownError": "StorageError"}
+#: What a proxy answers while the server behind it is away.
+_AWAY = frozenset({502, 503, 504})
+_GIVE_TOKEN = "set MODEL_REGISTRY_TOKEN in the environment, or pass token=… to ModelRegistry"  # noqa: S105 - a hint
 
 
 class UnreachableError(StorageError):
     """The server cannot be reached, or the connection broke. Facts: ``path`` (the address)."""
 
 
+#: What passes, so that the same may be tried again.
+PASSING = (UnreachableError, TooManyRequestsError)
+
+
 def unreachable(address: str, error: Exception) -> UnreachableError:
     """What to raise if a connection failed."""
     reason = str(error).strip() or type(error).__name__
     hint = "see that the server runs there, and try again"
+    if is_no_tls(error):
+        reason, hint = "no TLS is spoken there", f"write http://{address.partition('://')[2]}"
     return UnreachableError(f"{address} cannot be reached: {reason}", hint=hint, path=address)
+
+
+def is_no_tls(error: BaseException) -> bool:
+    """Whether something answered that is no TLS."""
+    return any(isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER" for cause in causes_of(error))
+
+
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what led to it."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def misunderstood(address: str, what: str) -> StorageError:
@@ -41,11 +66,32 @@ def is_missing(error: Exception) -> bool:
     return isinstance(error, ModelRegistryError) and type(error).__name__ == "NotFoundError"
 
 
-def error_of_problem(document: object, status: int, address: str) -> ModelRegistryError:
-    """The error of which a problem document tells."""
+def error_of_answer(response: httpx.Response, address: str) -> ModelRegistryError:
+    """The error of which an answer tells."""
+    status = f"{response.status_code} {response.reason_phrase}".strip()
+    try:
+        document = response.json()
+    except ValueError:
+        document = None
     if not isinstance(document, Mapping) or not isinstance(document.get("detail"), str):
-        return misunderstood(address, f"answered {status}")
+        return _error_of_stranger(response.status_code, status, address)
+    if document.get("error") == "RequestError" and response.status_code in (404, 405):
+        asked = f"{response.request.method} {response.request.url.path}"
+        return misunderstood(address, f"is no address of a registry: {asked} was answered with {status}")
     return _made(document.get("error"), document["detail"], document.get("hint"), document.get("facts"), address)
+
+
+def _error_of_stranger(code: int, status: str, address: str) -> ModelRegistryError:
+    """The error of an answer that the server did not give, but something before it, or in its place."""
+    if code in _AWAY:
+        hint = "a proxy says so, whose server is away: see that it runs, and try again"
+        return UnreachableError(f"{address} cannot be reached: it answered {status}", hint=hint, path=address)
+    if code == 429:
+        return TooManyRequestsError(f"{address} answered {status}", hint="ask less often, or wait", retry_after=1)
+    if code == 413:
+        hint = "a proxy says so: let it pass bodies of at least 64 MiB"
+        return StorageError(f"{address} answered {status}", hint=hint, path=address)
+    return misunderstood(address, f"answered {status}")
 
 
 def error_of_job(document: Mapping[str, Any], address: str) -> ModelRegistryError:
@@ -59,7 +105,7 @@ def _made(name: object, message: str, hint: object, facts: object, address: str)
     if cls is StorageError:
         given.setdefault("path", address)
     known = {key: value for key, value in given.items() if key not in ("message", "hint")}
-    return cls(message, hint=str(hint or ""), **known)
+    return cls(message, hint=_GIVE_TOKEN if cls is AuthenticationError else str(hint or ""), **known)
 
 
 def _class_named(name: str) -> type[ModelRegistryError]:

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from model_registry import Conversion, ExportedPath, ModelEntry, ModelRegistryError, ParityReport, StorageError
 from model_registry_server.client.downloads import download_file
-from model_registry_server.client.errors import UnreachableError
+from model_registry_server.client.errors import PASSING
 from model_registry_server.client.http import Http, part
 from model_registry_server.client.patience import Patience
 from model_registry_server.client.progress import Told
@@ -65,7 +65,7 @@ class Exports:
             while True:
                 try:
                     job = self._fetched(wish, temporary, what)
-                except UnreachableError as error:
+                except PASSING as error:
                     patience.wait(error)
                     continue
                 if job is None:

@@ -18,7 +18,16 @@ import httpx
 from model_registry_server.api_path import API
 from model_registry_server.client.actor import actor_headers
 from model_registry_server.client.address import is_loopback
-from model_registry_server.client.errors import error_of_problem, misunderstood, unreachable
+from model_registry_server.client.errors import (
+    PASSING,
+    causes_of,
+    error_of_answer,
+    is_no_tls,
+    misunderstood,
+    unreachable,
+)
+from model_registry_server.client.patience import wanted_pause
+from model_registry_server.errors import TooManyRequestsError
 
 #: Seconds to connect, and to wait for the next bytes, or until some more are taken: a line may fall silent without
 #: breaking.
@@ -26,8 +35,9 @@ TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 #: Of a request that has the server read or write a whole model before it answers.
 PATIENT = httpx.Timeout(60.0, read=3600.0, connect=10.0)
 _PAUSES = (0.1, 0.4, 1.2)
-_LONGEST_PAUSE = 60.0
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
+#: There was no connection yet by which anything could be sent.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 #: The system asks whether the other side is still there, so that nobody waits long for an answer that cannot come.
 _KEEPALIVE = [
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -95,17 +105,12 @@ class Http:
                 timeout=timeout,
             )
             try:
-                response = self._client.send(request)
-            except httpx.TransportError as error:
-                pause = next(pauses, None) if again or isinstance(error, httpx.ConnectError) else None
+                return self._answered(request)
+            except PASSING as error:
+                pause = next(pauses, None) if again or _was_not_done(error) else None
                 if pause is None or content is not None or _is_hopeless(error):
-                    raise unreachable(self.address, error) from error
-            else:
-                pause = _wanted_pause(response, pauses) if content is None else None
-                if pause is None:
-                    self._require_success(response)
-                    return response
-            time.sleep(pause)
+                    raise
+                time.sleep(max(pause, wanted_pause(error)))
 
     @contextmanager
     def stream(self, path: str, headers: Mapping[str, str], params: Mapping[str, Any]) -> Iterator[httpx.Response]:
@@ -124,6 +129,14 @@ class Http:
                 response.close()
         except httpx.TransportError as error:
             raise unreachable(self.address, error) from error
+
+    def _answered(self, request: httpx.Request) -> httpx.Response:
+        try:
+            response = self._client.send(request)
+        except httpx.TransportError as error:
+            raise unreachable(self.address, error) from error
+        self._require_success(response)
+        return response
 
     @property
     def _client(self) -> httpx.Client:
@@ -149,11 +162,7 @@ class Http:
         if response.status_code < 400:
             where = response.headers.get("location", "elsewhere")
             raise misunderstood(self.address, f"sends its callers to {where!r:.200}: use that address")
-        try:
-            document = response.json()
-        except ValueError:
-            document = None
-        raise error_of_problem(document, response.status_code, self.address)
+        raise error_of_answer(response, self.address)
 
     def _document(self, response: httpx.Response) -> Any:
         try:
@@ -177,19 +186,12 @@ def _said(params: Mapping[str, Any] | None) -> dict[str, Any]:
     return {key: value for key, value in (params or {}).items() if value is not None}
 
 
+def _was_not_done(error: Exception) -> bool:
+    """Whether what was asked for was surely not even begun."""
+    return isinstance(error, TooManyRequestsError) or isinstance(error.__cause__, _NOT_SENT)
+
+
 def _is_hopeless(error: Exception) -> bool:
     """Whether another attempt would fail in the same way."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return isinstance(error, httpx.UnsupportedProtocol)
-
-
-def _wanted_pause(response: httpx.Response, pauses: Iterator[float]) -> float | None:
-    """How long a server that is asked too often wants its caller to wait; None if it does not."""
-    if response.status_code != 429 or next(pauses, None) is None:
-        return None
-    text = response.headers.get("retry-after", "")
-    return min(float(text), _LONGEST_PAUSE) if text.isdecimal() else 1.0
+    hopeless = (ssl.SSLCertVerificationError, httpx.UnsupportedProtocol)
+    return is_no_tls(error) or any(isinstance(cause, hopeless) for cause in causes_of(error))

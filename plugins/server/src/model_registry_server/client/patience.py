@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import time
 
+from model_registry_server.errors import TooManyRequestsError
+
 #: Seconds for which a transfer that does not get ahead is tried again: a server takes some to start anew.
 PATIENCE = 180.0
 _FIRST, _LONGEST = 0.1, 3.0
+_LONGEST_WISH = 60.0
+
+
+def wanted_pause(error: Exception) -> float:
+    """Seconds that a server which is asked too often wants its caller to wait; 0 if it wants nothing."""
+    wanted = error.facts.get("retry_after") if isinstance(error, TooManyRequestsError) else None
+    return min(max(float(wanted), 0.0), _LONGEST_WISH) if isinstance(wanted, (int, float)) else 0.0
 
 
 class Patience:
@@ -32,7 +41,8 @@ class Patience:
         now = time.monotonic()
         if self._until is None:
             self._until = now + self._seconds
-        if now + self._pause > self._until:
+        pause = max(self._pause, wanted_pause(error))
+        if now + pause > self._until:
             raise error
-        time.sleep(self._pause)
+        time.sleep(pause)
         self._pause = min(2 * self._pause, _LONGEST)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from model_registry import ModelEntry, VersionExistsError
 from model_registry.errors import ModelNotFoundError
-from model_registry_server.client.cache import Cache
-from model_registry_server.client.errors import UnreachableError
+from model_registry_server.client.cache import Cache, Note
+from model_registry_server.client.errors import PASSING, UnreachableError
 from model_registry_server.client.http import PATIENT, Http, part
 from model_registry_server.client.patience import Patience
 from model_registry_server.client.progress import Told
 from model_registry_server.client.records import Document
 from model_registry_server.client.uploads import Upload, Uploads
-from model_registry_server.transfer.errors import UploadNotFoundError
+from model_registry_server.transfer.errors import ConflictError, UploadNotFoundError
 
 #: So often the number of a version may be taken by others before ours is given up.
 _ATTEMPTS = 20
+#: Seconds for which the server may be busy with a version of which it was told before.
+_LONGEST_RECEIPT = 3600.0
 
 
 class _OtherFilesError(Exception):
@@ -78,23 +80,28 @@ class Push:
             sent: a number is known only in the version's documents, which are sent last.
         :returns: The *version* at the server.
         """
-        missing = self.missing(entry.name, entry.blobs)
         files = {file.sha256 for file in entry.files}
-        members = {sha256: entry.blobs[sha256] for sha256 in missing if sha256 in files}
-        documents = [sha256 for sha256 in missing if sha256 not in files]
-        if not missing:
-            return self._receive(entry, None, exist_ok=exist_ok, registered_at=registered_at)
-        upload = self._uploads.begin(members, len(documents))
-        try:
-            paths = {number: (entry.blob(sha256), size) for number, (sha256, size) in _numbered(upload, members)}
-            with self._progress.operation(f"uploading {entry.reference}", bytes_total=sum(members.values())):
-                self._uploads.send_all(upload, paths)
-                entry = self._renewed(entry, renew)
-                self._send_documents(upload, entry, members, len(documents))
-                return self._receive(entry, upload, exist_ok=exist_ok, registered_at=registered_at)
-        except BaseException:
-            self._uploads.discard(upload)
-            raise
+        with self._cache.upload(f"{entry.name}: {' '.join(sorted(files))}") as note:
+            missing = self.missing(entry.name, entry.blobs)
+            if not missing:
+                return self._receive(entry, None, exist_ok=exist_ok, registered_at=registered_at)
+            members = {sha256: entry.blobs[sha256] for sha256 in missing if sha256 in files}
+            upload = self._begun(note, members, len(missing) - len(members))
+            try:
+                paths = [(entry.blob(sha256), size) for sha256, size in members.items()]
+                with self._progress.operation(f"uploading {entry.reference}", bytes_total=sum(members.values())):
+                    self._uploads.send_all(upload, paths)
+                    entry = self._renewed(entry, renew)
+                    self._send_documents(upload, entry, members)
+                    told = self._receive(entry, upload, exist_ok=exist_ok, registered_at=registered_at)
+                    note.forget()
+                    return told
+            except PASSING:
+                raise  # what has come waits for the next push of the same files
+            except BaseException:
+                note.forget()
+                self._uploads.discard(upload)
+                raise
 
     def missing(self, name: str, blobs: Mapping[str, int]) -> list[str]:
         """Which of these blobs the server lacks."""
@@ -107,6 +114,15 @@ class Push:
         version: str = self._http.get(f"/models/{part(name)}/next-version")["version"]
         return version
 
+    def _begun(self, note: Note, members: Mapping[str, int], documents: int) -> Upload:
+        """The upload of these files: the one that an earlier push had to leave, if the server still has it."""
+        noted = note.read()
+        upload = None if noted is None else self._uploads.begun(noted, members, documents)
+        if upload is None:
+            upload = self._uploads.begin(members, documents)
+            note.write(upload.id)
+        return upload
+
     def _renewed(self, entry: ModelEntry, renew: Callable[[str], ModelEntry] | None) -> ModelEntry:
         if renew is None:
             return entry
@@ -116,17 +132,18 @@ class Push:
         self._cache.drop(entry.name, entry.version)
         return renew(number)
 
-    def _send_documents(self, upload: Upload, entry: ModelEntry, sent: Collection[str], room: int) -> None:
+    def _send_documents(self, upload: Upload, entry: ModelEntry, sent: Collection[str]) -> None:
         """Send what tells of the files that were sent. Places for which nothing is left get nothing."""
+        places = upload.places[len(sent) :]
         files = {file.sha256 for file in entry.files}
         missing = self.missing(entry.name, entry.blobs)
         documents = [sha256 for sha256 in missing if sha256 not in files]
-        if len(documents) > room or not files.intersection(missing) <= set(sent):
+        if len(documents) > len(places) or not files.intersection(missing) <= set(sent):
             raise _OtherFilesError(f"{entry.reference} was written in another way the second time")
         contents = [entry.blob(sha256).read_bytes() for sha256 in documents]
-        contents += [b""] * (room - len(contents))
-        for number, data in zip(upload.numbers[len(sent) :], contents, strict=True):
-            self._uploads.send_last(upload, number, data)
+        contents += [b""] * (len(places) - len(contents))
+        for place, data in zip(places, contents, strict=True):
+            self._uploads.send_last(upload, place.number, data)
 
     def _receive(
         self, entry: ModelEntry, upload: Upload | None, *, exist_ok: bool, registered_at: datetime | None
@@ -139,20 +156,24 @@ class Push:
             "exist_ok": exist_ok,
             "registered_at": None if registered_at is None else registered_at.isoformat(),
         }
-        patience = Patience()
+        patience, busy = Patience(), Patience(_LONGEST_RECEIPT)
+        in_doubt = False
         while True:
             try:
                 path = f"/models/{part(entry.name)}/receive"
                 told: Document = self._http.send("POST", path, order, timeout=PATIENT)
                 return told
-            except (UnreachableError, UploadNotFoundError) as error:
+            except (*PASSING, ConflictError, UploadNotFoundError, VersionExistsError) as error:
                 # The word may have arrived, though the answer did not; and with it, the upload ended.
+                if isinstance(error, VersionExistsError) and not in_doubt:
+                    raise
+                in_doubt |= isinstance(error, (UnreachableError, ConflictError))
                 found = self._found(entry, patience)
                 if found is not None:
                     return found
-                if isinstance(error, UploadNotFoundError):
+                if isinstance(error, (UploadNotFoundError, VersionExistsError)):
                     raise
-                patience.wait(error)
+                (busy if isinstance(error, ConflictError) else patience).wait(error)
 
     def _found(self, entry: ModelEntry, patience: Patience) -> Document | None:
         """The version, if the server has it."""
@@ -162,10 +183,5 @@ class Push:
                 return found if found["digest"] == entry.digest else None
             except ModelNotFoundError:
                 return None
-            except UnreachableError as error:
+            except PASSING as error:
                 patience.wait(error)
-
-
-def _numbered(upload: Upload, members: Mapping[str, int]) -> Iterator[tuple[int, tuple[str, int]]]:
-    """The numbers that files have in an upload, which were announced first, and digest and size of each."""
-    return zip(upload.numbers, members.items(), strict=False)

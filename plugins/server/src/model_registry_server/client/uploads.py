@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -11,26 +11,39 @@ from typing import Any
 from attrs import frozen
 
 from model_registry import ModelRegistryError, StorageError, remotes
-from model_registry_server.client.errors import UnreachableError
+from model_registry_server.client.errors import PASSING
 from model_registry_server.client.http import PATIENT, Http
 from model_registry_server.client.parallel import Stop, do_all
 from model_registry_server.client.patience import Patience
-from model_registry_server.transfer.errors import ConflictError, DigestMismatchError, OffsetError
+from model_registry_server.errors import ForbiddenError
+from model_registry_server.transfer.errors import ConflictError, DigestMismatchError, OffsetError, UploadNotFoundError
 
 #: Bytes of a part: when a connection breaks, the server keeps what came of it.
 _PART = 64 << 20
 _PIECE = 1 << 20
+#: After these, a file goes on where the server says that it ends.
+_GOES_ON = (*PASSING, ConflictError, OffsetError)
+
+
+@frozen
+class Place:
+    """One file's place in an upload, and what the server has of it.
+
+    :param offset: Bytes that are there already.
+    :param done: It is complete.
+    """
+
+    number: int
+    offset: int = 0
+    done: bool = False
 
 
 @frozen
 class Upload:
-    """An upload under way at the server.
-
-    :param numbers: The places of its files, in the order in which they were announced.
-    """
+    """An upload under way at the server, with the places of its files in the order in which they were announced."""
 
     id: str
-    numbers: Sequence[int]
+    places: Sequence[Place]
 
 
 class Uploads:
@@ -46,17 +59,28 @@ class Uploads:
         ]
         files += [{"path": f"document-{number}"} for number in range(more)]
         made = self._http.send("POST", "/uploads", {"files": files}, repeatable=True)
-        return Upload(made["id"], [file["number"] for file in made["files"]])
+        return _upload_of(made)
+
+    def begun(self, upload_id: str, sizes: Mapping[str, int], more: int) -> Upload | None:
+        """An upload that was begun earlier, if the server has it, it is of just this, and has room for the unknown."""
+        try:
+            told = self._http.get(f"/uploads/{upload_id}")
+        except (UploadNotFoundError, ForbiddenError):
+            return None
+        known, unknown = told["files"][: len(sizes)], told["files"][len(sizes) :]
+        is_same = {file["path"]: file["size"] for file in known} == dict(sizes)
+        has_room = len(unknown) >= more and not any(file["done"] or file["offset"] for file in unknown)
+        return _upload_of(told) if is_same and has_room else None
 
     def discard(self, upload: Upload) -> None:
         """Throw an upload away; what the server does not hear of, it throws away by itself some time later."""
         with suppress(ModelRegistryError):
             self._http.request("DELETE", f"/uploads/{upload.id}", repeatable=True)
 
-    def send_all(self, upload: Upload, files: Mapping[int, tuple[Path, int]]) -> None:
-        """Send files, paths and sizes by number, the largest first."""
-        ordered = sorted(files.items(), key=lambda item: -item[1][1])
-        do_all([partial(self._send, upload, number, path, size) for number, (path, size) in ordered])
+    def send_all(self, upload: Upload, files: Iterable[tuple[Path, int]]) -> None:
+        """Send the files that were announced, paths and sizes, the largest first. What is there is not sent again."""
+        ordered = sorted(zip(upload.places, files, strict=False), key=lambda item: -item[1][1])
+        do_all([partial(self._send, upload, place, path, size) for place, (path, size) in ordered])
 
     def send_last(self, upload: Upload, number: int, data: bytes) -> None:
         """Send a small file of which nothing was announced."""
@@ -67,23 +91,23 @@ class Uploads:
             try:
                 self._patch(upload, number, headers, data[offset:])
                 return
-            except (UnreachableError, ConflictError, OffsetError) as error:
+            except _GOES_ON as error:
                 patience.wait(error)
                 file = self._state(upload, number, offset, patience)
                 if file["done"]:
                     return
                 offset = file["offset"]
 
-    def _send(self, upload: Upload, number: int, path: Path, size: int, stop: Stop) -> None:
-        patience, source = Patience(), _Source(path, stop)
-        offset, done = 0, size == 0
+    def _send(self, upload: Upload, place: Place, path: Path, size: int, stop: Stop) -> None:
+        patience, source = Patience(), _Source(path, stop, place.offset)
+        number, offset, done = place.number, place.offset, place.done or size == 0
         failed_before = False
         while not done:
             length = min(_PART, size - offset)
             headers = {"Upload-Offset": str(offset), "Content-Length": str(length)}
             try:
                 file = self._patch(upload, number, headers, source.pieces(offset, length))
-            except (UnreachableError, ConflictError, OffsetError) as error:
+            except _GOES_ON as error:
                 patience.wait(error)
                 file = self._state(upload, number, offset, patience)
             except DigestMismatchError:
@@ -120,17 +144,19 @@ class Uploads:
                 if not isinstance(where, int) or where == offset:
                     raise
                 offset = where
-            except (UnreachableError, ConflictError) as error:
+            except (*PASSING, ConflictError) as error:
                 patience.wait(error)
 
 
 class _Source:
     """A file that is sent; what has to be sent again is told as progress only once."""
 
-    def __init__(self, path: Path, stop: Stop) -> None:
+    def __init__(self, path: Path, stop: Stop, offset: int) -> None:
+        """:param offset: What is at the server already."""
         self._path = path
         self._stop = stop
-        self._told = 0
+        self._told = offset
+        remotes.advance(offset)
 
     def pieces(self, offset: int, length: int) -> Iterator[bytes]:
         """The bytes of a part."""
@@ -147,3 +173,7 @@ class _Source:
                 offset += len(data)
                 remotes.advance(max(offset - self._told, 0))
                 self._told = max(offset, self._told)
+
+
+def _upload_of(told: Mapping[str, Any]) -> Upload:
+    return Upload(told["id"], [Place(file["number"], file["offset"], file["done"]) for file in told["files"]])

@@ -8,7 +8,7 @@ from typing import Any
 
 from model_registry import ModelRegistryError, remotes
 from model_registry.errors import StorageError
-from model_registry_server.client.errors import UnreachableError, error_of_job
+from model_registry_server.client.errors import PASSING, error_of_job
 from model_registry_server.client.http import TIMEOUT, Http
 from model_registry_server.client.patience import Patience
 from model_registry_server.client.progress import Told
@@ -56,7 +56,7 @@ class Jobs:
             try:
                 headers = {"Prefer": f"wait={seconds}"}
                 return self._http.send("GET", f"/jobs/{job_id}", headers=headers, timeout=TIMEOUT)
-            except UnreachableError as error:  # it goes on when the server was started anew
+            except PASSING as error:  # it goes on when the server was started anew
                 patience.wait(error)
 
     @contextmanager

@@ -1,0 +1,168 @@
+"""What stands between a client and its server: answers that are not the server's, or none, and what is asked again."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import repeat
+from pathlib import Path
+
+import httpx
+import pytest
+from proxy import Answer, Asked, Proxy
+
+from model_registry import IntegrityError, ModelRegistry, StorageError
+from model_registry_server.client import Client
+from model_registry_server.client.errors import UnreachableError
+from model_registry_server.client.http import Http
+
+LARGE = random.Random(3).randbytes(3 << 20)
+TOO_MANY = json.dumps({"detail": "too many", "error": "TooManyRequestsError", "facts": {"retry_after": 0}}).encode()
+
+
+@pytest.fixture
+def proxy(server) -> Iterator[Proxy]:
+    with Proxy(server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def behind(proxy: Proxy, connect) -> Client:
+    """A client that reaches the server by the proxy."""
+    return connect(url=proxy.url)
+
+
+def first(method: str, end: str, answer: Answer, *, count: int = 1):
+    """Answer so to the first requests of a kind, and pass on all others."""
+    left = [answer] * count
+
+    def instead(asked: Asked) -> Answer | None:
+        if asked.command == method and end in asked.path and left:
+            return left.pop()
+        return None
+
+    return instead
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_a_server_that_is_away_behind_its_proxy_is_waited_for(behind: Client, proxy: Proxy, status: int) -> None:
+    proxy.instead = first("POST", "/receive", (status, {}, b"<html>"), count=2)
+    entry = behind.register_model("away", b"%d" % status)
+    assert proxy.answers("POST", "/receive") == [status, status, 201]
+    proxy.instead = first("GET", "/models/away", (status, {}, b"<html>"), count=2)
+    assert behind.resolve("away", entry.version) == entry
+
+
+def test_a_proxy_whose_server_stays_away_is_told_as_that(behind: Client, proxy: Proxy) -> None:
+    proxy.instead = first("GET", "/models", (502, {}, b"<html>"), count=9)
+    with pytest.raises(UnreachableError, match="cannot be reached: it answered 502 Bad Gateway — a proxy says so"):
+        behind.list_models()
+
+
+def test_a_version_that_is_still_being_registered_is_waited_for(behind: Client, proxy: Proxy, folder: Path) -> None:
+    """The answer was given up, the work was not: whoever asks again is told that it goes on."""
+    behind.register_model("slow", b"another")
+    with closing(sqlite3.connect(folder / "catalog.sqlite", check_same_thread=False, isolation_level=None)) as catalog:
+
+        def give_up(asked: Asked) -> Answer | None:
+            if not asked.path.endswith("/receive") or proxy.answers("POST", "/receive"):
+                return None
+            catalog.execute("BEGIN IMMEDIATE")  # nobody else writes
+            asked.ask()
+            return 504, {}, b"<html>"
+
+        def let_it_end(asked: Asked, status: int) -> None:
+            if status == 409:
+                catalog.rollback()
+
+        proxy.seen.clear()
+        proxy.instead, proxy.after = give_up, let_it_end
+        entry = behind.register_model("slow", b"x" * 1000)
+    assert proxy.answers("POST", "/receive")[:2] == [504, 409]
+    assert entry.version == "1.0.1"
+    assert [each.digest for each in behind.list_models(name="slow")][1:] == [entry.digest]
+
+
+def test_a_version_that_was_registered_though_nobody_heard_of_it_is_no_other(
+    behind: Client, proxy: Proxy, tmp_path: Path
+) -> None:
+    """Nothing has to be sent, so that there is no upload either by whose end it could be known."""
+    other = ModelRegistry(tmp_path / "other")
+    entry = other.register_model("unheard", b"x")
+    other.copy_versions(behind).raise_for_failures()
+    behind.remove_model("unheard")
+    proxy.seen.clear()
+
+    def come_late(asked: Asked) -> Answer | None:
+        if not asked.path.endswith("/receive"):
+            return None
+        if not proxy.answers("POST", "/receive"):
+            return 504, {}, b"<html>"
+        assert asked.ask().getresponse().status == 201  # the first word arrives, before the second
+        return None
+
+    proxy.instead = come_late
+    report = other.copy_versions(behind)
+    report.raise_for_failures()
+    [copied] = report.done
+    assert copied.digest == entry.digest
+    assert proxy.answers("POST", "/receive") == [504, 409]
+
+
+def test_whoever_sends_too_often_waits(behind: Client, proxy: Proxy) -> None:
+    proxy.instead = first("PATCH", "/files/", (429, {"Retry-After": "0"}, TOO_MANY), count=3)
+    entry = behind.register_model("hasty", LARGE)
+    assert proxy.answers("PATCH", "/files/").count(429) == 3
+    assert entry.verify_integrity()
+
+
+def test_whoever_fetches_too_often_waits(behind: Client, proxy: Proxy, connect) -> None:
+    connect("sender").register_model("hasty/fetched", LARGE)
+    proxy.instead = first("GET", "/blobs/", (429, {"Retry-After": "0"}, TOO_MANY), count=3)
+    assert behind.load_model("hasty/fetched").model == LARGE
+    assert proxy.answers("GET", "/blobs/").count(429) == 3
+
+
+def test_a_proxy_that_takes_only_small_bodies_is_told(behind: Client, proxy: Proxy) -> None:
+    proxy.instead = first("PATCH", "/files/", (413, {}, b"<html>"))
+    with pytest.raises(StorageError, match="a proxy says so: let it pass bodies of at least 64 MiB"):
+        behind.register_model("small", b"x")
+
+
+def test_what_was_not_even_sent_is_sent_again() -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as waiting:
+        waiting.connect(full.getsockname())  # nobody accepts it, so that there is no room for another
+        http = Http(f"http://127.0.0.1:{full.getsockname()[1]}", None)
+        begun = time.monotonic()
+        with pytest.raises(UnreachableError, match="timed out"):
+            http.send("POST", "/models/m/receive", {}, timeout=httpx.Timeout(0.2))
+        assert time.monotonic() - begun > 4 * 0.2
+
+
+def test_no_more_is_taken_than_a_version_has(behind: Client, proxy: Proxy, connect) -> None:
+    sent = []
+
+    def endless() -> Iterator[bytes]:
+        for piece in repeat(bytes(1 << 16)):
+            sent.append(len(piece))
+            yield piece
+
+    connect("sender").register_model("endless", LARGE)
+    proxy.instead = first("GET", "/blobs/", (200, {}, endless()))
+    with pytest.raises(IntegrityError, match="sent other bytes"):
+        behind.load_model("endless")
+    assert sum(sent) < len(LARGE) + (20 << 20)  # some of it was on its way
+    assert behind.load_model("endless").model == LARGE
+
+
+def test_a_connection_that_breaks_after_the_last_byte_has_brought_all(behind: Client, proxy: Proxy, connect) -> None:
+    entry = connect("sender").register_model("whole", LARGE)
+    path = f"/blobs/{entry.files[0].sha256}"
+    proxy.instead = first("GET", path, (200, {"ETag": '"x"'}, [LARGE]))
+    assert behind.load_model("whole").model == LARGE
+    assert proxy.answers("GET", path) == [200]
