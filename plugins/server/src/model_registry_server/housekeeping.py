@@ -1,4 +1,5 @@
-"""What a server clears away now and then: uploads that nobody continues, old jobs, exports that nobody fetches."""
+"""What a server does now and then: it clears away uploads that nobody continues, and old jobs, and sums up in the audit
+log how much was refused."""
 
 from __future__ import annotations
 
@@ -31,5 +32,6 @@ async def keep_house(server: Server) -> None:
 
 def clear_up(server: Server) -> None:
     """Clear up once."""
+    server.attempts.settle()
     server.uploads.expire(server.options.upload_hours)
     server.stored_jobs.forget(datetime.now(timezone.utc) - timedelta(days=_JOB_DAYS))

@@ -6,13 +6,13 @@ import asyncio
 import json
 import os
 import shutil
-import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 
 from model_registry import ModelRegistry
 from model_registry_server.alone import be_the_only_one
@@ -29,6 +29,8 @@ from model_registry_server.metrics import Metrics
 from model_registry_server.options import MEGABYTE, ServerOptions
 from model_registry_server.places import export_folder
 from model_registry_server.quota import Quota
+from model_registry_server.readiness import Readiness
+from model_registry_server.security.attempts import Attempts
 from model_registry_server.security.audit import Audit
 from model_registry_server.security.limits import RateLimits
 from model_registry_server.security.tokens import Tokens
@@ -71,6 +73,7 @@ class Server:
         self.tokens = Tokens(self.state)
         self.audit = Audit(self.state)
         self.undertakings = Undertakings(self.state, self.audit)
+        self.attempts = Attempts(self.audit)
         self.verified = Verified(self.state)
         self.limits = RateLimits(options.rate_limit)
         self.uploads = Uploads(self.state, self.state.folder / "uploads")
@@ -81,7 +84,9 @@ class Server:
         self.changes = Changes(registry)
         self.followers = Followers()
         self.metrics = Metrics(self)
-        self.stopping = threading.Event()  # set by a signal, whatever the event loop does then
+        self.readiness = Readiness(registry, self.state)
+        self.stopping = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
         # No file that came over the network may run code here, whatever the configuration trusts elsewhere.
         workers = {**keywords, "path": str(self.folder), "trusted_models": []}
         idle, nowhere, hub = (
@@ -117,14 +122,18 @@ class Server:
         finally:
             self._finishing.discard(upload)
 
-    def check(self) -> None:
-        """:raises StorageError: if the registry cannot be read, or the server's own state not be written."""
-        self.registry.history(limit=1)
-        with self.state.writing() as db:
-            db.execute("CREATE TABLE IF NOT EXISTS ready (at INTEGER)")
+    def end_soon(self) -> None:
+        """Let whoever follows something, or waits for a job, go. For signal handlers, and for any thread."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._let_go)
+
+    def _let_go(self) -> None:
+        self.stopping.set()
+        self.jobs.hush()
 
     async def start(self) -> None:
         """Go on with what an earlier server left."""
+        self._loop = asyncio.get_running_loop()
         shutil.rmtree(self.incoming, ignore_errors=True)  # what came with requests that a crash ended
         self.incoming.mkdir(mode=0o700)
         self.undertakings.interrupt_all()
@@ -134,10 +143,11 @@ class Server:
 
     async def stop(self) -> None:
         """Leave what is under way to the next one. Each part is stopped, whatever becomes of the others."""
-        self.stopping.set()
+        self._let_go()
         async with AsyncExitStack() as parts:  # from the last to the first
             parts.callback(os.close, self._lock)
             parts.callback(self.tokens.close)
+            parts.push_async_callback(run_sync, self.attempts.settle)
             parts.push_async_callback(self._long.close)
             parts.push_async_callback(self.looking.close)
             parts.push_async_callback(self.quick.close)

@@ -14,6 +14,7 @@ import uvicorn
 
 from model_registry import ConfigurationError, ModelRegistry, StorageError
 from model_registry_server.app import Application, create_app
+from model_registry_server.ending import end_process_in
 from model_registry_server.options import ServerOptions, mistakes_in
 from model_registry_server.protocol import patient
 from model_registry_server.server import Server
@@ -24,6 +25,8 @@ logger = logging.getLogger("model_registry.server")
 _BACKLOG = 2048
 #: Seconds that requests under way may go on when the server is stopped.
 _GRACE = 10
+#: Seconds for the server's own parts after that, and for everything once it was told a second time.
+_STOPPING, _FORCED = 5, 1
 
 
 def serve(
@@ -120,12 +123,13 @@ def _config(server: Server, options: ServerOptions) -> uvicorn.Config:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Tells followers that it ends, so that nobody waits for them."""
+    """Tells followers that it ends, so that nobody waits for them; and ends soon, whatever its threads are doing."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
+        end_process_in(_FORCED if self.should_exit else _GRACE + _STOPPING, 128 + sig)
         super().handle_exit(sig, frame)
         if isinstance(self.config.app, Application):
-            self.config.app.server.stopping.set()
+            self.config.app.server.end_soon()
 
 
 def _allow_connections(count: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from attrs import evolve
@@ -40,7 +41,7 @@ def get_alias(request: Request, name: str, alias: str) -> Response:
 def set_alias(request: Request, name: str, alias: str, body: schemas.VersionChoice) -> Response:
     """Let an alias name a version."""
     entry = server_of(request).registry.set_alias(name, alias, body.version)
-    request.state.noted["version"] = entry.version
+    request.state.noted.done(version=entry.version)
     return answer({**documents.listed(entry), "alias": alias})
 
 
@@ -58,6 +59,7 @@ def delete_alias(request: Request, name: str, alias: str) -> Response:
 def undo_alias(request: Request, name: str, alias: str) -> Response:
     """Take back the last change of an alias; again, the one before it."""
     entry = server_of(request).registry.undo_alias(name, alias)
+    request.state.noted.done()
     return answer({"alias": alias, "version": None if entry is None else documents.listed(entry)})
 
 
@@ -66,6 +68,7 @@ def undo_alias(request: Request, name: str, alias: str) -> Response:
 def rollback(request: Request, name: str, alias: str) -> Response:
     """Let an alias name what it named before."""
     entry = server_of(request).registry.rollback(name, alias)
+    request.state.noted.done()
     return answer({**documents.listed(entry), "alias": alias})
 
 
@@ -92,6 +95,7 @@ def set_tag(request: Request, name: str, key: str, body: schemas.TagValue, versi
     """Give a version, or the model itself, a tag."""
     registry = server_of(request).registry
     registry.set_tag(name, key, body.value, version)
+    request.state.noted.done()
     return answer({"tags": registry.tags(name, version)})
 
 
@@ -187,7 +191,7 @@ def _page(events: list[Event], limit: int) -> dict[str, Any]:
     return {"events": events[:limit], "more": more, "cursor": events[limit - 1].id if more else None}
 
 
-def visible(events: list[Event], caller: Caller) -> list[Event]:
+def visible(events: Iterable[Event], caller: Caller) -> list[Event]:
     """Those events that are about models which the caller may see, without the names of others."""
     return [
         evolve(event, before=_told(event.before, caller), after=_told(event.after, caller))

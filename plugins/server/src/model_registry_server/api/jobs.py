@@ -40,7 +40,7 @@ async def submit(
         message = f"you have {_MOST_UNFINISHED} jobs that wait or run"
         raise TooManyRequestsError(message, hint=hint, retry_after=60)
     job = await server.jobs.submit(kind, arguments, actor_of(request), models, key, owner)
-    request.state.noted["job"] = job.id
+    request.state.noted.done(job=job.id)
     seconds = wanted_wait(request)
     return await server.jobs.wait(job.id, seconds) if seconds else job
 
@@ -78,7 +78,9 @@ def wanted_wait(request: Request) -> float:
 async def list_jobs(
     request: Request,
     state: Annotated[schemas.JobState | None, Query(description="Only those in this state")] = None,
-    before: Annotated[str | None, Query(description="The id of the last job of the page before")] = None,
+    before: Annotated[
+        str | None, Query(description="The id of the last job of the page before", examples=["8f14e45fceea167a"])
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
     """The jobs that the caller may see, the newest first, without their results."""
@@ -104,8 +106,9 @@ async def get_job(request: Request, id: str) -> Response:
 async def cancel_job(request: Request, id: str) -> Response:
     """Cancel a job: a writer any that it may see, a reader its own. One that has ended stays as it is."""
     job, caller = await _job(request, id), caller_of(request)
-    if job.actor != actor_of(request):
+    if job.owner != caller.owner:
         require(caller, Role.WRITER)
+    request.state.noted.is_nothing = job.ended
     return told(await server_of(request).jobs.cancel(id), 200)
 
 

@@ -104,6 +104,7 @@ def restore_model(
 ) -> Response:
     """Bring back a version that was removed, or all of a model."""
     restored = server_of(request).registry.restore_model(name, version)
+    request.state.noted.done()
     return answer({"restored": [documents.listed(entry) for entry in restored]})
 
 
@@ -130,6 +131,7 @@ def remove_model(
         hint = f"say which: ?version={chosen.version}, or ?all=true for every one of them"
         raise InvalidOptionError(f"{chosen.name} has {len(entries)} versions", hint=hint, option="version")
     registry.remove_model(chosen.name, None if all else chosen.version)
+    request.state.noted.done()
     removed: list[Any] = [documents.listed(entry) for entry in entries]
     return answer({"removed": removed, "restorable": registry.settings.backup_enabled})
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable
-from functools import partial
+from typing import Any
 
 from anyio import CancelScope
 from anyio.to_thread import run_sync
@@ -28,56 +29,79 @@ _LONGEST_DETAIL = 400
 _NOTHING_CHANGED = (ModelRegistryError, WorkerError, HTTPException, RequestValidationError, ClientDisconnect)
 
 
+class Noted(dict[str, Any]):
+    """What the log is to tell of a request: its ``subject``, and any details.
+
+    :ivar is_done: What was asked for is done: the log tells so, whatever fails after it.
+    :ivar is_nothing: Nothing had to be changed, and the log tells nothing.
+    """
+
+    number = 0
+    action = ""
+    is_done = False
+    is_nothing = False
+
+    def done(self, **facts: Any) -> None:
+        """What was asked for is done."""
+        self.update(facts)
+        self.is_done = True
+
+
 async def noted(
     server: Server, request: Request, caller: Caller, action: str, serve: Callable[[Request], Awaitable[Response]]
 ) -> Response:
     """The answer to a request that may change something."""
-    subject = _outcome(request, action).subject
-    number = await run_sync(server.undertakings.begin, caller.name, action, subject, caller.address)
-    outcome: Outcome | None = None
+    said: Noted = request.state.noted
+    said.action = action
+    said.number = await server.undertakings.begun(caller.name, action, _outcome(request).subject, caller.address)
     try:
         response = await serve(request)
-        if response.status_code < 400:
-            outcome = _outcome(request, action)
-    except ForbiddenError:
-        await run_sync(server.undertakings.end, number, _outcome(request, f"{action}.refused"))
+    except BaseException as error:
+        with CancelScope(shield=True):
+            await _failed(server, request, caller, error)
         raise
-    except WorkerDiedError:
-        await _interrupted(server, number)
-        raise
-    except _NOTHING_CHANGED:
-        done = "digest" in request.state.noted  # what failed came after the version
-        await run_sync(server.undertakings.end, number, _outcome(request, action) if done else None)
-        raise
-    except BaseException:
-        await _interrupted(server, number)
-        raise
-    await run_sync(server.undertakings.end, number, outcome)
+    told = said.is_done or (response.status_code < 400 and not said.is_nothing)
+    await run_sync(server.undertakings.end, said.number, _outcome(request) if told else None)
     return response
+
+
+async def _failed(server: Server, request: Request, caller: Caller, error: BaseException) -> None:
+    said: Noted = request.state.noted
+    if said.is_done:
+        await server.undertakings.settle(said.number, _outcome(request))
+    elif isinstance(error, _NOTHING_CHANGED) and not isinstance(error, WorkerDiedError):
+        await server.undertakings.settle(said.number, None)
+        if isinstance(error, ForbiddenError):
+            await note_refusal(server, request, caller, said.action)
+    else:
+        await _interrupted(server, said.number)
 
 
 async def _interrupted(server: Server, number: int) -> None:
     try:
-        with CancelScope(shield=True):
-            await run_sync(server.undertakings.interrupt, number)
+        await run_sync(server.undertakings.interrupt, number)
     except StorageError:  # the next server tells it; the first error is the one to raise
         logger.exception("a change was broken off, and could not be noted")
 
 
 async def note_refusal(server: Server, request: Request, caller: Caller, action: str) -> None:
     """Somebody wanted to change something, and may not."""
-    told = _outcome(request, f"{action}.refused")
-    record = partial(server.audit.record, caller.name, told.action, told.subject, told.details, caller.address)
-    await run_sync(record)
+    request.state.noted.action = f"{action}.refused"
+    await run_sync(server.attempts.note, caller.owner, caller.name, _outcome(request), caller.address)
 
 
-def _outcome(request: Request, action: str) -> Outcome:
-    params = request.path_params
-    facts = dict(request.state.noted)
+def noted_within(server: Server, request: Request, db: sqlite3.Connection) -> None:
+    """Note a change of the server's own state in the transaction that makes it: either both are kept, or none."""
+    server.undertakings.end_within(db, request.state.noted.number, _outcome(request))
+
+
+def _outcome(request: Request) -> Outcome:
+    params, said = request.path_params, request.state.noted
+    facts = dict(said)
     subject = facts.pop("subject", None) or next((str(value) for value in params.values()), "")
     version = request.query_params.get("version")
     if version and ":" not in subject:
         subject = f"{subject}:{version}"
-    said = {**params, **facts}
-    details = {key: value if isinstance(value, int) else str(value)[:_LONGEST_DETAIL] for key, value in said.items()}
-    return Outcome(action, subject[:_LONGEST_SUBJECT], details)
+    told = {**params, **facts}
+    details = {key: value if isinstance(value, int) else str(value)[:_LONGEST_DETAIL] for key, value in told.items()}
+    return Outcome(said.action, subject[:_LONGEST_SUBJECT], details)

@@ -24,7 +24,7 @@ from fastapi.routing import APIRoute
 
 from model_registry import ModelNotFoundError, ModelRegistryError
 from model_registry_server.api.bodies import bounded
-from model_registry_server.api.noting import note_refusal, noted
+from model_registry_server.api.noting import Noted, note_refusal, noted
 from model_registry_server.errors import AuthenticationError, ForbiddenError, TooManyRequestsError
 from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.limits import address_key
@@ -97,13 +97,13 @@ class Route(APIRoute):
         self.permission = permission_of(endpoint)
         super().__init__(path, endpoint, **options)
 
-    def admit(self, server: Server, request: Request) -> Caller:
+    def admit(self, server: Server, request: Request, *, counted: bool = True) -> Caller:
         """Find out who asks."""
         known: Caller | None = request.scope.get("caller")
         if known is not None:
             return known
         address = request.client.host if request.client else ""
-        return admit(server, request.headers, address, needed=self.permission.role is not None)
+        return admit(server, request.headers, address, needed=self.permission.role is not None, counted=counted)
 
     def admit_again(self, server: Server, request: Request) -> Caller:
         """Whether whoever asked would still be let in.
@@ -111,7 +111,7 @@ class Route(APIRoute):
         :raises AuthenticationError: if not.
         """
         request.scope.pop("caller", None)
-        return self.admit(server, request)
+        return self.admit(server, request, counted=False)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         serve = super().get_route_handler()
@@ -121,7 +121,7 @@ class Route(APIRoute):
             server = server_of(request)
             caller = request.state.caller = self.admit(server, request)
             request.state.admit = partial(self.admit_again, server, request)
-            request.state.noted = {}
+            request.state.noted = Noted()
             if not (permission.streams or request.method in _SAFE):
                 request = bounded(request, server.options.pace)
             if permission.role is None:
@@ -162,14 +162,21 @@ def actor_of(request: Request) -> str:
 
 
 def owner_of(caller: Caller) -> str:
-    """Whose uploads and jobs are those of a caller, whomever it says to act for."""
-    return caller.token_id or caller.name
+    """Whose uploads, jobs and streams are those of a caller, whomever it says to act for."""
+    return caller.owner
 
 
-def admit(server: Server, headers: Mapping[str, str], address: str, *, needed: bool = True) -> Caller:
+def admit(
+    server: Server, headers: Mapping[str, str], address: str, *, needed: bool = True, counted: bool = True
+) -> Caller:
     """Find out who asks.
 
+    Two questions go to the disk from here, on the event loop: which token it is, and whether there is any. Both take
+    less than 50 µs (a thread would take longer), the first one twice a second for each token. They are reads of a
+    SQLite file with a log (WAL), which wait for no writer, however long its transaction lasts.
+
     :param needed: False lets in also those without a token, as nobody in particular.
+    :param counted: False for a caller that was let in before, and asks nothing new.
     :raises AuthenticationError: if a token is needed, or the one given is none.
     :raises TooManyRequestsError: if it asks too often.
     """
@@ -177,12 +184,13 @@ def admit(server: Server, headers: Mapping[str, str], address: str, *, needed: b
     if text:
         token = server.tokens.check(text.strip()) if kind.lower() == "bearer" else None
         if token is None:
-            _limit(server, address_key(address))  # whoever guesses is slowed down
+            limit(server, address_key(address))  # whoever guesses is slowed down
             raise AuthenticationError("the token is not valid", hint="it was revoked, ran out, or is mistyped")
-        _limit(server, token.id)
+        if counted:
+            limit(server, token.id)
         return token.caller(address)
-    if needed:  # who only looks whether the server is well may do that as often as it wants
-        _limit(server, address_key(address))
+    if needed and counted:  # who only looks whether the server is well may do that as often as it wants
+        limit(server, address_key(address))
     if server.is_open and not (_was_passed_on(headers) or server.tokens.any()):
         return evolve(LOCAL, address=address)
     if needed:
@@ -209,7 +217,11 @@ def require(caller: Caller, role: Role, model: str | None = None, *, everything:
 _MORE = "ask whoever runs the server for a token that may"
 
 
-def _limit(server: Server, key: str) -> None:
+def limit(server: Server, key: str) -> None:
+    """Count a request.
+
+    :raises TooManyRequestsError: if it is one too many.
+    """
     wait = server.limits.take(key)
     if wait:
         hint = f"wait {math.ceil(wait)} s; rate_limit of [plugins.server] says how many"

@@ -68,5 +68,5 @@ async def _receive(request: Request, name: str, body: schemas.Receive, files: Ma
         "borrow": caller_of(request).sees_all,
     }
     document = await server_of(request).quick.run("receive", arguments, actor_of(request))
-    request.state.noted.update(subject=document["reference"], digest=document["digest"])
+    request.state.noted.done(subject=document["reference"], digest=document["digest"])
     return answer(document, 201)

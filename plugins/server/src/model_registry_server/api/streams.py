@@ -22,8 +22,6 @@ Item = TypeVar("Item")
 _SILENCE = 15.0
 #: Seconds after which a follower's token is looked at again.
 _READMIT = 5.0
-#: Seconds between two looks whether the stream should end.
-_LOOK = 0.5
 STILL_HERE = ": still here\n\n"
 
 
@@ -55,14 +53,16 @@ class _Stream(StreamingResponse):
 
 
 async def _watched(request: Request, events: AsyncIterator[str]) -> AsyncIterator[str]:
-    server = server_of(request)
-    admitted = sent = time.monotonic()
+    stopping = asyncio.ensure_future(server_of(request).stopping.wait())
     coming = asyncio.ensure_future(_next(events))
+    admitted = sent = time.monotonic()
     try:
-        while not server.stopping.is_set():
-            await asyncio.wait((coming,), timeout=_LOOK)
+        while True:
+            await asyncio.wait((coming, stopping), timeout=_READMIT, return_when=asyncio.FIRST_COMPLETED)
+            if stopping.done():
+                return
             now = time.monotonic()
-            if now - admitted > _READMIT:
+            if now - admitted >= _READMIT:
                 admitted = now
                 try:
                     request.state.admit()
@@ -74,10 +74,11 @@ async def _watched(request: Request, events: AsyncIterator[str]) -> AsyncIterato
                     return
                 yield text
                 sent, coming = now, asyncio.ensure_future(_next(events))
-            elif now - sent > _SILENCE:
+            elif now - sent >= _SILENCE:
                 sent = now
                 yield STILL_HERE
     finally:
+        stopping.cancel()
         coming.cancel()
         with suppress(asyncio.CancelledError, Exception):
             await coming

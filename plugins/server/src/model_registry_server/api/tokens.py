@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -9,10 +11,11 @@ from fastapi import APIRouter, Query, Request, Response
 
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
+from model_registry_server.api.noting import noted_within
 from model_registry_server.api.permission import Route, allow, allow_everybody, caller_of, server_of
 from model_registry_server.errors import NotFoundError
 from model_registry_server.security.roles import Role
-from model_registry_server.security.tokens import Token
+from model_registry_server.security.tokens import Also, Token
 
 router = APIRouter(route_class=Route, tags=["access"])
 
@@ -36,8 +39,7 @@ def list_tokens(request: Request) -> Response:
 @allow(Role.ADMIN, everything=True)
 def create_token(request: Request, body: schemas.TokenOrder) -> Response:
     """Make a token. Its text is told this once; only a hash of it is kept."""
-    text, token = server_of(request).tokens.create(body.name, body.role, tuple(body.models), body.expires_at)
-    request.state.noted["subject"] = token.id
+    text, token = make(request, body.name, body.role, body.models, body.expires_at)
     return answer({**_document(token), "token": text}, 201, {"Cache-Control": "no-store"})
 
 
@@ -45,7 +47,7 @@ def create_token(request: Request, body: schemas.TokenOrder) -> Response:
 @allow(Role.ADMIN, everything=True)
 def revoke_token(request: Request, id: str) -> Response:
     """Revoke a token."""
-    if not server_of(request).tokens.revoke(id):
+    if not server_of(request).tokens.revoke(id, also=_noted(request)):
         raise NotFoundError(f"there is no token {id!r:.80} that could be revoked", hint="GET /tokens lists them", id=id)
     return answer({"deleted": id})
 
@@ -78,6 +80,22 @@ def verify_audit_log(
     audit = server_of(request).audit
     problem = audit.verify(head)
     return answer({"intact": problem is None, "problem": problem, "head": audit.head()})
+
+
+def make(
+    request: Request, name: str | None, role: str, models: Sequence[str], expires_at: datetime | None
+) -> tuple[str, Token]:
+    """See :meth:`Tokens.create`; the audit log tells of it in the same transaction."""
+    return server_of(request).tokens.create(name, role, tuple(models), expires_at, also=_noted(request))
+
+
+def _noted(request: Request) -> Also:
+    def also(db: sqlite3.Connection, token: Token) -> None:
+        facts = {"name": token.name, "role": token.role.value, "models": " ".join(token.patterns)}
+        request.state.noted.update(subject=token.id, **facts)
+        noted_within(server_of(request), request, db)
+
+    return also
 
 
 def _document(token: Token) -> dict[str, object]:

@@ -112,7 +112,7 @@ async def _register(
         document = await server.quick.run("register", arguments, actor_of(request))
     except WorkerError as error:
         raise as_sent(error, root) from error
-    request.state.noted.update(subject=document["reference"], digest=document["digest"])
+    request.state.noted.done(subject=document["reference"], digest=document["digest"])
     location = f"{API}/models/{document['name'].replace('/', '%2F')}?version={document['version']}"
     return answer(document, 201, {"Location": location})
 

@@ -32,6 +32,7 @@ class Job:
     :param arguments: Those of the task.
     :param models: The names of the models that it is about.
     :param actor: Who is recorded for what it changes.
+    :param owner: Whose it is, whomever the owner says to act for. It is told to nobody.
     :param attempts: How often it was begun.
     :param progress: The newest report: ``what``, ``bytes_done``, ``bytes_total``, ``items_done``, ``items_total``.
     :param result: What the task gave, once it has succeeded.
@@ -44,6 +45,7 @@ class Job:
     arguments: Mapping[str, Any]
     models: tuple[str, ...]
     actor: str
+    owner: str
     state: JobState
     attempts: int
     created_at: datetime
@@ -59,8 +61,9 @@ class Job:
         return self.state in ENDED
 
     def document(self) -> dict[str, Any]:
-        """Every field, for JSON; times in ISO 8601, UTC."""
+        """Every field that may be told, for JSON; times in ISO 8601, UTC."""
         document = asdict(self, recurse=False)
+        del document["owner"]
         for name in ("created_at", "started_at", "finished_at"):
             if document[name] is not None:
                 document[name] = document[name].isoformat()

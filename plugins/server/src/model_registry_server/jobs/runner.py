@@ -51,6 +51,10 @@ class Runner:
         await self._store(self._jobs.requeue_running)
         self._begin(self._dispatch())
 
+    def hush(self) -> None:
+        """Tell whoever follows a job, or waits for one, that there will be no more news."""
+        self._board.close()
+
     async def stop(self) -> None:
         """Kill what runs and wait until it is gone; the next start continues it. Followers hear no more."""
         self._stopping = True

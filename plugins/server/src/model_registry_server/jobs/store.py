@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS jobs (
 _ONE_FOR_A_KEY = """
 CREATE UNIQUE INDEX IF NOT EXISTS jobs_by_key ON jobs (key) WHERE state IN ('queued', 'running') AND key IS NOT NULL"""
 _BY_STATE = "CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number)"
+_BY_KIND = "CREATE INDEX IF NOT EXISTS jobs_by_kind ON jobs (kind, state, finished_at)"
 _BY_OWNER = "CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, state, number)"
 
 
@@ -71,7 +72,7 @@ class Jobs:
         self._clock = clock
         self._reports: dict[str, Mapping[str, Any]] = {}
         self._saved: dict[str, float] = {}
-        state.create(_TABLE, _ONE_FOR_A_KEY, _BY_STATE, _BY_OWNER)
+        state.create(_TABLE, _ONE_FOR_A_KEY, _BY_STATE, _BY_KIND, _BY_OWNER)
 
     def add(
         self,
@@ -124,6 +125,14 @@ class Jobs:
                 {"state": state, "before": before, "limit": limit},
             ).fetchall()
         return [self._job(row) for row in rows]
+
+    def newest(self, kind: str, state: JobState) -> Job | None:
+        """The job of a kind that ended last in a state; None if there is none."""
+        with self._state.reading() as db:
+            row = db.execute(
+                "SELECT * FROM jobs WHERE kind = ? AND state = ? ORDER BY finished_at DESC LIMIT 1", (kind, state)
+            ).fetchone()
+        return None if row is None else self._job(row)
 
     def claim_next(self) -> Job | None:
         """The next job, which is running from now on; None if none waits.
@@ -240,6 +249,7 @@ def _job_of(row: sqlite3.Row) -> Job:
         arguments=json.loads(row["arguments"]),
         models=tuple(json.loads(row["models"])),
         actor=row["actor"],
+        owner=row["owner"],
         state=row["state"],
         attempts=row["attempts"],
         created_at=_moment(row["created_at"]),

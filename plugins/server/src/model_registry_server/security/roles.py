@@ -59,6 +59,11 @@ class Caller:
     address: str
 
     @property
+    def owner(self) -> str:
+        """Whose uploads, jobs and streams are those of the caller, whomever it says to act for."""
+        return self.token_id or self.name
+
+    @property
     def sees_all(self) -> bool:
         """Whether the role holds for every model there is and will be."""
         return EVERY_MODEL in self.patterns

@@ -3,15 +3,23 @@ the next one finds it here, and tells that nobody knows how it ended."""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
+from anyio import CancelScope
+from anyio.to_thread import run_sync
 from attrs import frozen
 
+from model_registry import StorageError
 from model_registry_server.security import moments
 from model_registry_server.security.audit import Audit
 from model_registry_server.state import State
+
+logger = logging.getLogger("model_registry.server")
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS undertakings (
@@ -49,18 +57,45 @@ class Undertakings:
             cursor = db.execute(_INSERT, (moments.microseconds(moments.now()), actor, action, subject, address))
             return int(cursor.lastrowid or 0)  # there is one after each INSERT
 
+    async def begun(self, actor: str, action: str, subject: str, address: str) -> int:
+        """The same in a thread. If nobody waits for that any more, it ends as it began: nothing was changed."""
+        beginning = asyncio.ensure_future(run_sync(self.begin, actor, action, subject, address))
+        try:
+            return await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            with CancelScope(shield=True), suppress(StorageError):
+                await self.settle(await beginning, None)
+            raise
+
+    async def settle(self, number: int, outcome: Outcome | None) -> None:
+        """End it in a thread, after an error that is the one to raise."""
+        try:
+            await run_sync(self.end, number, outcome)
+        except StorageError:  # the next server tells of it
+            logger.exception("a change has ended, and that could not be noted")
+
     def end(self, number: int, outcome: Outcome | None) -> None:
-        """It has ended, by an entry in the audit log, or without one if nothing was changed."""
+        """It has ended, by an entry in the audit log, or without one if nothing was changed.
+
+        What ended before, in the transaction that made the change, stays as it was told.
+        """
         with self._state.writing() as db:
-            row = db.execute("SELECT * FROM undertakings WHERE number = ?", (number,)).fetchone()
-            db.execute("DELETE FROM undertakings WHERE number = ?", (number,))
-            if outcome is not None:
-                self._audit.append(db, row["actor"], outcome.action, outcome.subject, outcome.details, row["address"])
+            self.end_within(db, number, outcome)
+
+    def end_within(self, db: sqlite3.Connection, number: int, outcome: Outcome | None) -> None:
+        """The same within a transaction of :meth:`State.writing`."""
+        row = db.execute("SELECT * FROM undertakings WHERE number = ?", (number,)).fetchone()
+        if row is None:
+            return
+        db.execute("DELETE FROM undertakings WHERE number = ?", (number,))
+        if outcome is not None:
+            self._audit.append(db, row["actor"], outcome.action, outcome.subject, outcome.details, row["address"])
 
     def interrupt(self, number: int) -> None:
         """It was broken off, and may have been done or not."""
         with self._state.writing() as db:
-            self._tell(db, db.execute("SELECT * FROM undertakings WHERE number = ?", (number,)).fetchone())
+            for row in db.execute("SELECT * FROM undertakings WHERE number = ?", (number,)).fetchall():
+                self._tell(db, row)
 
     def interrupt_all(self) -> None:
         """Nobody goes on with any of them: to be called before the first one is begun."""

@@ -70,7 +70,7 @@ async def get_job(request: Request, id: str) -> Response:
     caller, job = caller_of(request), await server_of(request).jobs.get(id)
     if not sees(caller, job):
         raise ForbiddenError("this job is about models that the token is not for", hint="ask for a token that is")
-    may_cancel = job.actor == caller.name or caller.may(Role.WRITER)
+    may_cancel = job.owner == caller.owner or caller.may(Role.WRITER)
     return render(
         request,
         "job.html",

@@ -7,7 +7,8 @@ from http import HTTPStatus
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
-from model_registry_server.api.permission import allow_everybody, server_of
+from model_registry_server.api.permission import allow_everybody, limit, server_of
+from model_registry_server.security.limits import address_key
 from model_registry_server.web.forms import fields_of
 from model_registry_server.web.language import COOKIE as LANGUAGE_COOKIE
 from model_registry_server.web.language import LANGUAGES
@@ -30,9 +31,11 @@ async def ask_for_token(request: Request, next: str = _HOME) -> Response:
 @allow_everybody()
 async def log_in(request: Request) -> Response:
     """Keep a token in the browser, where no script can read it, until that is closed."""
+    server = server_of(request)
+    limit(server, address_key(request.client.host if request.client else ""))  # first: a right guess is one, too
     fields = await fields_of(request)
     text, target = fields.get("token", "").strip(), _local(fields.get("next", _HOME))
-    if not text or await run_sync(server_of(request).tokens.check, text) is None:
+    if not text or await run_sync(server.tokens.check, text) is None:
         return render(request, "login.html", HTTPStatus.UNAUTHORIZED, next=target, refused=True)
     response = see_other(target)
     secure = _is_secure(request)

@@ -39,12 +39,12 @@ class PageRoute(Route):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **{**options, "include_in_schema": False})
 
-    def admit(self, server: Server, request: Request) -> Caller:
+    def admit(self, server: Server, request: Request, *, counted: bool = True) -> Caller:
         """Find out who asks, by the cookie unless there is a header."""
         needed = self.permission.role is not None
         address = request.client.host if request.client else ""
         # Where nobody needs a token, one that ran out must not be in the way of a new one.
-        return admit(server, _with_token(request) if needed else {}, address, needed=needed)
+        return admit(server, _with_token(request) if needed else {}, address, needed=needed, counted=counted)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         serve = super().get_route_handler()

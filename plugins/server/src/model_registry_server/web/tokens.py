@@ -37,9 +37,8 @@ async def create_token(request: Request) -> Response:
     server, fields = server_of(request), await fields_of(request)
     patterns = tuple(fields.get("models", "").split()) or ("*",)
     name = fields.get("name", "").strip() or None
-    make = partial(server.tokens.create, name, fields.get("role", ""), patterns, _end(fields.get("days", "")))
-    text, token = await run_sync(make)
-    request.state.noted["subject"] = token.id
+    role, end = fields.get("role", ""), _end(fields.get("days", ""))
+    text, token = await run_sync(api.make, request, name, role, patterns, end)
     tokens = await run_sync(server.tokens.list)
     now = datetime.now(timezone.utc)
     page = render(request, "tokens.html", tokens=tokens, made=(text, token), is_open=server.is_open, now=now)

@@ -6,23 +6,19 @@ from fastapi import APIRouter, Request, Response
 
 from model_registry_server.api import jobs as api
 from model_registry_server.api.permission import allow, server_of
-from model_registry_server.jobs.job import Job
 from model_registry_server.security.roles import Role
-from model_registry_server.server import Server
 from model_registry_server.web.forms import fields_of
 from model_registry_server.web.page import PageRoute, see_other
 from model_registry_server.web.rendering import render
 
 router = APIRouter(route_class=PageRoute)
 
-_LOOKED_AT = 500
-
 
 @router.get("/ui/validate")
 @allow(Role.READER, everything=True)
 def show_report(request: Request) -> Response:
     """The newest report."""
-    return render(request, "validate.html", job=_newest(server_of(request)))
+    return render(request, "validate.html", job=server_of(request).stored_jobs.newest("validate", "succeeded"))
 
 
 @router.post("/ui/validate")
@@ -32,8 +28,3 @@ async def validate_registry(request: Request) -> Response:
     deep = (await fields_of(request)).get("deep") == "on"
     job = await api.submit(request, "validate", {"deep": deep}, [], f"validate {deep}")
     return see_other(f"/ui/jobs/{job.id}")
-
-
-def _newest(server: Server) -> Job | None:
-    ended = server.stored_jobs.list("succeeded", None, _LOOKED_AT)
-    return next((job for job in ended if job.kind == "validate"), None)
