@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -33,6 +34,7 @@ from model_registry_server.api.parameters import only_known
 from model_registry_server.api.permission import Route
 from model_registry_server.api_path import API
 from model_registry_server.metrics import Measured
+from model_registry_server.openapi import Described
 from model_registry_server.paths import DecodedOnce
 from model_registry_server.security.headers import Headers
 from model_registry_server.security.hosts import Hosts
@@ -56,21 +58,7 @@ _ROUTERS = (
     webhooks.router,
     models.router,
 )
-_ERRORS: dict[int | str, dict[str, object]] = {
-    status: {"model": schemas.Problem, "content": {problems.MEDIA_TYPE: {}}, "description": description}
-    for status, description in {
-        400: "What was sent cannot be read",
-        401: "A token is needed",
-        403: "The token does not allow this",
-        404: "There is no such thing",
-        408: "Nothing came in time",
-        409: "It is there already, or was changed meanwhile",
-        413: "It is larger than it may be",
-        415: "No plugin of the server handles the format",
-        422: "What was sent cannot be used; the detail says why",
-        429: "Too many requests a minute",
-    }.items()
-}
+_REFUSED = schemas.refused(400, 401, 403, 404, 408, 409, 413, 415, 422, 429)
 _DESCRIPTION = """
 A registry of AI models. Versions are immutable and identified by their SHA-256.
 
@@ -92,7 +80,7 @@ def create_app(server: Server) -> Application:
         finally:
             await server.stop()
 
-    app = FastAPI(
+    app = Described(
         title="model-registry",
         version=_version(),
         description=_DESCRIPTION,
@@ -100,14 +88,14 @@ def create_app(server: Server) -> Application:
         docs_url=None,  # its assets come from other hosts
         redoc_url=None,
         redirect_slashes=False,
-        default_response_class=Response,
+        default_response_class=JSONResponse,  # for the document: the routes make their answers themselves
     )
     app.state.server = server
     problems.install(app)
-    app.include_router(health.router, responses={status: _ERRORS[status] for status in (401, 403, 429)})
+    app.include_router(health.router, responses=schemas.refused(401, 403, 429))
     for router in _ROUTERS:
         known = () if router is upload.router else (Depends(only_known),)  # in whose query any metadata may be
-        app.include_router(router, prefix=API, responses=_ERRORS, dependencies=known)
+        app.include_router(router, prefix=API, responses=_REFUSED, dependencies=known)
     for router in PAGES:
         app.include_router(router)
     measured = Measured(Shortcut(app, server), server.metrics)

@@ -8,14 +8,49 @@
     ├── NotFoundError         (LookupError)       404  no such job, upload, token or webhook
     └── TooManyRequestsError  (RuntimeError)      429  more requests or jobs than one may have
 
-Those of transfers are in :mod:`model_registry_server.transfer.errors`.
+Those of transfers are in :mod:`model_registry_server.transfer.errors`. Each is told by a problem document (RFC 9457),
+which beside ``type``, ``title``, ``status`` and ``detail`` holds ``error``: the class, ``hint``: what to do, and
+``facts``: what it is about.
 """
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
+from typing import Any
 
 from model_registry.errors import ModelRegistryError
+
+PROBLEM_TYPE = "application/problem+json"
+
+
+def problem(status: int, detail: str, *, error: str = "RequestError", hint: str = "", **facts: Any) -> dict[str, Any]:
+    """A problem document.
+
+    :param error: The name of a class of errors.
+    """
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", error.removesuffix("Error")).lower()
+    return {
+        "type": f"urn:model-registry:{words}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "hint": hint,
+        "error": error,
+        "facts": facts,
+    }
+
+
+def refusal_of_content(status: int) -> dict[str, Any]:
+    """Why a content is not sent, by the status that says so: 412 or 416."""
+    detail, hint = _OF_CONTENT[status]
+    return problem(status, detail, hint=hint)
+
+
+_OF_CONTENT = {
+    412: ("the content is another one", "ask without If-Match for what is there now"),
+    416: ("there are no such bytes", "Content-Range says how many there are"),
+}
 
 
 class AuthenticationError(ModelRegistryError, PermissionError):

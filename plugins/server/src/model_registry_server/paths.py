@@ -28,9 +28,9 @@ class DecodedOnce:
             try:
                 parts = [unquote_to_bytes(part).decode() for part in raw.split(b"?")[0].split(b"/")]
             except UnicodeDecodeError:
-                return await refuse_bad_request(send, "the path is no UTF-8 — encode names as UTF-8, then with %")
+                return await refuse_bad_request(send, "the path is no UTF-8", "encode names as UTF-8, then with %")
             if any(ord(letter) < 32 for part in parts for letter in part):
-                return await refuse_bad_request(send, "the path holds control characters — no name may")
+                return await refuse_bad_request(send, "the path holds control characters", "no name may")
             scope = {**scope, "path": "/".join(part.replace("/", _SLASH) for part in parts)}
         return await self._app(scope, receive, send)
 

@@ -1,16 +1,10 @@
-"""Errors as problem documents (RFC 9457): each class has a status, and a client can make the error again.
-
-Beside ``type``, ``title``, ``status`` and ``detail``, a problem tells ``error``: the class, ``hint``: what to do, and
-``facts``: what it is about.
-"""
+"""Errors as problem documents (RFC 9457): each class has a status, and a client can make the error again."""
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Mapping
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +14,11 @@ from starlette.exceptions import HTTPException
 
 from model_registry import errors
 from model_registry.errors import ModelRegistryError
-from model_registry_server.errors import AuthenticationError
+from model_registry_server import advice
+from model_registry_server.errors import PROBLEM_TYPE, AuthenticationError, problem
 from model_registry_server.jobs.failures import WorkerError
 
 logger = logging.getLogger("model_registry.server")
-
-MEDIA_TYPE = "application/problem+json"
 
 #: The first class of an error's bases that stands here decides.
 STATUS: Mapping[type[Exception], int] = {
@@ -62,32 +55,14 @@ def status_of(error: ModelRegistryError) -> int:
 
 def document_of(error: ModelRegistryError) -> dict[str, Any]:
     """The problem document of an error."""
-    return problem(
-        status_of(error), error.message, error=type(error).__name__, hint=error.hint, facts=_plain_facts(error.facts)
-    )
-
-
-def problem(status: int, detail: str, *, error: str, hint: str = "", **more: Any) -> dict[str, Any]:
-    """A problem document.
-
-    :param error: The name of a class of errors.
-    """
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", error.removesuffix("Error")).lower()
-    return {
-        "type": f"urn:model-registry:{words}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "hint": hint,
-        "error": error,
-        **more,
-    }
+    name, facts = type(error).__name__, _plain_facts(error.facts)
+    return {**problem(status_of(error), error.message, error=name, hint=error.hint), "facts": facts}
 
 
 def response(document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """The answer that says it."""
     body = json.dumps(document).encode()
-    return Response(body, document["status"], dict(headers or {}), media_type=MEDIA_TYPE)
+    return Response(body, document["status"], dict(headers or {}), media_type=PROBLEM_TYPE)
 
 
 def install(app: FastAPI) -> None:
@@ -99,15 +74,16 @@ def install(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - likewise
-        said = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors()]
-        detail = "; ".join(said)[:2000]
-        return response(problem(422, detail, error="InvalidRequestError", hint="see /openapi.json"))
+        return response(advice.of_fields(request, error))
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - likewise
-        hint = "see /openapi.json" if error.status_code in (404, 405) else ""
-        document = problem(error.status_code, str(error.detail), error="RequestError", hint=hint)
-        return response(document, error.headers)
+        if error.status_code == 405:
+            document = advice.of_method(request)
+            return response(document, {**(error.headers or {}), "Allow": ", ".join(document["facts"]["allowed"])})
+        if error.status_code == 404:
+            return response(advice.of_path(request))
+        return response(problem(error.status_code, str(error.detail)), error.headers)
 
     async def of_worker(request: Request, error: Exception) -> Response:
         assert isinstance(error, WorkerError)  # noqa: S101 - likewise
@@ -130,7 +106,7 @@ def of_error(error: ModelRegistryError, folder: Path | None = None) -> Response:
     """
     document = document_of(error)
     if folder is not None:
-        document = _without(f"{folder}/", document)
+        document = _without(str(folder), document)
     if document["status"] >= 500:
         logger.warning("%s: %s", type(error).__name__, error)
     headers = {}
@@ -150,11 +126,11 @@ def unexpected(error: Exception) -> Response:
     return response(problem(500, "the server failed", error="InternalError", hint=hint))
 
 
-def _without(text: str, value: Any) -> Any:
-    """The same, with a text left out wherever it stands."""
+def _without(folder: str, value: Any) -> Any:
+    """The same, with the paths in a folder as they are in it."""
     if isinstance(value, str):
-        return value.replace(text, "")
-    return {key: _without(text, item) for key, item in value.items()} if isinstance(value, dict) else value
+        return value.replace(f"{folder}/", "").replace(folder, "the registry")
+    return {key: _without(folder, item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _plain_facts(facts: Mapping[str, object]) -> dict[str, Any]:

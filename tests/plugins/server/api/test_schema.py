@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,50 @@ def test_everything_is_described(document: dict[str, Any]) -> None:
             for parameter in operation.get("parameters", []):
                 plain = parameter["in"] == "path" or parameter["name"] == "limit"
                 assert plain or parameter.get("description"), (path, method, parameter["name"])
+
+
+def with_examples(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All that must have an example: parameters, bodies, answers and refusals, with where they are."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            where = f"{method.upper()} {path}"
+            for parameter in operation.get("parameters", []):
+                yield f"{where} {parameter['name']}", parameter
+            for kind, content in operation.get("requestBody", {}).get("content", {}).items():
+                yield f"{where} {kind}", content
+            for status, response in operation["responses"].items():
+                known = document["components"]["responses"]
+                found = known[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
+                assert found.get("content") or status == "304", (where, status)
+                for kind, content in found.get("content", {}).items():
+                    yield f"{where} {status} {kind}", content
+
+
+def test_everything_has_an_example_that_is_one(document: dict[str, Any]) -> None:
+    jsonschema = pytest.importorskip("jsonschema_rs")
+    count = 0
+    for where, told in with_examples(document):
+        assert "example" in told, where
+        schema = {**told["schema"], "components": document["components"]}
+        mistakes = [str(error) for error in jsonschema.validator_for(schema).iter_errors(told["example"])]
+        assert not mistakes, (where, mistakes)
+        count += 1
+    assert count > 900
+
+
+def test_a_refusal_is_told_as_it_is_answered(document: dict[str, Any], server: Running) -> None:
+    told = {
+        status: response["content"]["application/problem+json"]["example"]
+        for status, response in document["components"]["responses"].items()
+    }
+    answered = httpx.get(f"{server.url}/model-registry/models/digit", headers={"Authorization": "Bearer none"})
+    assert answered.headers["content-type"] == "application/problem+json"
+    assert answered.json().keys() == told["401"].keys()
+    same = ("type", "title", "status", "error")
+    assert {key: answered.json()[key] for key in same} == {key: told["401"][key] for key in same}
+    assert {status: example["title"] for status, example in told.items()} == {
+        status: HTTPStatus(int(status)).phrase for status in told
+    }
 
 
 def test_every_word_after_a_name_is_known_to_be_none_of_it() -> None:

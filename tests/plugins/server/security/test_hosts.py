@@ -117,7 +117,8 @@ def test_a_refusal_is_a_problem_document_that_says_what_to_do() -> None:
     assert int(headers[b"content-length"]) == len(body["body"])
     document: dict[str, Any] = json.loads(body["body"])
     assert (document["status"], document["title"]) == (421, "Misdirected Request")
-    assert "[plugins.server]" in document["detail"]
+    assert "[plugins.server]" in document["hint"]
+    assert document["facts"] == {"host": "evil.test", "option": "hosts"}
 
 
 OURS = ("host", "models.example.com:8000")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Annotated
 
@@ -13,11 +13,37 @@ from model_registry import InvalidOptionError
 #: Of versions in one page.
 MOST = 1000
 
+#: Of parameters that look the same wherever they are, by their names.
+EXAMPLES: Mapping[str, str | int | float] = {
+    "actor": "ci",
+    "after": 1200,
+    "alias": "champion",
+    "before": 1200,
+    "delivery": "msg_01KGB0T1Q8",
+    "depth": 3,
+    "format": "onnx",
+    "head": "9f86d081884c7d659a2feaa0c55ad015" * 2,
+    "id": "8f14e45fceea167a",
+    "key": "stage",
+    "last-event-id": "1200",
+    "limit": 50,
+    "name": "digits",
+    "number": 0,
+    "path": "model.safetensors",
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015" * 2,
+    "subject": "digits",
+    "tolerance": 0.001,
+    "upload-offset": 0,
+    "version": "1.0.0",
+}
+
 Version = Annotated[
     str, Query(description="A version, an alias such as @champion, or latest", examples=["1.0.0", "@champion"])
 ]
 Limit = Annotated[int, Query(ge=1, le=MOST, description="How many at most")]
-Cursor = Annotated[str | None, Query(description="The cursor of the page before")]
+Cursor = Annotated[
+    str | None, Query(description="The cursor of the page before", examples=["WyJkaWdpdHMiLCIxLjAuMCJd"])
+]
 
 
 async def only_known(request: Request) -> None:

@@ -8,15 +8,41 @@ from typing import Annotated, Any, Literal
 from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from model_registry_server.api_path import API
 from model_registry_server.security.roles import Role
 
 JobState = Literal["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]
-Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=["9f86d081884c7d659a2feaa0c55ad015" * 2])]
-Text = Annotated[str, Field(max_length=100_000)]
+_SHA256 = "9f86d081884c7d659a2feaa0c55ad015" * 2
+_ID = "8f14e45fceea167a"
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", examples=[_SHA256])]
 Name = Annotated[str, Field(min_length=1, max_length=500, examples=["digits"])]
 VersionText = Annotated[str, Field(min_length=1, max_length=200, examples=["1.0.0"])]
+Reference = Annotated[str, Field(min_length=1, max_length=700, examples=["digits:1.0.0"])]
+Format = Annotated[str, Field(min_length=1, max_length=100, examples=["onnx"])]
+Compression = Annotated[str, Field(min_length=1, max_length=100, examples=["quantization_int8"])]
+Relation = Annotated[str, Field(min_length=1, max_length=100, examples=["derived"])]
+FilePath = Annotated[str, Field(min_length=1, max_length=500, examples=["model.safetensors"])]
+VersionTold = Annotated[str, Field(examples=["1.0.0"])]
+PathTold = Annotated[str, Field(examples=["model.safetensors"])]
+Hash = Annotated[str, Field(examples=[_SHA256])]
+Alias = Annotated[str, Field(examples=["champion"])]
+Bytes = Annotated[int, Field(ge=0, lt=1 << 62, examples=[1_048_576])]
+Share = Annotated[float, Field(ge=0, le=1, examples=[0.001])]
+Moment = Annotated[datetime, Field(examples=["2026-01-31T12:00:00Z"])]
+Later = Annotated[datetime, Field(examples=["2027-01-31T12:00:00Z"])]
 Pattern = Annotated[str, Field(min_length=1, max_length=200, examples=["team-a/*"])]
+Patterns = Annotated[list[Pattern], Field(min_length=1, max_length=100)]
+EventPatterns = Annotated[list[Pattern], Field(min_length=1, max_length=100, examples=[["registered", "alias-*"]])]
 WebhookUrl = Annotated[str, Field(min_length=1, max_length=2000, examples=["https://ci.example.com/hook"])]
+Id = Annotated[str, Field(examples=[_ID])]
+UploadId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", examples=[_ID * 2])]
+Who = Annotated[str, Field(examples=["ci"])]
+Said = Annotated[str, Field(max_length=100_000, examples=["Reads handwritten digits"])]
+Flag = Annotated[bool, Field(examples=[True])]
+Count = Annotated[int, Field(examples=[12])]
+#: For what mostly is not there.
+_NOTHING = Field(examples=[None])
+_NONE = Field(examples=[[]])
 NUMBER = Path(ge=0, lt=1 << 31, description="Of the file in the upload")
 
 
@@ -59,11 +85,11 @@ class TagValue(_Given):
 
 
 class Description(_Given):
-    description: Annotated[str | None, Field(max_length=100_000, examples=["Reads handwritten digits"])] = None
+    description: Said | None = None
 
 
 class ParentRecord(_Given):
-    relation: Annotated[str, Field(min_length=1, max_length=100, examples=["derived"])]
+    relation: Relation
     name: Name
     version: VersionText | None = None
     digest: Sha256 | None = None
@@ -75,39 +101,39 @@ Parent = Annotated[str, Field(min_length=1, max_length=700, examples=["base:1.0.
 class Link(_Given):
     version: VersionText = "latest"
     parent: Parent
-    relation: Annotated[str | None, Field(min_length=1, max_length=100, examples=["derived"])] = None
+    relation: Relation | None = None
 
 
 class Parity(_Given):
-    a: Annotated[str, Field(min_length=1, max_length=700, examples=["digits:1.0.0"])]
-    b: Annotated[str, Field(min_length=1, max_length=700, examples=["digits-onnx"])]
-    tolerance: Annotated[float | None, Field(ge=0, le=1)] = None
+    a: Reference
+    b: Annotated[Reference, Field(examples=["digits-onnx"])]
+    tolerance: Share | None = None
 
 
 class _Made(_Given):
     version: VersionText = "latest"
-    new_name: Name | None = None
+    new_name: Annotated[Name | None, Field(examples=["digits-small"])] = None
     new_version: VersionText | None = None
 
 
 class Convert(_Made):
-    to: Annotated[str, Field(min_length=1, max_length=100, examples=["onnx"])]
+    to: Format
     check: bool = True
     allow_mismatch: bool = False
-    tolerance: Annotated[float | None, Field(ge=0, le=1)] = None
+    tolerance: Share | None = None
     options: Annotated[Anything, Field(examples=[{"opset": 18}])] = {}
 
 
 class Compress(_Made):
-    compression: Annotated[str, Field(min_length=1, max_length=100, examples=["quantization_int8"])]
-    max_drop: Annotated[float | None, Field(ge=0)] = None
+    compression: Compression
+    max_drop: Annotated[float | None, Field(ge=0, examples=[0.01])] = None
     min_cosine: Annotated[float | None, Field(ge=-1, le=1)] = None
     options: Anything = {}
 
 
 class Recommend(_Made):
     types: Annotated[list[str] | None, Field(max_length=50, examples=[["quantization_int8"]])] = None
-    max_drop: Annotated[float | None, Field(ge=0)] = None
+    max_drop: Annotated[float | None, Field(ge=0, examples=[0.01])] = None
     min_cosine: Annotated[float | None, Field(ge=-1, le=1)] = None
     keep: bool = False
 
@@ -116,39 +142,39 @@ class FromHub(_Given):
     repo_id: Annotated[str, Field(min_length=1, max_length=300, examples=["sentence-transformers/all-MiniLM-L6-v2"])]
     revision: Annotated[str | None, Field(min_length=1, max_length=200, examples=["main"])] = None
     version: VersionText | None = None
-    parent: Annotated[list[Parent], Field(max_length=100)] = []
+    parent: Annotated[list[Parent], Field(max_length=100, examples=[[]])] = []
     exist_ok: bool = False
     metadata: Annotated[Anything, Field(examples=[{"description": "Sentences to vectors"}])] = {}
 
 
 class ArchiveOrder(_Given):
     name: Name | None = None
-    keep: Annotated[int | None, Field(ge=0, lt=1 << 31)] = None
+    keep: Annotated[int | None, Field(ge=0, lt=1 << 31, examples=[3])] = None
 
 
 class CollectOrder(_Given):
-    keep_removed_days: Annotated[float | None, Field(ge=0, le=36500)] = None
+    keep_removed_days: Annotated[float | None, Field(ge=0, le=36500, examples=[30])] = None
 
 
 class RepairOrder(_Given):
-    dry_run: bool = False
+    dry_run: Flag = False
 
 
 class UploadedVersion(BaseModel):
     """What is registered of an upload; beside these, any metadata."""
 
     model_config = ConfigDict(extra="allow")
-    upload: str
+    upload: Annotated[str, Field(examples=[_ID * 2])]
     name: Name
     version: VersionText | None = None
-    format: str | None = None
+    format: Annotated[str | None, Field(examples=["safetensors"])] = None
     exist_ok: bool = False
-    metadata: Anything = {}
+    metadata: Annotated[Anything, Field(examples=[{"description": "Reads handwritten digits"}])] = {}
 
 
 class FileAnnounced(_Given):
-    path: Annotated[str, Field(min_length=1, max_length=500, examples=["model.safetensors"])]
-    size: Annotated[int | None, Field(ge=0, lt=1 << 62, examples=[1_048_576])] = None
+    path: FilePath
+    size: Bytes | None = None
     sha256: Sha256 | None = None
 
 
@@ -157,42 +183,58 @@ class NewUpload(_Given):
 
 
 class Offered(_Given):
-    blobs: Annotated[dict[Sha256, Annotated[int, Field(ge=0, lt=1 << 62)]], Field(max_length=100_000)]
+    blobs: Annotated[
+        dict[Sha256, Annotated[int, Field(ge=0, lt=1 << 62)]],
+        Field(max_length=100_000, examples=[{_SHA256: 1_048_576}]),
+    ]
 
 
 class Receive(_Given):
     digest: Sha256
-    upload: Annotated[str | None, Field(pattern="^[0-9a-f]{32}$")] = None
+    upload: UploadId | None = None
     records: Annotated[list[Sha256], Field(max_length=1000)] = []
     exist_ok: bool = False
-    registered_at: Annotated[datetime | None, Field(strict=False, examples=["2026-01-31T12:00:00Z"])] = None
+    registered_at: Annotated[Moment | None, Field(strict=False)] = None
 
 
 class TokenOrder(_Given):
     name: Annotated[str | None, Field(min_length=1, max_length=100, examples=["ci"])] = None
-    role: Annotated[Role, Field(strict=False)] = Role.READER
-    models: Annotated[list[Pattern], Field(min_length=1, max_length=100)] = ["*"]
-    expires_at: Annotated[datetime | None, Field(strict=False)] = None
+    role: Annotated[Role, Field(strict=False, examples=[Role.WRITER])] = Role.READER
+    models: Patterns = ["*"]
+    expires_at: Annotated[Later | None, Field(strict=False)] = None
 
 
 class WebhookOrder(_Given):
     url: WebhookUrl
-    events: Annotated[list[Pattern], Field(min_length=1, max_length=100, examples=[["registered", "alias-*"]])] = ["*"]
-    models: Annotated[list[Pattern], Field(min_length=1, max_length=100)] = ["*"]
+    events: EventPatterns = ["*"]
+    models: Patterns = ["*"]
     secret: Annotated[str | None, Field(max_length=200, description="whsec_ and base64; one is made")] = None
-    description: Annotated[str | None, Field(max_length=1000)] = None
+    description: Annotated[str | None, Field(max_length=1000, examples=["Tests each new version"])] = None
     active: bool = True
 
 
 class WebhookChange(_Given):
     url: WebhookUrl | None = None
-    events: Annotated[list[Pattern] | None, Field(min_length=1, max_length=100)] = None
-    models: Annotated[list[Pattern] | None, Field(min_length=1, max_length=100)] = None
-    description: Annotated[str | None, Field(max_length=1000)] = None
-    active: bool | None = None
+    events: EventPatterns | None = None
+    models: Patterns | None = None
+    description: Annotated[str | None, Field(max_length=1000, examples=["Tests each new version"])] = None
+    active: Flag | None = None
 
 
 # What is answered
+
+
+_METADATA = {
+    "name": "digits",
+    "version": "1.0.0",
+    "format": "pytorch",
+    "model_type": "classification",
+    "description": "Reads handwritten digits",
+    "tags": ["mnist"],
+    "performance_metrics": {"accuracy": 0.97},
+    "parents": [],
+    "extra": {},
+}
 
 
 class Problem(_Told):
@@ -209,64 +251,64 @@ class Problem(_Told):
 
 class Version(_Told):
     name: Name
-    version: str
-    reference: Annotated[str, Field(examples=["digits:1.0.0"])]
+    version: VersionTold
+    reference: Reference
     digest: Sha256
-    size: int
-    registered_at: datetime
-    removed_at: datetime | None
-    metadata: dict[str, Any]
+    size: Bytes
+    registered_at: Moment
+    removed_at: Annotated[datetime | None, _NOTHING]
+    metadata: Annotated[dict[str, Any], Field(examples=[_METADATA])]
 
 
 class VersionPage(_Told):
     versions: list[Version]
-    cursor: str | None
+    cursor: Annotated[str | None, _NOTHING]
 
 
 class File(_Told):
-    path: str
-    size: int
+    path: PathTold
+    size: Bytes
     sha256: Sha256
-    media_type: str
+    media_type: Annotated[str, Field(examples=["application/vnd.cncf.model.weight.v1.raw"])]
 
 
 class ParentTold(_Told):
-    relation: str
-    name: str
-    version: str | None
-    digest: str | None
+    relation: Relation
+    name: Annotated[str, Field(examples=["base"])]
+    version: VersionTold | None
+    digest: Hash | None
 
 
 class VersionDetails(Version):
-    description: str | None
-    aliases: list[str]
-    tags: dict[str, str]
+    description: Said | None
+    aliases: list[Alias]
+    tags: Annotated[dict[str, str], Field(examples=[{"stage": "production"}])]
     parents: list[ParentTold]
     children: list[ParentTold]
     files: list[File]
-    provenance: dict[str, Any] | None
-    environment: dict[str, Any] | None
-    model: dict[str, Any]
+    provenance: Annotated[dict[str, Any] | None, Field(examples=[{"actor": "ci"}])]
+    environment: Annotated[dict[str, Any] | None, _NOTHING]
+    model: Annotated[dict[str, Any], Field(examples=[{"description": None, "tags": {}}])]
 
 
 class Tensor(_Told):
-    name: str
-    dtype: str
-    shape: list[int]
-    path: str
-    offset: int
-    nbytes: int
+    name: Annotated[str, Field(examples=["layers.0.weight"])]
+    dtype: Annotated[str, Field(examples=["float32"])]
+    shape: Annotated[list[int], Field(examples=[[512, 512]])]
+    path: PathTold
+    offset: Annotated[int, Field(examples=[128])]
+    nbytes: Bytes
 
 
 class Inside(_Told):
     tensors: list[Tensor]
-    modules: dict[str, str]
+    modules: Annotated[dict[str, str], Field(examples=[{"layers.0": "torch.nn.Linear"}])]
 
 
 class Verified(_Told):
     digest: Sha256
     checksum: Sha256
-    intact: bool
+    intact: Flag
 
 
 class Restored(_Told):
@@ -275,33 +317,33 @@ class Restored(_Told):
 
 class Removed(_Told):
     removed: list[Version]
-    restorable: bool
+    restorable: Flag
 
 
 class Aliases(_Told):
-    aliases: dict[str, str]
+    aliases: Annotated[dict[str, str], Field(examples=[{"champion": "1.0.0"}])]
 
 
 class AliasSet(Version):
-    alias: str
+    alias: Alias
 
 
 class AliasUndone(_Told):
-    alias: str
+    alias: Alias
     version: Version | None
 
 
 class Deleted(_Told):
-    deleted: str
+    deleted: Annotated[str, Field(examples=["champion"])]
 
 
 class Tags(_Told):
-    tags: dict[str, str]
+    tags: Annotated[dict[str, str], Field(examples=[{"stage": "production"}])]
 
 
 class Tag(_Told):
-    key: str
-    value: str
+    key: Annotated[str, Field(examples=["stage"])]
+    value: Annotated[str, Field(examples=["production"])]
 
 
 class Linked(_Told):
@@ -309,77 +351,77 @@ class Linked(_Told):
 
 
 class Unlinked(_Told):
-    unlinked: bool
+    unlinked: Flag
 
 
 class LineageNode(_Told):
-    relation: str
-    name: str | None
-    version: str | None
-    digest: str | None
+    relation: Annotated[str, Field(examples=[""])]
+    name: Name | None
+    version: VersionTold | None
+    digest: Hash | None
     state: Literal["visible", "removed", "unknown", "hidden"]
-    repeated: bool
+    repeated: Annotated[bool, Field(examples=[False])]
     entry: Version | None
     parents: list[LineageNode]
     children: list[LineageNode]
 
 
 class Event(_Told):
-    id: int
-    at: datetime
-    actor: str
-    action: str
-    model: str
-    version: str | None
-    subject: str | None
-    before: Any
-    after: Any
+    id: Annotated[int, Field(examples=[1200])]
+    at: Moment
+    actor: Who
+    action: Annotated[str, Field(examples=["alias-set"])]
+    model: Name
+    version: VersionTold | None
+    subject: Annotated[str | None, Field(examples=["champion"])]
+    before: Annotated[Any, Field(examples=["0.9.0"])]
+    after: Annotated[Any, Field(examples=["1.0.0"])]
 
 
 class Events(_Told):
     events: list[Event]
-    more: bool
-    cursor: int | None
+    more: Annotated[bool, Field(examples=[False])]
+    cursor: Annotated[int | None, _NOTHING]
 
 
 class Comparison(_Told):
     a: Version
     b: Version
-    identical: bool
-    metadata: list[dict[str, Any]]
-    metrics: list[dict[str, Any]]
-    environment: list[dict[str, Any]]
-    files: list[dict[str, Any]]
-    tensors: list[dict[str, Any]]
-    modules: list[dict[str, Any]]
-    notes: list[str]
+    identical: Annotated[bool, Field(examples=[False])]
+    metadata: Annotated[list[dict[str, Any]], _NONE]
+    metrics: Annotated[list[dict[str, Any]], _NONE]
+    environment: Annotated[list[dict[str, Any]], _NONE]
+    files: Annotated[list[dict[str, Any]], _NONE]
+    tensors: Annotated[list[dict[str, Any]], _NONE]
+    modules: Annotated[list[dict[str, Any]], _NONE]
+    notes: Annotated[list[str], _NONE]
 
 
 class Job(_Told):
-    id: str
-    kind: str
+    id: Id
+    kind: Annotated[str, Field(examples=["convert"])]
     state: JobState
-    models: list[str]
-    actor: str
-    arguments: dict[str, Any]
-    created_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    progress: dict[str, Any] | None
-    result: Any
-    error: dict[str, Any] | None
-    url: str
+    models: list[Name]
+    actor: Who
+    arguments: Annotated[dict[str, Any], Field(examples=[{"name": "digits", "version": "1.0.0", "to": "onnx"}])]
+    created_at: Moment
+    started_at: Annotated[datetime | None, _NOTHING]
+    finished_at: Annotated[datetime | None, _NOTHING]
+    progress: Annotated[dict[str, Any] | None, _NOTHING]
+    result: Annotated[Any, _NOTHING]
+    error: Annotated[dict[str, Any] | None, _NOTHING]
+    url: Annotated[str, Field(examples=[f"{API}/jobs/{_ID}"])]
 
 
 class Jobs(_Told):
     jobs: list[Job]
-    cursor: str | None
+    cursor: Annotated[str | None, _NOTHING]
 
 
 class Step(_Told):
-    source: str
-    target: str
-    lossless: bool
+    source: Annotated[str, Field(examples=["pytorch"])]
+    target: Annotated[str, Field(examples=["onnx"])]
+    lossless: Annotated[bool, Field(examples=[False])]
 
 
 class Plan(_Told):
@@ -387,39 +429,42 @@ class Plan(_Told):
 
 
 class Validation(_Told):
-    total_models: int
-    valid_models: int
-    errors: list[str]
-    warnings: list[str]
-    findings: list[dict[str, Any]]
+    total_models: Count
+    valid_models: Count
+    errors: Annotated[list[str], _NONE]
+    warnings: Annotated[list[str], _NONE]
+    findings: Annotated[list[dict[str, Any]], _NONE]
 
 
 class Stats(_Told):
-    models: int
-    versions: int
-    logical_bytes: int
-    stored_bytes: int
+    models: Annotated[int, Field(examples=[3])]
+    versions: Count
+    logical_bytes: Annotated[int, Field(examples=[12_582_912])]
+    stored_bytes: Annotated[int, Field(examples=[4_194_304])]
+
+
+_PLUGIN = {"name": "onnx", "distribution": "model-registry-onnx", "version": "0.1.0", "status": "ready"}
 
 
 class Plugins(_Told):
-    plugins: list[dict[str, Any]]
-    formats: list[dict[str, Any]]
+    plugins: Annotated[list[dict[str, Any]], Field(examples=[[{**_PLUGIN, "formats": ["onnx"], "problem": ""}]])]
+    formats: Annotated[list[dict[str, Any]], Field(examples=[[{"id": "onnx", "title": "ONNX model"}]])]
 
 
 class UploadFile(_Told):
-    number: int
-    path: str
-    size: int | None
-    sha256: str | None
-    offset: int
-    done: bool
+    number: Annotated[int, Field(examples=[0])]
+    path: PathTold
+    size: Bytes | None
+    sha256: Hash | None
+    offset: Annotated[int, Field(examples=[524_288])]
+    done: Annotated[bool, Field(examples=[False])]
 
 
 class Upload(_Told):
-    id: str
-    owner: str
-    created_at: datetime
-    touched_at: datetime
+    id: UploadId
+    owner: Who
+    created_at: Moment
+    touched_at: Moment
     files: list[UploadFile]
 
 
@@ -428,32 +473,32 @@ class Missing(_Told):
 
 
 class NextVersion(_Told):
-    version: str
+    version: Annotated[str, Field(examples=["1.0.1"])]
 
 
 class Blobs(_Told):
-    name: str
-    version: str
+    name: Name
+    version: VersionTold
     digest: Sha256
-    blobs: dict[str, int]
-    registered_at: datetime
+    blobs: Annotated[dict[str, int], Field(examples=[{_SHA256: 1_048_576}])]
+    registered_at: Moment
 
 
 class Caller(_Told):
-    name: str
+    name: Who
     role: Role
-    models: list[str]
+    models: list[Pattern]
 
 
 class Token(_Told):
-    id: str
-    name: str
+    id: Id
+    name: Who
     role: Role
-    models: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
+    models: list[Pattern]
+    created_at: Moment
+    expires_at: Later | None
+    revoked_at: Annotated[datetime | None, _NOTHING]
+    last_used_at: Moment | None
 
 
 class Tokens(_Told):
@@ -461,19 +506,19 @@ class Tokens(_Told):
 
 
 class NewToken(Token):
-    token: str
+    token: Annotated[str, Field(examples=["mr_…"])]
 
 
 class AuditEntry(_Told):
-    id: int
-    at: datetime
-    actor: str
-    action: str
-    subject: str
-    details: Any
-    address: str
-    previous: str
-    hash: str
+    id: Annotated[int, Field(examples=[1200])]
+    at: Moment
+    actor: Who
+    action: Annotated[str, Field(examples=["set_alias"])]
+    subject: Annotated[str, Field(examples=["digits"])]
+    details: Annotated[Any, Field(examples=[{"alias": "champion"}])]
+    address: Annotated[str, Field(examples=["192.0.2.7"])]
+    previous: Hash
+    hash: Hash
 
 
 class AuditLog(_Told):
@@ -481,9 +526,9 @@ class AuditLog(_Told):
 
 
 class AuditVerified(_Told):
-    intact: bool
-    problem: dict[str, Any] | None
-    head: str
+    intact: Flag
+    problem: Annotated[dict[str, Any] | None, _NOTHING]
+    head: Hash
 
 
 class Health(_Told):
@@ -491,18 +536,18 @@ class Health(_Told):
 
 
 class Webhook(_Told):
-    id: str
-    url: str
-    events: list[str]
-    models: list[str]
-    description: str | None
-    active: bool
-    created_at: datetime
-    ended_because: str | None
+    id: Id
+    url: WebhookUrl
+    events: EventPatterns
+    models: list[Pattern]
+    description: Annotated[str | None, Field(examples=["Tests each new version"])]
+    active: Flag
+    created_at: Moment
+    ended_because: Annotated[str | None, _NOTHING]
 
 
 class NewWebhook(Webhook):
-    secret: str
+    secret: Annotated[str, Field(examples=["whsec_…"])]
 
 
 class Webhooks(_Told):
@@ -510,69 +555,75 @@ class Webhooks(_Told):
 
 
 class Delivery(_Told):
-    id: str
-    webhook: str
-    event: int | None
-    action: str
+    id: Id
+    webhook: Id
+    event: Annotated[int | None, Field(examples=[1200])]
+    action: Annotated[str, Field(examples=["registered"])]
     state: Literal["pending", "delivered", "failed"]
-    attempts: int
-    created_at: datetime
-    next_try_at: datetime | None
-    last_try_at: datetime | None
-    status: int | None
-    error: str | None
-    duration: float | None
-    payload: dict[str, Any]
+    attempts: Annotated[int, Field(examples=[0])]
+    created_at: Moment
+    next_try_at: Moment | None
+    last_try_at: Annotated[datetime | None, _NOTHING]
+    status: Annotated[int | None, _NOTHING]
+    error: Annotated[str | None, _NOTHING]
+    duration: Annotated[float | None, _NOTHING]
+    payload: Annotated[dict[str, Any], Field(examples=[{"id": _ID, "event": {}, "version": None}])]
 
 
 class Deliveries(_Told):
     deliveries: list[Delivery]
-    cursor: str | None
+    cursor: Annotated[str | None, _NOTHING]
 
 
-_BYTES = {"schema": {"type": "string", "format": "binary"}}
+def refused(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Answers that the document has for all routes."""
+    return {status: {"$ref": f"#/components/responses/{status}"} for status in statuses}
+
+
+def _text(description: str, media_type: str, example: str) -> dict[int | str, dict[str, Any]]:
+    schema = {"type": "string", "examples": [example]}
+    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
+
+
+_BYTES = {"type": "string", "format": "binary", "examples": ["(the bytes of the file)"]}
+_FILE = {"application/octet-stream": {"schema": _BYTES}}
 FILE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The bytes", "content": {"application/octet-stream": _BYTES, "application/x-tar": _BYTES}},
-    206: {"description": "A part of the bytes", "content": {"application/octet-stream": _BYTES}},
+    200: {"description": "The bytes", "content": {**_FILE, "application/x-tar": {"schema": _BYTES}}},
+    206: {"description": "A part of the bytes", "content": _FILE},
     304: {"description": "The client has it already"},
-    412: {"description": "The content is another one", "model": Problem},
-    416: {"description": "There are no such bytes", "model": Problem},
+    **refused(412, 416),
 }
 JOB_INSTEAD: dict[int | str, dict[str, Any]] = {202: {"description": "A job to wait for", "model": Job}}
 EXPORT = {**FILE, **JOB_INSTEAD}
-EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Server-sent events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
-}
-METRICS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "Metrics", "content": {"text/plain": {"schema": {"type": "string"}}}}
-}
-NOT_READY: dict[int | str, dict[str, Any]] = {503: {"description": "Not ready", "model": Problem}}
+EVENTS = _text("Server-sent events", "text/event-stream", 'id: 1200\nevent: alias-set\ndata: {"id": 1200, …}\n\n')
+METRICS = _text("Metrics", "text/plain", "model_registry_models 3.0\n")
+NOT_READY = refused(503)
 
 _FORM = {
     "type": "object",
     "required": ["name", "file"],
     "properties": {
-        "name": {"type": "string", "minLength": 1},
-        "file": {"type": "string", "format": "binary"},
-        "version": {"type": "string"},
-        "format": {"type": "string"},
-        "type": {"type": "string"},
-        "description": {"type": "string"},
-        "tags": {"type": "string", "description": "Separated by commas"},
-        "performance_metrics": {"type": "string", "description": "A JSON object", "example": '{"accuracy": 0.98}'},
-        "parent": {"type": "string"},
+        "name": {"type": "string", "minLength": 1, "examples": ["digits"]},
+        "file": {"type": "string", "format": "binary", "examples": ["(the bytes of the file)"]},
+        "version": {"type": "string", "examples": ["1.0.0"]},
+        "format": {"type": "string", "examples": ["safetensors"]},
+        "type": {"type": "string", "examples": ["classification"]},
+        "description": {"type": "string", "examples": ["Reads handwritten digits"]},
+        "tags": {"type": "string", "description": "Separated by commas", "examples": ["mnist, cnn"]},
+        "performance_metrics": {"type": "string", "description": "A JSON object", "examples": ['{"accuracy": 0.98}']},
+        "parent": {"type": "string", "examples": ["base:1.0.0"]},
         "exist_ok": {"type": "string", "enum": ["true", "false"]},
-        "metadata": {"type": "string", "description": "A JSON object of anything else"},
+        "metadata": {"type": "string", "description": "A JSON object of anything else", "examples": ['{"epochs": 3}']},
         "options": {"type": "string", "description": "A JSON object of options of the format's plugin"},
     },
 }
-UPLOAD_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {"schema": _FORM},
-            "application/json": {"schema": UploadedVersion.model_json_schema()},
-            "application/octet-stream": _BYTES,
-        },
-    }
-}
+
+
+def _body(**schemas: Any) -> dict[str, Any]:
+    kinds = {"form": "multipart/form-data", "json": "application/json", "file": "application/octet-stream"}
+    content = {kinds[kind]: {"schema": schema} for kind, schema in schemas.items()}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+UPLOAD_BODY = _body(form=_FORM, json=UploadedVersion.model_json_schema(), file=_BYTES)
+PART_BODY = _body(file=_BYTES)

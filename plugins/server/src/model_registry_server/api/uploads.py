@@ -46,7 +46,7 @@ def get_upload(request: Request, id: str) -> Response:
     return answer(upload_of(request, id))
 
 
-@router.patch("/uploads/{id:part}/files/{number}", response_model=schemas.UploadFile)
+@router.patch("/uploads/{id:part}/files/{number}", response_model=schemas.UploadFile, openapi_extra=schemas.PART_BODY)
 @allow(Role.WRITER, changes=False, streams=True)
 async def append_to_upload(
     request: Request,

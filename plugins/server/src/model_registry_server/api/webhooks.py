@@ -78,7 +78,10 @@ def list_deliveries(
     request: Request,
     id: str,
     state: Annotated[DeliveryState | None, Query(description="Only those in this state")] = None,
-    before: Annotated[str | None, Query(max_length=64, description="The id of the last one of the page before")] = None,
+    before: Annotated[
+        str | None,
+        Query(max_length=64, description="The id of the last one of the page before", examples=["8f14e45fceea167a"]),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """What was sent or will be, the newest first. They are remembered for 30 days, at most 10,000 of a webhook."""

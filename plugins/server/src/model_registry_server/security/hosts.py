@@ -20,10 +20,11 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HOST = re.compile(rb"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
 _ORIGIN = re.compile(rb"(https?)://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_LONGEST = 255
 _DEFAULT_PORTS = {b"http": 80, b"https": 443}
 
-_WRONG_HOST = "this server has another name — call it by a name in hosts of [plugins.server] in registry.toml"
-_WRONG_ORIGIN = "a page of another site may not change anything here — send the request without a browser"
+_WRONG_HOST = "call it by a name in hosts of [plugins.server] in registry.toml, or add this one there"
+_WRONG_ORIGIN = "send the request without a browser"
 
 
 class Hosts:
@@ -51,9 +52,14 @@ class Hosts:
             headers = scope["headers"]
             host = _only(headers, b"host")
             if host is None or not self._is_ours(host):
-                return await refuse(send, HTTPStatus.MISDIRECTED_REQUEST, _WRONG_HOST)
+                said = (host or b"").decode("latin-1")[:_LONGEST]
+                detail = "this server has another name"
+                return await refuse(
+                    send, HTTPStatus.MISDIRECTED_REQUEST, detail, _WRONG_HOST, host=said, option="hosts"
+                )
             if scope["method"] not in _SAFE_METHODS and _is_foreign(headers, host):
-                return await refuse(send, HTTPStatus.FORBIDDEN, _WRONG_ORIGIN)
+                detail = "a page of another site may not change anything here"
+                return await refuse(send, HTTPStatus.FORBIDDEN, detail, _WRONG_ORIGIN)
         elif scope["type"] == "websocket":  # there are none, and browsers open them across sites without asking
             await receive()
             return await send({"type": "websocket.close", "code": 1008})

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
 from typing import Any
 
+from model_registry_server.errors import PROBLEM_TYPE, problem
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -14,18 +16,18 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-async def refuse(send: Send, status: HTTPStatus, detail: str) -> None:
+async def refuse(send: Send, status: HTTPStatus, detail: str, hint: str, **facts: Any) -> None:
     """Answer with a problem document (RFC 9457).
 
-    :param detail: What is wrong, and what to do.
+    :param detail: What is wrong.
+    :param hint: What to do.
     """
-    document = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
-    body = json.dumps(document).encode()
-    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+    body = json.dumps(problem(status.value, detail, hint=hint, **facts)).encode()
+    headers = [(b"content-type", PROBLEM_TYPE.encode()), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status.value, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-async def refuse_bad_request(send: Send, detail: str) -> None:
+async def refuse_bad_request(send: Send, detail: str, hint: str) -> None:
     """Answer that a request cannot be understood."""
-    await refuse(send, HTTPStatus.BAD_REQUEST, detail)
+    await refuse(send, HTTPStatus.BAD_REQUEST, detail, hint)
