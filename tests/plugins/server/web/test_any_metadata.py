@@ -68,7 +68,14 @@ def test_the_page_of_a_version_shows_any_metadata(entry: ModelEntry, extra: Any,
 
 def _render(template: str, **values: Any) -> str:
     view = View("zh", LOCAL, "/ui", {})
-    rest: dict[str, Any] = {"card": None, "intact": None, "targets": [], "compressions": [], "snippets": {}}
+    rest: dict[str, Any] = {
+        "card": None,
+        "verified": None,
+        "token_variable": None,
+        "targets": [],
+        "compressions": [],
+        "snippets": {},
+    }
     return environment().get_template(template).render(view=view, t=view.t, word=view.word, **rest, **values)
 
 

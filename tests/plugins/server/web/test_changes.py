@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import httpx
@@ -41,6 +42,45 @@ def test_an_alias_is_moved_and_that_is_taken_back(web: httpx.Client, registry: M
     undo = re.findall(r'action="([^"]+/aliases/champion/undo)"', page)[0]
     assert "Taken back" in submit(web, undo).text
     assert registry.aliases("digits")["champion"] == "1.1.0"
+
+
+@pytest.mark.parametrize("button", ["that of the message", "that of the list"])
+def test_a_move_is_not_taken_back_if_somebody_moved_the_alias_since(
+    web: httpx.Client, registry: ModelRegistry, button: str
+) -> None:
+    registry.set_alias("digits", "busy", "1.0.0")
+    page = submit(web, "/ui/models/digits/aliases", alias="busy", version="1.2.0")
+    seen = page.text if button == "that of the message" else web.get("/ui/models/digits").text
+    move = re.findall(r'/aliases/busy/undo"><input type="hidden" name="move" value="(\d+)"', seen)[0]
+    registry.set_alias("digits", "busy", "1.3.0")
+    registry.set_alias("digits", "busy", "1.2.0")  # where the move left it, but by others
+    refused = web.post("/ui/models/digits/aliases/busy/undo", data={"move": move}, headers={"Accept-Language": "zh"})
+    assert refused.status_code == 409
+    assert "<h1>别名已被他人移动</h1>" in refused.text
+    assert "it names digits:1.2.0" in refused.text
+    registry.set_alias("digits", "busy", "1.3.0")
+    assert web.post("/ui/models/digits/aliases/busy/undo", data={"move": "overtaken"}).status_code == 409
+    assert registry.aliases("digits")["busy"] == "1.3.0"
+    registry.delete_alias("digits", "busy")
+    gone = web.post("/ui/models/digits/aliases/busy/undo", data={"move": move})
+    assert "it is gone" in gone.text
+
+
+def test_of_many_aliases_each_can_be_moved_from_the_row_of_a_version(
+    web: httpx.Client, registry: ModelRegistry
+) -> None:
+    names = [f"stage-{number}" for number in range(9)]
+    for name in names:
+        registry.set_alias("digits", name, "1.0.0")
+    page = web.get("/ui/models/digits").text
+    offered = page.partition('<datalist id="aliases">')[2].partition("</datalist>")[0]
+    assert {*names} <= {*re.findall(r'<option value="([^"]+)"', offered)}
+    row = page.partition("data-row>1.3.0</a>")[2].partition("</tr>")[0]
+    assert 'name="alias" list="aliases"' in row
+    submit(web, "/ui/models/digits/aliases", alias="stage-8", version="1.3.0")
+    assert registry.aliases("digits")["stage-8"] == "1.3.0"
+    for name in names:
+        registry.delete_alias("digits", name)
 
 
 def test_an_alias_is_made_and_deleted(web: httpx.Client, registry: ModelRegistry) -> None:
@@ -140,16 +180,18 @@ def test_a_job_is_cancelled(web: httpx.Client, gate: Path) -> None:
 
 
 def test_a_version_is_verified(web: httpx.Client, folder: Path, registry: ModelRegistry) -> None:
-    good = web.post("/ui/models/digits/versions/1.3.0/verify")
-    assert good.status_code == 200
-    assert "Verified just now" in good.text
+    path = "/ui/models/digits/versions/1.3.0"
+    assert 'class="badge good"' not in web.get(path).text
+    assert "Every byte is as registered." in submit(web, f"{path}/verify").text
+    again = web.get(path).text
+    told = re.findall(r'<span class="badge good">✓ Verified <time datetime="([^"]+)"', again)
+    assert abs(datetime.now(timezone.utc) - datetime.fromisoformat(told[0])) < timedelta(minutes=5)
     blob = next(file for file in registry.resolve("fresh").files)
     path = registry.resolve("fresh").blob(blob.sha256)
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[:-1] + b"!")
-    bad = web.post("/ui/models/fresh/versions/1.0.0/verify")
-    assert bad.status_code == 200
-    assert "Damaged" in bad.text
+    submit(web, "/ui/models/fresh/versions/1.0.0/verify")
+    assert '<span class="badge bad">✗ Damaged' in web.get("/ui/models/fresh/versions/1.0.0").text
 
 
 def test_a_validation_leaves_a_report(web: httpx.Client) -> None:

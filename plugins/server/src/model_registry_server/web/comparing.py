@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
@@ -18,24 +19,35 @@ from model_registry_server.api.quick import look
 from model_registry_server.security.roles import Role
 from model_registry_server.web.page import PageRoute
 from model_registry_server.web.rendering import render
+from model_registry_server.web.svg import Measure, measures
 from model_registry_server.web.uses import references
 
 router = APIRouter(route_class=PageRoute)
 
 _Side = Annotated[str, Query(max_length=700)]
 _SIDES = "abcdef"
-#: Tensors and files of a pair that are listed.
+#: Tensors and files of a pair that one page lists.
 MOST = 300
+#: Metrics that are set beside each other.
+_METRICS = 100
+#: Tensors of which no difference can be told come first, those that are not there at all before all others.
+_RANKS = ("removed", "added", "shape", "dtype", "changed")
 
 
 @frozen
 class Pair:
-    """How one version differs from the first."""
+    """How one version differs from the first.
+
+    :param counts: How many tensors there are of each status.
+    :param tensors: Those that this page lists, of all that differ: the most changed first.
+    :param differing: How many differ.
+    """
 
     entry: ModelEntry
     told: Mapping[str, Any]
     counts: Mapping[str, int]
     tensors: Sequence[Mapping[str, Any]]
+    differing: int
 
 
 @router.get("/ui/compare")
@@ -50,6 +62,7 @@ async def compare(
     f: _Side = "",
     v: Annotated[list[str] | None, Query(max_length=20, description="Versions that were ticked in a list")] = None,
     differences: bool = False,
+    start: Annotated[int, Query(alias="from", ge=0, lt=1 << 31, description="The first tensor that is listed")] = 0,
 ) -> Response:
     """Two to six versions, compared with the first."""
     named = [side.strip() for side in (a, b, c, d, e, f, *(v or ())) if side.strip()][: len(_SIDES)]
@@ -57,7 +70,7 @@ async def compare(
     if len(named) < 2:
         return render(request, "compare.html", sides=named, entries=[], pairs=[], known=known, differences=differences)
     entries = [await resolve(request, side) for side in named]
-    pairs = [await _pair(request, entries[0], entry, differences) for entry in entries[1:]]
+    pairs = [await _pair(request, entries[0], entry, differences, start) for entry in entries[1:]]
     return render(
         request,
         "compare.html",
@@ -69,14 +82,29 @@ async def compare(
         rows=_rows(entries),
         metrics=_metrics(entries),
         letters=_SIDES.upper(),
+        start=start,
+        most=MOST,
     )
 
 
-async def _pair(request: Request, first: ModelEntry, entry: ModelEntry, differences: bool) -> Pair:
+async def _pair(request: Request, first: ModelEntry, entry: ModelEntry, differences: bool, start: int) -> Pair:
     arguments = {"a": first.reference, "b": entry.reference, "differences": differences}
     told = await look(request, "compare", arguments)
-    changed = [tensor for tensor in told["tensors"] if tensor["status"] != "identical"]
-    return Pair(entry, told, Counter(tensor["status"] for tensor in told["tensors"]), changed[:MOST])
+    changed = by_change(told["tensors"])
+    counts = Counter(tensor["status"] for tensor in told["tensors"])
+    return Pair(entry, told, counts, changed[start : start + MOST], len(changed))
+
+
+def by_change(tensors: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The tensors that differ, the most changed first; of those of which nobody knows how far, the largest."""
+
+    def rank(tensor: Mapping[str, Any]) -> tuple[int, float, int]:
+        status, apart = tensor["status"], tensor["max_abs"]
+        place = _RANKS.index(status) if status in _RANKS else len(_RANKS)
+        size = max(side["nbytes"] for side in (tensor["a"], tensor["b"]) if side)
+        return place, -math.inf if apart is None else -float(apart), -size
+
+    return sorted((tensor for tensor in tensors if tensor["status"] != "identical"), key=rank)
 
 
 def _rows(entries: Sequence[ModelEntry]) -> list[tuple[str, list[Any], bool]]:
@@ -99,16 +127,10 @@ def _facts(entry: ModelEntry) -> dict[str, Any]:
     return {**metadata, **extra}
 
 
-def _metrics(entries: Sequence[ModelEntry]) -> list[tuple[str, list[tuple[float | None, float]]]]:
-    """Each metric, with the value and the length of the bar (0 to 1) of each version."""
+def _metrics(entries: Sequence[ModelEntry]) -> list[tuple[str, list[Measure]]]:
+    """Each metric, as every version has it."""
     names = dict.fromkeys(name for entry in entries for name in entry.metadata.performance_metrics)
-    found = []
-    for name in list(names)[:100]:
-        values = [entry.metadata.performance_metrics.get(name) for entry in entries]
-        most = max((abs(value) for value in values if value is not None and abs(value) < 1e300), default=0.0)
-        found.append((name, [(value, _share(value, most)) for value in values]))
-    return found
-
-
-def _share(value: float | None, most: float) -> float:
-    return 0.0 if value is None or not most else min(1.0, abs(value) / most)
+    return [
+        (name, measures([entry.metadata.performance_metrics.get(name) for entry in entries]))
+        for name in list(names)[:_METRICS]
+    ]

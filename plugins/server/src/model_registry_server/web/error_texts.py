@@ -41,6 +41,7 @@ ERRORS: Mapping[str, tuple[str, str]] = {
     "error.NotFoundError": ("There is no such thing", "没有找到"),
     "error.JobNotFoundError": ("There is no such job", "没有这个任务"),
     "error.TooManyRequestsError": ("Too many requests", "请求过于频繁"),
+    "error.AliasMovedError": ("The alias was moved meanwhile", "别名已被他人移动"),
     "error.TransferError": ("The transfer failed", "传输失败"),
     "error.InvalidBodyError": ("What was sent cannot be read", "无法读取提交的内容"),
     "error.UploadNotFoundError": ("There is no such upload", "没有这次上传"),
@@ -82,6 +83,10 @@ ERRORS: Mapping[str, tuple[str, str]] = {
     "advice.NotFoundError": ("It may have been deleted.", "它可能已被删除。"),
     "advice.JobNotFoundError": ("Old jobs are forgotten.", "结束已久的任务会被清理。"),
     "advice.TooManyRequestsError": ("Wait a moment.", "请稍候再试。"),
+    "advice.AliasMovedError": (
+        "Look at the history of the model.",
+        "未做任何更改。请查看变更历史，再将别名移到所需的版本。",
+    ),
     "advice.TransferError": ("Try again.", "请重试。"),
     "advice.TooLargeError": ("Ask whoever runs the server.", "请联系服务器管理员调整上限或配额。"),
     # Findings of a validation, by code

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from attrs import frozen
 from fastapi import APIRouter, Query, Request, Response
 
-from model_registry import ModelEntry, ModelRegistry
+from model_registry import Event, ModelEntry, ModelRegistry
 from model_registry_server import documents
 from model_registry_server.api.facts import visible
 from model_registry_server.api.permission import allow, caller_of, server_of
@@ -24,9 +24,11 @@ from model_registry_server.web.svg import Plot, plot
 
 router = APIRouter(route_class=PageRoute)
 
-#: Versions whose metrics are drawn, and metrics that have a place in the table.
-_DRAWN = 300
-_METRICS = 4
+#: Versions whose metrics are drawn: more would be points upon points, and each has to be read.
+DRAWN = 300
+#: Metrics that can be chosen, and those that have a place in the table.
+_METRICS = 50
+_COLUMNS = 4
 _EVENTS = 15
 
 
@@ -66,7 +68,9 @@ def get_model(
     registry, caller = server_of(request).registry, caller_of(request)
     latest = registry.resolve(name)
     page = registry.search(f"name = {quoted(latest.name)} order by version desc", limit=PAGE, after=after)
-    measured = _measured(registry, latest.name)
+    drawn = registry.search(f"name = {quoted(latest.name)} order by version desc", limit=DRAWN)
+    measured = _measured(drawn.entries)
+    aliases = registry.aliases(latest.name)
     history = registry.history(latest.name, before=events, limit=_EVENTS + 1)
     return render(
         request,
@@ -75,14 +79,17 @@ def get_model(
         latest=latest,
         rows=_rows(page),
         after=page.cursor,
-        aliases=registry.aliases(latest.name),
+        aliases=aliases,
+        moves={alias: last_move(registry, latest.name, alias) for alias in aliases},
         tags=registry.tags(latest.name),
         description=registry.description(latest.name),
         card=card_of(latest),
-        measured=measured,
+        measured=measured[:_METRICS],
+        unmeasured=len(measured[_METRICS:]),
+        drawn=None if drawn.cursor is None else DRAWN,
         shown=next((each for each in measured if each.name == metric), measured[0] if measured else None),
-        in_table=[each.name for each in measured[:_METRICS]],
-        decimals={each.name: each.decimals for each in measured[:_METRICS]},
+        in_table=[each.name for each in measured[:_COLUMNS]],
+        decimals={each.name: each.decimals for each in measured[:_COLUMNS]},
         family=picture(family(registry, latest, caller)),
         history=visible(history[:_EVENTS], caller),
         more_history=history[_EVENTS - 1].id if len(history) > _EVENTS else None,
@@ -95,16 +102,20 @@ def family(registry: ModelRegistry, entry: ModelEntry, caller: Caller) -> Mappin
     return documents.lineage(registry.lineage(entry.name, entry.version, depth=12), caller)
 
 
+def last_move(registry: ModelRegistry, name: str, alias: str) -> Event | None:
+    """The newest event of an alias: whether it is another tells whether somebody moved it meanwhile."""
+    return next(iter(registry.history(name, alias=alias, limit=1)), None)
+
+
 def _rows(entries: Sequence[ModelEntry]) -> list[Row]:
     return [row_of(entry) for entry in entries]
 
 
-def _measured(registry: ModelRegistry, name: str) -> list[Measured]:
+def _measured(newest: Sequence[ModelEntry]) -> list[Measured]:
     """Every metric of the newest versions, the one that most of them have first."""
-    newest = registry.search(f"name = {quoted(name)} order by version desc", limit=_DRAWN)
     values: dict[str, list[tuple[str, float]]] = {}
-    for entry in reversed(newest.entries):
+    for entry in reversed(newest):
         for metric, value in entry.metadata.performance_metrics.items():
             values.setdefault(metric, []).append((entry.version, value))
     ranked = sorted(values.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    return [Measured(metric, tuple(found)) for metric, found in ranked[:50]]
+    return [Measured(metric, tuple(found)) for metric, found in ranked]

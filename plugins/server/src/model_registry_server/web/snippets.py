@@ -7,12 +7,14 @@ from urllib.parse import quote
 
 from model_registry import ModelEntry
 from model_registry_server.api_path import API
+from model_registry_server.client.connection import TOKEN_VARIABLE
 
 
-def snippets(entry: ModelEntry, server: str) -> dict[str, str]:
+def snippets(entry: ModelEntry, server: str, *, needs_token: bool) -> dict[str, str]:
     """Lines for Python, the command line and curl.
 
     :param server: The address of this server.
+    :param needs_token: The server lets in only who has a token, which the first two take from the same variable.
     """
     name, version = entry.name, entry.version
     stem = f"{name.rpartition('/')[2]}-{version}"
@@ -25,7 +27,8 @@ def snippets(entry: ModelEntry, server: str) -> dict[str, str]:
     command = (
         f"model-registry --registry {server} export {shlex.quote(name)} {shlex.quote(version)} {shlex.quote(stem)}"
     )
-    curl = f'curl -OJ -H "Authorization: Bearer $TOKEN" {shlex.quote(server + path)}'
+    header = f'-H "Authorization: Bearer ${TOKEN_VARIABLE}" ' if needs_token else ""
+    curl = f"curl -fOJ {header}{shlex.quote(server + path)}"
     return {"Python": python, "CLI": command, "curl": curl}
 
 

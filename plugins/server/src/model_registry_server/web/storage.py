@@ -17,6 +17,8 @@ from model_registry_server.web.svg import treemap
 router = APIRouter(route_class=PageRoute)
 
 _TILES = 40
+#: Of the picture, in a wide window and on a phone, where it would be too small to be read.
+_SHAPES = (("wide", 1000, 420), ("narrow", 360, 460))
 _LISTED = 30
 #: Versions of a model whose files are looked at.
 _MOST = 100
@@ -41,8 +43,8 @@ def show_storage(request: Request) -> Response:
     largest = sizes.most_common(_TILES)
     rest = sizes.total() - sum(size for _, size in largest)
     uses = [Use(name, counts[name], size, _distinct(registry, name, counts[name])) for name, size in largest[:_LISTED]]
-    tiles = treemap([*largest, ("", rest)], 1000, 420)
-    return render(request, "storage.html", stats=registry.get_detailed_stats(), tiles=tiles, uses=uses)
+    maps = [(kind, width, height, treemap([*largest, ("", rest)], width, height)) for kind, width, height in _SHAPES]
+    return render(request, "storage.html", stats=registry.get_detailed_stats(), maps=maps, uses=uses)
 
 
 def _sizes(registry: ModelRegistry) -> tuple[Counter[str], Counter[str]]:

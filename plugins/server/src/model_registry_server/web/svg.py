@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TypeGuard
 
 from attrs import frozen
 
@@ -42,7 +43,7 @@ def plot(values: Sequence[tuple[str, float]], width: int, height: int, left: int
 
     :param left: Room for an axis; without it there is none.
     """
-    usable = [(label, float(value)) for label, value in values if math.isfinite(value) and abs(value) < 1e300]
+    usable = [(label, float(value)) for label, value in values if _can_be_drawn(value)]
     if not usable:
         return Plot((), "", (), width, height)
     low, high = min(value for _, value in usable), max(value for _, value in usable)
@@ -75,6 +76,39 @@ def round_values(low: float, high: float) -> list[float]:
         return [low + rough * part for part in range(5)]
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(place * step, 12 - math.floor(math.log10(step))) for place in range(first, last + 1)]
+
+
+@frozen
+class Measure:
+    """A metric of a version, and its bar.
+
+    :param value: None if the version does not tell it.
+    :param start: Where the bar begins, and ``length``: both as shares of the room (0 to 1).
+    :param zero: Where zero is, if some version's value is below it: bars go to either side of it. Else None.
+    """
+
+    value: float | None
+    start: float
+    length: float
+    zero: float | None
+
+
+def measures(values: Sequence[float | None]) -> list[Measure]:
+    """Values of one metric with bars that are as long as they are far from zero, all on one scale."""
+    drawn = [value for value in values if _can_be_drawn(value)]
+    low, high = min([0.0, *drawn]), max([0.0, *drawn])
+    width = high - low or 1.0
+    zero = -low / width
+
+    def measure(value: float | None) -> Measure:
+        length = value / width if _can_be_drawn(value) else 0.0
+        return Measure(value, zero + min(length, 0.0), abs(length), zero if low < 0 else None)
+
+    return [measure(value) for value in values]
+
+
+def _can_be_drawn(value: float | None) -> TypeGuard[float]:
+    return value is not None and math.isfinite(value) and abs(value) < 1e300
 
 
 @frozen

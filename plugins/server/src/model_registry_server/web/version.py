@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import attrs
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse
 
 from model_registry import ModelEntry, ModelRegistry
 from model_registry.errors import IntegrityError, ModelRegistryError
@@ -15,12 +15,14 @@ from model_registry.vocabulary import CompressionType
 from model_registry_server import documents
 from model_registry_server.api.permission import allow, caller_of, server_of
 from model_registry_server.api.quick import look
+from model_registry_server.client.connection import TOKEN_VARIABLE
 from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.roles import Role
+from model_registry_server.web.addresses import version_url
 from model_registry_server.web.card import card_of
 from model_registry_server.web.family import picture
 from model_registry_server.web.model import family
-from model_registry_server.web.page import PageRoute
+from model_registry_server.web.page import PageRoute, see_other
 from model_registry_server.web.rendering import render
 from model_registry_server.web.snippets import snippets
 
@@ -35,27 +37,10 @@ _NONE = (CompressionType.NONE, CompressionType.ZSTD, CompressionType.DELTA, Comp
 @allow(Role.READER)
 def get_version(request: Request, name: str, version: str) -> Response:
     """A version."""
-    return _page(request, name, version)
-
-
-@router.post("/ui/models/{name:model}/versions/{version:part}/verify")
-@allow(Role.READER, changes=False)
-async def verify_version(request: Request, name: str, version: str) -> Response:
-    """Read every byte again, and say whether it is as registered."""
-    entry = await run_sync(server_of(request).registry.resolve, name, version)
-    arguments = {"name": entry.name, "version": entry.version, "deep": True}
-    try:
-        told = await look(request, "verify", arguments)
-    except WorkerError as error:
-        if not isinstance(error.original(), IntegrityError):
-            raise
-        told = {"intact": False}
-    return await run_sync(lambda: _page(request, entry.name, entry.version, bool(told["intact"])))
-
-
-def _page(request: Request, name: str, version: str, intact: bool | None = None) -> HTMLResponse:
-    registry, caller = server_of(request).registry, caller_of(request)
+    server, caller = server_of(request), caller_of(request)
+    registry = server.registry
     entry = registry.resolve(name, version)
+    needs_token = caller.token_id is not None  # else nobody does: without one, only who needs none gets here
     known = documents.details(registry, entry, caller)
     metadata = {key: value for key, value in _facts(entry).items() if key not in _ELSEWHERE and value not in (None, [])}
     return render(
@@ -66,12 +51,30 @@ def _page(request: Request, name: str, version: str, intact: bool | None = None)
         facts=metadata,
         extra=entry.metadata.extra,
         card=card_of(entry),
-        intact=intact,
+        verified=server.verified.last(entry.digest),
         family=picture(family(registry, entry, caller)),
         targets=_targets(registry, entry),
         compressions=[word for word in CompressionType.known() if word not in _NONE],
-        snippets=snippets(entry, str(request.base_url).rstrip("/")),
+        snippets=snippets(entry, str(request.base_url).rstrip("/"), needs_token=needs_token),
+        token_variable=TOKEN_VARIABLE if needs_token else None,
     )
+
+
+@router.post("/ui/models/{name:model}/versions/{version:part}/verify")
+@allow(Role.READER, changes=False)
+async def verify_version(request: Request, name: str, version: str) -> Response:
+    """Read every byte again, and remember whether it is as registered."""
+    server = server_of(request)
+    entry = await run_sync(server.registry.resolve, name, version)
+    arguments = {"name": entry.name, "version": entry.version, "deep": True}
+    try:
+        told = await look(request, "verify", arguments)
+    except WorkerError as error:
+        if not isinstance(error.original(), IntegrityError):
+            raise
+        told = {"intact": False}
+    await run_sync(partial(server.verified.note, entry.digest, intact=bool(told["intact"])))
+    return see_other(version_url(entry.name, entry.version, done="verified" if told["intact"] else "damaged"))
 
 
 def _facts(entry: ModelEntry) -> dict[str, Any]:

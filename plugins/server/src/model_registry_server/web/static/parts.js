@@ -2,25 +2,32 @@ import { fieldsOf } from "./upload.js";
 import { forget, recall, remember } from "./remembered.js";
 
 const PART = 16 * 1024 * 1024;
-const TRIES = 5;
+// Seconds to wait before each further try: two minutes, in which a network comes back, or a server is started anew.
+const WAITS = [1, 2, 4, 8, 15, 30, 30, 30];
+// What the server, or a proxy before it, says of something that passes. 409: it still has the part that broke off in hand.
+const PASSING = [408, 409, 429, 502, 503, 504];
 const JSON_TYPE = { Accept: "application/json", "Content-Type": "application/json" };
 
 // Sends files part by part, each again if the connection breaks, and has them registered.
+// tell(share, isWaiting): how far it is, and whether it waits for the connection.
 // begun: what earlier() found, to go on with it.
 export async function inParts(form, files, tell, begun) {
-  const upload = begun ?? (await begin(form, files));
   const total = sizeOf(files);
+  let share = 0;
+  const wait = () => tell(share, true);
+  const upload = begun ?? (await again(() => begin(form, files), wait));
   let sent = arrivedOf(upload);
   for (const { file, path } of files) {
     const number = upload.files.findIndex((each) => each.path === path);
     for (let offset = upload.files[number].offset; offset < file.size; offset += PART) {
       const part = file.slice(offset, offset + PART);
-      await again(() => put(upload.id, number, offset, part));
+      await again(() => put(upload.id, number, offset, part), wait);
       sent += part.size;
-      tell(Math.min(sent / total, 0.9999));
+      share = Math.min(sent / total, 0.9999);
+      tell(share, false);
     }
   }
-  tell(1);
+  tell(1, false);
   const body = JSON.stringify({ ...Object.fromEntries(fieldsOf(form)), upload: upload.id });
   const made = await ask("/ui/upload", { method: "POST", headers: JSON_TYPE, body });
   forget(files);
@@ -68,27 +75,35 @@ async function put(id, number, offset, part) {
   await ask(`/ui/uploads/${id}/files/${number}`, { method: "PATCH", headers, body: part.slice(begin) });
 }
 
-async function again(work) {
-  for (let left = TRIES; ; left -= 1) {
+async function again(work, wait) {
+  for (let tried = 0; ; tried += 1) {
     try {
       return await work();
     } catch (problem) {
-      if (problem.status || left <= 1) throw problem; // the server said no: it would again
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const passes = !problem.status || PASSING.includes(problem.status); // else the server said no: it would again
+      if (!passes || tried === WAITS.length) throw problem;
+      wait();
+      await pause(WAITS[tried]);
     }
   }
 }
 
-async function ask(url, options) {
-  const response = await fetch(url, options);
-  const told = await response.json();
-  if (response.ok) return told;
-  const problem = new Error(said(told));
-  problem.status = response.status;
-  throw problem;
+// Some seconds, or until the network is back.
+function pause(seconds) {
+  return new Promise((resolve) => {
+    setTimeout(resolve, 1000 * seconds);
+    addEventListener("online", resolve, { once: true });
+  });
 }
 
-// A problem document in one line: of what kind it is, in the reader's language, and what it says itself.
-export function said(told) {
-  return `${told.title}. ${told.detail}${told.hint ? ` — ${told.hint}` : ""}`;
+async function ask(url, options) {
+  const response = await fetch(url, options);
+  const told = await response.json().catch(() => null); // a proxy answers in HTML
+  if (response.ok && told) return told;
+  throw refusal(response.status, told);
+}
+
+// An error that knows its status and, if the server itself said no, what it told.
+export function refusal(status, told) {
+  return Object.assign(new Error(`${status}`), { status, told });
 }

@@ -3,7 +3,7 @@ export function toast() {
   const place = document.querySelector("[data-toast]");
   if (!place) return;
   const address = new URL(location.href);
-  for (const key of ["done", "alias", "version"]) address.searchParams.delete(key);
+  for (const key of ["done", "alias", "version", "move"]) address.searchParams.delete(key);
   history.replaceState(null, "", address);
   place.querySelector(".close").addEventListener("click", (event) => {
     event.preventDefault();

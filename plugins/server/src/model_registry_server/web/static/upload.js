@@ -1,7 +1,9 @@
-import { earlier, giveUp, inParts, said } from "./parts.js";
+import { earlier, giveUp, inParts, refusal } from "./parts.js";
 import { gather } from "./gather.js";
 
 const LARGE = 32 * 1024 * 1024; // from here on, files go in parts: a connection that breaks costs one of them
+const FEW = 100; // files that may go in parts only because all of them together are large
+const SHOWN = 8; // files that are listed
 
 export function upload() {
   const form = document.querySelector("[data-upload]");
@@ -16,11 +18,7 @@ export function upload() {
   const choose = (chosen) => {
     files = chosen;
     input.required = !files.length;
-    const size = files.reduce((sum, { file }) => sum + file.size, 0);
-    form.querySelector("[data-chosen]").textContent = files.length
-      ? `${form.dataset.textFiles} ${files.length} (${(size / 1e6).toFixed(1)} MB): ` +
-        files.slice(0, 8).map(({ path }) => path).join(", ") + (files.length > 8 ? " …" : "")
-      : "";
+    list(form.querySelector("[data-chosen]"), files);
     offer();
   };
 
@@ -45,7 +43,7 @@ export function upload() {
       await giveUp(files, begun);
       begun = null;
     }
-    return inParts(form, files, (share) => progress(form, share), begun);
+    return inParts(form, files, (share, isWaiting) => progress(form, share, isWaiting), begun);
   }
 
   input.addEventListener("change", () => choose([...input.files].map((file) => ({ file, path: file.name }))));
@@ -70,6 +68,7 @@ export function upload() {
     const error = form.querySelector("[data-upload-error]");
     const button = form.querySelector("button.primary");
     error.hidden = true;
+    form.elements.name.removeAttribute("aria-invalid");
     button.disabled = true;
     try {
       const told = await send();
@@ -78,28 +77,63 @@ export function upload() {
       );
     } catch (problem) {
       form.querySelector("[data-progress]").hidden = true;
-      error.textContent = `${form.dataset.textFailed} ${problem.message}`;
-      error.hidden = false;
       button.disabled = false;
+      tell(form, error, problem);
       offer();
     }
   });
 }
 
 function isLarge(files) {
-  return files.some(({ file }) => file.size >= LARGE);
+  const total = files.reduce((sum, { file }) => sum + file.size, 0);
+  return files.some(({ file }) => file.size >= LARGE) || (total >= LARGE && files.length <= FEW);
 }
 
 export function fieldsOf(form) {
   return [...new FormData(form)].filter(([key, value]) => key !== "file" && value);
 }
 
-function progress(form, share) {
+// What was chosen, with sizes; of many files, the first.
+function list(place, files) {
+  const total = files.reduce((sum, { file }) => sum + file.size, 0);
+  const lines = files.slice(0, SHOWN).map(({ file, path }) => [path, file.size]);
+  if (files.length > 1) lines.push([files.length > SHOWN ? `… (${files.length})` : `(${files.length})`, total]);
+  place.replaceChildren(
+    ...lines.map(([name, bytes]) => {
+      const line = document.createElement("li");
+      line.append(name, " ", Object.assign(document.createElement("span"), { textContent: size(bytes) }));
+      return line;
+    }),
+  );
+}
+
+// Bytes in powers of 1000, as the server writes them.
+function size(bytes) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let unit = 0;
+  for (; bytes >= 999.5 && unit < units.length - 1; unit += 1) bytes /= 1000;
+  return `${unit ? Number(bytes.toPrecision(3)) : bytes} ${units[unit]}`;
+}
+
+// Why it failed: of what kind that is, in the reader's language, and what the server says itself.
+function tell(form, place, problem) {
+  const told = problem.told;
+  const kind = Object.assign(document.createElement("b"), { textContent: told?.title ?? form.dataset.textFailed });
+  const rest = told ? [told.detail, told.hint].filter(Boolean).join(" — ") : form.dataset.textBroken;
+  place.replaceChildren(kind, document.createElement("br"), rest);
+  place.hidden = false;
+  if (told?.error === "InvalidNameError") {
+    form.elements.name.setAttribute("aria-invalid", "true");
+    form.elements.name.focus();
+  }
+}
+
+function progress(form, share, isWaiting = false) {
   const place = form.querySelector("[data-progress]");
   const bar = place.querySelector("progress");
   place.hidden = false;
   place.querySelector("[data-progress-text]").textContent =
-    share < 1 ? form.dataset.textSending : form.dataset.textRegistering;
+    isWaiting ? form.dataset.textWaiting : share < 1 ? form.dataset.textSending : form.dataset.textRegistering;
   if (share < 1) bar.value = share;
   else bar.removeAttribute("value");
 }
@@ -115,11 +149,11 @@ function atOnce(form, files, tell) {
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => tell(event.total ? event.loaded / event.total : 0));
     request.upload.addEventListener("load", () => tell(1));
-    request.addEventListener("error", () => reject(new Error("")));
+    request.addEventListener("error", () => reject(new Error("the connection broke")));
     request.addEventListener("load", () => {
       const told = request.response;
       if (request.status === 201) resolve(told);
-      else reject(new Error(told ? said(told) : String(request.status)));
+      else reject(refusal(request.status, told));
     });
     request.send(data);
   });
