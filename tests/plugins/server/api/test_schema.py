@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -131,14 +132,43 @@ def test_whatever_is_sent_is_answered_as_the_document_says(folder: Path, server:
     assert not [line for line in server.log if "Traceback" in line]
 
 
-def test_the_reference_has_every_route_with_its_role() -> None:
+def reference() -> str:
     pages = [path / "docs" / "reference" / "rest-api.md" for path in Path(__file__).parents]
     (page,) = (page for page in pages if page.is_file())
-    told = set(re.findall(r"^\| `(\w+) (\S+)` \| (\w+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    return page.read_text(encoding="utf-8")
+
+
+def test_the_reference_has_every_route_with_its_role_and_what_it_does() -> None:
+    told = set(re.findall(r"^\| `(\w+) (\S+)` \| (\w+).*? \| (.+) \|$", reference(), re.MULTILINE))
     routes = {
-        (method, re.sub(r":(model|part|whole)}", "}", route.path), str(route.permission.role or "anybody"))
+        (
+            method,
+            re.sub(r":(model|part|whole)}", "}", route.path),
+            str(route.permission.role or "anybody"),
+            str(route.endpoint.__doc__).partition("\n")[0],
+        )
         for route in routes_of()
         if route.include_in_schema
         for method in route.methods or ()
     }
     assert told == routes
+
+
+def test_the_reference_shows_every_body_with_all_its_fields(document: dict[str, Any]) -> None:
+    jsonschema = pytest.importorskip("jsonschema_rs")
+    rows = re.findall(r"^\| `(\w+ \S+)` \| `(\{.*\})` \| (.*)\|$", reference(), re.MULTILINE)
+    shown = {route: (json.loads(body), set(re.findall(r"`(\w+)`", needed))) for route, body, needed in rows}
+    bodies = {
+        f"{method.upper()} {path.removeprefix('/model-registry')}": operation["requestBody"]["content"]
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+        if "application/json" in operation.get("requestBody", {}).get("content", {})
+    }
+    assert shown.keys() == bodies.keys()
+    schemas = document["components"]["schemas"]
+    for route, (example, needed) in shown.items():
+        schema = bodies[route]["application/json"]["schema"]
+        schema = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+        assert (route, set(example), needed) == (route, set(schema["properties"]), set(schema.get("required", ())))
+        whole = json.loads(json.dumps(example).replace("9f86\\u2026", "9f86" * 16).replace("8f14\\u2026", "8f14" * 8))
+        jsonschema.validator_for({**schema, "components": document["components"]}).validate(whole)
