@@ -62,6 +62,8 @@ def _field(mistake: dict[str, Any]) -> str:
 def _what(mistake: dict[str, Any]) -> str:
     if mistake["type"] == "json_invalid":
         return f"is no JSON: {mistake['ctx']['error']} at character {mistake['loc'][-1]}"
+    if mistake["type"] == "extra_forbidden":
+        return "there is no such field"
     if mistake["loc"] == ("body",) and mistake["type"] != "missing":
         return "is no JSON object"
     return str(mistake["msg"])

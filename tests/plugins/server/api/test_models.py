@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from running import Running
 
 from model_registry import ModelRegistry
 
@@ -111,6 +112,43 @@ def test_what_is_not_there_is_a_problem_with_a_hint(http: httpx.Client, digits: 
     assert (problem["status"], problem["error"]) == (404, "ModelNotFoundError")
     assert problem["hint"] == "did you mean 'digits'?"
     assert http.get("/models/digits", params={"version": "7"}).json()["error"] == "VersionNotFoundError"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent", "status", "facts", "hint"),
+    [
+        ("PUT", "/models/digits", {}, 405, {"allowed": ["DELETE", "GET"]}, "takes DELETE and GET"),
+        ("GET", "/nothing", {}, 404, {"api": "/model-registry"}, "the API begins at /model-registry; /openapi.json"),
+        ("GET", "/models", {"headers": {"Host": "a.test"}}, 421, {"host": "a.test", "option": "hosts"}, "hosts of"),
+        ("GET", "/models?limit=x", {}, 422, {"fields": ["query.limit"]}, "/openapi.json"),
+        ("POST", "/parity", {"json": {"a": "digits"}}, 422, {"fields": ["body.b"]}, 'such as {"a": "digits:1.0.0",'),
+        ("POST", "/parity", {"data": {"a": "digits"}}, 422, {"fields": ["body"]}, "json, not application/x-www"),
+        ("POST", "/parity", {"json": {"a": "x", "b": "y", "tolerence": 1}}, 422, {}, "did you mean 'tolerance'?"),
+        ("GET", "/models/digits/download", {"headers": {"If-Match": '"other"'}}, 412, {}, "ask without If-Match"),
+    ],
+)
+def test_a_refusal_says_what_is_meant_and_what_to_do(
+    http: httpx.Client,
+    digits: list[dict[str, Any]],
+    method: str,
+    path: str,
+    sent: dict[str, Any],
+    status: int,
+    facts: dict[str, Any],
+    hint: str,
+) -> None:
+    response = http.request(method, path, **sent)
+    problem = response.json()
+    assert (response.status_code, problem["status"]) == (status, status)
+    assert facts.items() <= problem["facts"].items()
+    assert hint in problem["hint"]
+    if status == 405:
+        assert response.headers["allow"] == "DELETE, GET"
+
+
+def test_a_path_without_the_beginning_of_the_api_is_answered_with_it(server: Running) -> None:
+    problem = httpx.get(f"{server.url}/models").json()
+    assert problem["hint"].startswith("did you mean /model-registry/models?")
 
 
 def test_a_single_file_is_downloaded_as_it_is(http: httpx.Client, digits: list[dict[str, Any]]) -> None:

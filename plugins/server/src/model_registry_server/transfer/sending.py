@@ -9,7 +9,6 @@ import logging
 import re
 from collections.abc import Iterable
 from contextlib import suppress
-from http import HTTPStatus
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from model_registry import ModelRegistryError
+from model_registry_server.errors import PROBLEM_TYPE, refusal_of_content
 from model_registry_server.transfer.content import Buffer, Content, FilePart, Piece
 from model_registry_server.transfer.ranges import Answer, answer
 from model_registry_server.transfer.reading import Files
@@ -26,8 +26,6 @@ logger = logging.getLogger("model_registry.server")
 
 #: Less than this waits for more: an archive of small files is not sent in a thousand packets.
 _SMALL = 64 << 10
-
-_REASONS = {412: "the content is another one", 416: "there are no such bytes"}
 
 
 class Sending(Response):
@@ -62,9 +60,8 @@ class Sending(Response):
             del headers[name]
         body = b""
         if status != 304:
-            title = HTTPStatus(status).phrase
-            body = json.dumps({"title": title, "status": status, "detail": _REASONS[status]}).encode()
-            headers["content-type"] = "application/problem+json"
+            body = json.dumps(refusal_of_content(status)).encode()
+            headers["content-type"] = PROBLEM_TYPE
             headers["content-length"] = str(len(body))
         if status == 416:
             headers["content-range"] = f"bytes */{self.content.size}"
