@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any
@@ -12,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.routing import Match
 
-from model_registry_server.api.examples import example_of
+from model_registry_server.api.examples import json_of
 from model_registry_server.api_path import API
 from model_registry_server.errors import problem
 
@@ -82,8 +81,6 @@ def _about_body(request: Request, mistakes: Sequence[Any], body: type[BaseModel]
         near = get_close_matches(str(unknown), body.model_fields, n=1) if len(mistake["loc"]) == 2 else []
         if near:
             return f"did you mean {near[0]!r}?"
-    schema = body.model_json_schema()
-    example = json.dumps(example_of(schema, schema.get("$defs", {})), ensure_ascii=False)
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     instead = f", not {kind[:100]}" if kind and kind != "application/json" else ""
-    return f"send application/json{instead}, such as {example}"
+    return f"send application/json{instead}, such as {json_of(body)}"

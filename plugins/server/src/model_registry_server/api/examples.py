@@ -5,8 +5,11 @@ So each thing has its example where it is declared, and what is made of several 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from pydantic import BaseModel
 
 Schema = Mapping[str, Any]
 
@@ -26,6 +29,12 @@ def example_of(schema: Schema, known: Mapping[str, Schema]) -> Any:
     :raises NoExampleError: if something that is needed has none.
     """
     return _example(schema, known, ())
+
+
+def json_of(model: type[BaseModel]) -> str:
+    """The example of a body, as it is sent."""
+    schema = model.model_json_schema()
+    return json.dumps(example_of(schema, schema.get("$defs", {})), ensure_ascii=False)
 
 
 def _example(schema: Schema, known: Mapping[str, Schema], within: tuple[str, ...]) -> Any:

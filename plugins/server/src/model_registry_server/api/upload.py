@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
+from model_registry_server.api.examples import json_of
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
 from model_registry_server.api.said import as_sent, keywords_of
 from model_registry_server.api.uploads import upload_of
@@ -30,6 +31,7 @@ from model_registry_server.transfer.receiving import receive
 
 router = APIRouter(route_class=Route, tags=["uploads"])
 
+_SUCH_AS = f"send JSON such as {json_of(schemas.UploadedVersion)}, or a form, or a file"
 _JSON_MOST = 8 << 20
 
 
@@ -82,7 +84,7 @@ async def _of_upload(request: Request) -> Response:
         body = schemas.UploadedVersion.model_validate(await _json(request))
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-        raise InvalidBodyError(said[:1000], hint="see /openapi.json") from error
+        raise InvalidBodyError(said[:1000], hint=_SUCH_AS) from error
     server = server_of(request)
     upload = await run_sync(upload_of, request, body.upload)
     given = body.model_dump(exclude={"upload"}, exclude_none=True)
@@ -130,4 +132,4 @@ async def _json(request: Request) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InvalidBodyError("the body is no JSON", hint="see /openapi.json") from error
+        raise InvalidBodyError("the body is no JSON", hint=_SUCH_AS) from error
