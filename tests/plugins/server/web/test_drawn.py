@@ -61,7 +61,7 @@ def test_the_lineage_has_a_box_for_each_version_and_an_arrow_for_each_relation(w
         assert family.count('class="box visible asked"') == 1
 
 
-@pytest.mark.parametrize("shape", ["wide", "narrow"])
+@pytest.mark.parametrize("shape", ["wide", "tall"])
 def test_the_map_of_the_storage_has_a_tile_for_each_model_as_large_as_its_share(
     web: httpx.Client, folder: Path, shape: str
 ) -> None:

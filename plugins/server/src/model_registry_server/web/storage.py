@@ -18,7 +18,7 @@ router = APIRouter(route_class=PageRoute)
 
 _TILES = 40
 #: Of the picture, in a wide window and on a phone, where it would be too small to be read.
-_SHAPES = (("wide", 1000, 420), ("narrow", 360, 460))
+_SHAPES = (("wide", 1000, 420), ("tall", 360, 460))
 _LISTED = 30
 #: Versions of a model whose files are looked at.
 _MOST = 100
