@@ -71,6 +71,15 @@ A name with slashes is one part of a path: `team-a%2Fdigits`.
 
 def create_app(server: Server) -> Application:
     """The application of a server, which it starts and stops."""
+    measured = Measured(Shortcut(routed(server), server), server.metrics)
+    served: Any = Hosts(DecodedOnce(measured), (server.options.host, *server.options.hosts))
+    if server.options.proxies:
+        served = ProxyHeadersMiddleware(served, list(server.options.proxies))
+    return Application(served, server)
+
+
+def routed(server: Server) -> FastAPI:
+    """All that a server answers, without what stands before it."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -98,11 +107,7 @@ def create_app(server: Server) -> Application:
         app.include_router(router, prefix=API, responses=_REFUSED, dependencies=known)
     for router in PAGES:
         app.include_router(router)
-    measured = Measured(Shortcut(app, server), server.metrics)
-    served: Any = Hosts(DecodedOnce(measured), (server.options.host, *server.options.hosts))
-    if server.options.proxies:
-        served = ProxyHeadersMiddleware(served, list(server.options.proxies))
-    return Application(served, server)
+    return app
 
 
 class Application(Headers):

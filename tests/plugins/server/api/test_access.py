@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from attrs import frozen
 from fastapi import APIRouter
-from running import Running, serving, token
+from running import Running, serving, start, token
 
 from model_registry import ModelRegistry
 from model_registry_server.api.permission import Permission, Route, permission_of
-from model_registry_server.app import routes_of
+from model_registry_server.app import routed
+from model_registry_server.options import ServerOptions
 from model_registry_server.security.roles import Role
+from model_registry_server.serving import make_server
+from model_registry_server.web.page import PageRoute
 
 API = "/model-registry"
-OPEN = {"/healthz", "/readyz", "/me"}
+HEALTH = ("/healthz", "/readyz", "/metrics")
+#: What is for everybody who reaches the server; nothing else is.
+OPEN = {
+    *("GET /healthz", "GET /readyz", f"GET {API}/me", "GET /openapi.json", "HEAD /openapi.json"),
+    *("GET /", "GET /ui", "GET /ui/", "GET /ui/{rest:path}", "GET /ui/static/{mark}/{name}"),
+    *("GET /ui/login", "POST /ui/login", "POST /ui/logout", "POST /ui/language"),
+}
+#: A reader's own jobs, and trials whose results are thrown away.
+READERS_CHANGE = {
+    f"POST {API}/models/{{name:model}}/recommend-compression",
+    f"DELETE {API}/jobs/{{id:part}}",
+    "POST /ui/jobs/{id:part}/cancel",
+}
 #: What is sent where a body is needed; a refusal comes before anybody looks at it.
 PARAMETERS = {
     "name": "team-a/m",
@@ -29,7 +48,33 @@ PARAMETERS = {
     "number": 0,
     "sha256": "0" * 64,
     "delivery": "0" * 32,
+    "mark": "0",
+    "rest": "nowhere",
+    "version": "1.0.0",
 }
+
+
+@frozen
+class Mounted:
+    method: str
+    path: str
+    endpoint: object
+    is_page: bool
+
+    @property
+    def prefix(self) -> str:
+        return "" if self.is_page or self.path.startswith(("/ui/static/", "/openapi", *HEALTH)) else API
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.prefix}{self.path}"
+
+    @property
+    def permission(self) -> Permission:
+        return permission_of(self.endpoint)
+
+    def ask(self, client: httpx.Client, path: str | None = None) -> httpx.Response:
+        return client.request(self.method, f"{self.prefix}{filled(path or self.path)}")
 
 
 @pytest.fixture(scope="module")
@@ -69,31 +114,47 @@ def ask(server: Running, tokens: dict[str, str]) -> Iterator[httpx.Client]:
         yield client
 
 
-def everything() -> list[tuple[str, str, Permission]]:
+@pytest.fixture(scope="module")
+def mounted(tmp_path_factory: pytest.TempPathFactory) -> list[Mounted]:
+    """All that the application answers, whoever put it there."""
+    registry = ModelRegistry(tmp_path_factory.mktemp("mounted") / "models")
+    app = routed(make_server(registry, ServerOptions(), {}))
     return [
-        (method, route.path, permission_of(route.endpoint))
-        for route in routes_of()
+        Mounted(method, route.path, getattr(route, "endpoint", None), isinstance(route, PageRoute))
+        for route in leaves(app.routes)
         for method in sorted(route.methods or ())
     ]
 
 
+def leaves(routes: Sequence[Any]) -> Iterator[Any]:
+    for route in routes:
+        router = getattr(route, "original_router", None)  # so newer releases of FastAPI hold what was included
+        yield from (route,) if router is None else leaves(router.routes)
+
+
+def without_own(mounted: list[Mounted]) -> list[Mounted]:
+    """Without what the framework answers itself."""
+    return [each for each in mounted if each.path != "/openapi.json"]
+
+
 def filled(path: str) -> str:
     for name, value in PARAMETERS.items():
-        for kind in ("", ":model", ":whole", ":part"):
+        for kind in ("", ":model", ":whole", ":part", ":path"):
             path = path.replace(f"{{{name}{kind}}}", str(value).replace("/", "%2F"))
     assert "{" not in path
     return path
 
 
-def test_every_route_declares_a_permission() -> None:
-    declared = everything()
-    assert len(declared) > 50
-    assert {path for _, path, permission in declared if permission.role is None} == OPEN
-    for method, path, permission in declared:
-        changes = method in ("PUT", "PATCH", "DELETE") or (method == "POST" and permission.changes is not False)
-        own_jobs_and_trials = {"/jobs/{id:part}", "/models/{name:model}/recommend-compression"}
-        if changes and path not in own_jobs_and_trials:
-            assert permission.role in (Role.WRITER, Role.ADMIN), (method, path)
+def test_all_that_is_mounted_declares_a_permission(mounted: list[Mounted]) -> None:
+    assert len([each for each in mounted if each.is_page]) > 50
+    assert len([each for each in mounted if not each.is_page]) > 50
+    declared = without_own(mounted)
+    others = {each.name for each in mounted} - {each.name for each in declared}
+    assert {each.name for each in declared if each.permission.role is None} | others == OPEN
+    of_readers = [each for each in declared if each.permission.role is Role.READER]
+    changing = {each.name for each in of_readers if each.method not in ("GET", "HEAD")}
+    unnoted = {each.name for each in of_readers if each.permission.changes is False}
+    assert changing - unnoted == READERS_CHANGE
 
 
 def test_a_route_without_a_permission_cannot_be_made() -> None:
@@ -106,40 +167,35 @@ def test_a_route_without_a_permission_cannot_be_made() -> None:
             return "secret"
 
 
-def test_nothing_is_told_without_a_token(server: Running) -> None:
-    for method, path, permission in everything():
-        prefix = "" if path in ("/healthz", "/readyz", "/metrics") else API
+def test_nothing_is_told_without_a_token(server: Running, mounted: list[Mounted]) -> None:
+    for each in mounted:
         with httpx.Client(base_url=server.url, timeout=30) as client:
-            response = client.request(method, f"{prefix}{filled(path)}")
-        if permission.role is None:
-            assert response.status_code == 200, (method, path)
+            response = each.ask(client)
+        if each.name in OPEN:
+            assert response.status_code not in (401, 403) or each.name == "POST /ui/login"
+        elif each.is_page:
+            assert (response.status_code, response.headers["location"][:9]) == (303, "/ui/login"), each.name
         else:
-            assert response.status_code == 401, (method, path)
+            assert response.status_code == 401, each.name
             assert response.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_a_reader_changes_nothing(server: Running, tokens: dict[str, str]) -> None:
+def test_a_reader_changes_nothing(server: Running, tokens: dict[str, str], mounted: list[Mounted]) -> None:
     with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {tokens['all']}"}, timeout=30) as client:
-        for method, path, permission in everything():
-            if permission.role in (Role.WRITER, Role.ADMIN):
-                prefix = "" if path == "/metrics" else API
-                response = client.request(method, f"{prefix}{filled(path)}")
-                assert response.status_code == 403, (method, path)
-                assert response.json()["error"] == "ForbiddenError"
+        for each in without_own(mounted):
+            if each.permission.role in (Role.WRITER, Role.ADMIN):
+                response = each.ask(client)
+                assert response.status_code == 403, each.name
+                assert each.is_page or response.json()["error"] == "ForbiddenError"
 
 
-def test_a_token_is_for_its_models_alone(server: Running, tokens: dict[str, str]) -> None:
-    with httpx.Client(
-        base_url=server.url, headers={"Authorization": f"Bearer {tokens['writer']}"}, timeout=30
-    ) as client:
-        for method, path, permission in everything():
-            if "{name:" in path:
-                foreign = filled(path.replace("{name:model}", "team-b%2Fm").replace("{name:whole}", "team-b%2Fm"))
-                response = client.request(method, f"{API}{foreign}")
-                assert response.status_code == 403, (method, path)
-            elif permission.everything:
-                prefix = "" if path == "/metrics" else API
-                assert client.request(method, f"{prefix}{filled(path)}").status_code == 403, (method, path)
+def test_a_token_is_for_its_models_alone(server: Running, tokens: dict[str, str], mounted: list[Mounted]) -> None:
+    headers = {"Authorization": f"Bearer {tokens['writer']}"}
+    with httpx.Client(base_url=server.url, headers=headers, timeout=30) as client:
+        for each in without_own(mounted):
+            foreign = each.path.replace("{name:model}", "team-b%2Fm").replace("{name:whole}", "team-b%2Fm")
+            if foreign != each.path or each.permission.everything:
+                assert each.ask(client, foreign).status_code == 403, each.name
 
 
 def test_other_models_are_not_seen(ask: httpx.Client) -> None:
@@ -198,6 +254,81 @@ def test_changes_are_noted_with_who_and_from_where(ask: httpx.Client) -> None:
     assert ask.as_("admin", "GET", "/audit/verify").json()["intact"]
     event = ask.as_("writer", "GET", "/models/team-a/m/history").json()["events"][0]
     assert (event["actor"], event["action"]) == ("w", "tag-set")
+
+
+def test_what_was_done_is_noted_whatever_fails_after_it(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    registry = ModelRegistry(folder)
+    (tmp_path / "f").write_bytes(b"x")
+    for name in ("m", "m", "n"):
+        registry.register_model(name, tmp_path / "f", "opaque", description=name)
+    with serving(folder) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        client.headers["Origin"] = running.url
+        with closing(sqlite3.connect(folder / "catalog.sqlite")) as db:  # what is left cannot be read after a removal
+            damage = "UPDATE versions SET metadata = x'00' WHERE model_id = OLD.model_id"
+            db.execute(f"CREATE TRIGGER damage AFTER UPDATE OF removed_at ON versions BEGIN {damage}; END")
+        failed = client.post("/ui/models/m/remove", data={"version": "1.0.0"})
+        assert failed.status_code == 422
+        wrong = client.post("/ui/models/n/remove", data={"version": "9.9.9"})
+        assert wrong.status_code == 404
+        (entry,) = client.get(f"{API}/audit").json()["entries"]
+        assert (entry["action"], entry["subject"]) == ("remove_model", "m:1.0.0")
+        (removed,) = client.get(f"{API}/history", params={"limit": 1}).json()["events"]
+        assert (removed["action"], removed["version"]) == ("removed", "1.0.0")
+
+
+def test_a_token_and_its_entry_in_the_log_are_made_in_one_transaction(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    with serving(folder) as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        made = client.post(f"{API}/tokens", json={"name": "boss", "role": "admin"}).json()
+        client.headers["Authorization"] = f"Bearer {made['token']}"
+        other = client.post(f"{API}/tokens", json={"name": "other", "models": ["a/*", "b"]}).json()
+        assert client.post(f"{API}/tokens", json={"name": "other"}).status_code == 422
+        assert client.delete(f"{API}/tokens/{other['id']}").status_code == 200
+        assert client.delete(f"{API}/tokens/{other['id']}").status_code == 404
+        log = client.get(f"{API}/audit").json()["entries"]
+        actions = [("revoke_token", other["id"]), ("create_token", other["id"]), ("create_token", made["id"])]
+        assert [(entry["action"], entry["subject"]) for entry in log] == actions
+        assert log[1]["details"] == {"name": "other", "role": "reader", "models": "a/* b"}
+        with closing(sqlite3.connect(folder / "server" / "state.sqlite")) as db:
+            db.execute("CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'broken'); END")
+            assert client.post(f"{API}/tokens", json={"name": "third"}).status_code >= 500
+            db.execute("DROP TRIGGER broken")
+        assert "third" not in [each["name"] for each in client.get(f"{API}/tokens").json()["tokens"]]
+
+
+def test_refusals_do_not_fill_the_log(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    tokens = {name: token(folder, name, role) for name, role in (("r", "reader"), ("boss", "admin"))}
+    running = start(folder)
+    with httpx.Client(base_url=f"{running.url}{API}", headers={"Authorization": f"Bearer {tokens['r']}"}) as client:
+        for number in range(50):
+            assert client.delete(f"/models/m{number}").status_code == 403
+        for _ in range(10):
+            assert client.post("/repair", json={}).status_code == 403
+    running.stop()
+    with serving(folder) as again:
+        headers = {"Authorization": f"Bearer {tokens['boss']}"}
+        log = httpx.get(f"{again.url}{API}/audit", params={"actor": "r"}, headers=headers).json()["entries"][::-1]
+    assert [entry["subject"] for entry in log[:20]] == [f"m{number}" for number in range(20)]
+    rest = [(entry["action"], entry["details"]) for entry in log[20:]]
+    assert rest == [("remove_model.refused", {"times": 30}), ("repair.refused", {"times": 10})]
+
+
+def test_a_job_is_its_owners_whomever_somebody_says_to_act_for(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    tokens = {name: token(folder, name, "reader") for name in ("bob", "bob (ann)")}
+    with serving(folder) as running, httpx.Client(base_url=f"{running.url}{API}", timeout=30) as client:
+
+        def ask(who: str, acting_for: str, method: str, path: str) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {tokens[who]}", "X-Model-Registry-Actor": acting_for}
+            return client.request(method, path, headers=headers)
+
+        job = ask("bob (ann)", "", "GET", "/validate").json()
+        assert job["actor"] == "bob (ann)"
+        assert "owner" not in job
+        assert ask("bob", "ann", "DELETE", f"/jobs/{job['id']}").status_code == 403
+        assert ask("bob (ann)", "eve", "DELETE", f"/jobs/{job['id']}").status_code == 200
 
 
 def test_a_page_elsewhere_changes_nothing(folder: Path, tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -292,6 +293,34 @@ def test_a_quota_holds_for_all_who_upload_at_once(tmp_path: Path) -> None:
             thread.join()
         assert codes.count(201) == 1
         assert httpx.get(f"{running.url}{API}/stats").json()["stored_bytes"] < 10_000_000
+
+
+def test_whoever_holds_a_transaction_holds_up_nobody_who_reads(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    (tmp_path / "f").write_bytes(b"x")
+    ModelRegistry(folder).register_model("m", tmp_path / "f", "opaque")
+    headers = {"Authorization": f"Bearer {token(folder, 'reader', 'reader')}"}
+    with serving(folder) as running, httpx.Client(base_url=running.url, headers=headers, timeout=15) as client:
+        with ExitStack() as held:
+            for file in ("catalog.sqlite", "server/state.sqlite"):
+                db = held.enter_context(closing(sqlite3.connect(folder / file, isolation_level=None)))
+                db.execute("BEGIN EXCLUSIVE")
+            for path in ("/models", "/models", "/models/m", "/models/m/download", "/me", "/history"):  # twice: kept
+                assert client.get(f"{API}{path}").status_code == 200
+        assert client.get("/healthz").status_code == 200
+
+
+def test_guesses_at_the_page_that_asks_for_a_token_are_limited(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    good = token(folder, "good", "reader")
+    with serving(folder, options="rate_limit = 10") as running, httpx.Client(base_url=running.url) as client:
+        client.headers["Origin"] = running.url
+        codes = [client.post("/ui/login", data={"token": f"mr_{n:08d}_{'A' * 43}"}).status_code for n in range(11)]
+        assert codes == [401] * 10 + [429]
+        refused = client.post("/ui/login", data={"token": good})
+        assert refused.status_code == 429  # or it would tell that this one is right
+        assert int(refused.headers["retry-after"]) > 0
+        assert client.get("/ui/login").status_code == 200
 
 
 def test_a_server_that_others_pass_requests_on_to_is_not_open(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import resource
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -121,6 +123,36 @@ def test_a_registry_that_is_gone_is_not_ready(tmp_path: Path) -> None:
         response = httpx.get(f"{running.url}/readyz")
         assert (response.status_code, response.json()["error"]) == (503, "StorageError")
         (folder / "away").rename(folder / "catalog.sqlite")
+
+
+def test_a_server_that_cannot_write_is_not_ready(tmp_path: Path) -> None:
+    with serving(tmp_path / "models") as running, httpx.Client(base_url=running.url, timeout=30) as client:
+        assert client.get("/readyz").status_code == 200
+        _, hard = resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (0, hard))  # as if the disk took no byte more
+        wait_for(lambda: client.get("/readyz").status_code == 503)
+        assert client.get("/readyz").json()["error"] == "StorageError"
+        resource.prlimit(running.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        wait_for(lambda: client.get("/readyz").status_code == 200)
+
+
+def test_whoever_asks_often_whether_a_server_is_ready_writes_no_more(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    with serving(folder) as running, httpx.Client(base_url=running.url) as client:
+        log = folder / "server" / "state.sqlite-wal"
+        client.get("/readyz")
+        before, begun = log.stat().st_size, time.monotonic()
+        for _ in range(100):
+            assert client.get("/readyz").status_code == 200
+        looks = (log.stat().st_size - before) // 4096
+        assert looks <= 2 * (time.monotonic() - begun) + 2
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not done():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_there_are_figures_for_prometheus(server: Running, http: httpx.Client) -> None:

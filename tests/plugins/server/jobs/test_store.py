@@ -71,6 +71,19 @@ def test_a_job_is_a_document(jobs: Jobs) -> None:
     assert document["created_at"].endswith("+00:00")
 
 
+def test_the_newest_of_a_kind_is_found_among_any_number_of_others(jobs: Jobs) -> None:
+    assert jobs.newest("validate", "succeeded") is None
+    first, second = (jobs.add("validate", {"deep": deep}, "ada") for deep in (False, True))
+    jobs.finish(second.id, "succeeded", result=2)
+    jobs.finish(first.id, "succeeded", result=1)  # begun before, and ended after
+    jobs.finish(jobs.add("validate", {}, "ada").id, "failed")
+    for _ in range(600):
+        jobs.finish(jobs.add("backup", {}, "ada").id, "succeeded")
+    found = jobs.newest("validate", "succeeded")
+    assert found is not None
+    assert (found.id, found.result) == (first.id, 1)
+
+
 def test_a_job_that_is_not_there_is_an_error(jobs: Jobs) -> None:
     for call in (jobs.get, jobs.cancel):
         with pytest.raises(JobNotFoundError, match="there is no job 'abc'") as caught:

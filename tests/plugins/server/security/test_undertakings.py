@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import time
@@ -55,6 +56,33 @@ def test_what_was_broken_off_is_told_as_that(audit: Audit, undertakings: Underta
     assert {action for _, action, _, _ in told(audit)} == {"upload.interrupted"}
     assert audit.verify() is None
     assert "begun" in audit.search()[0].details
+
+
+def test_what_has_ended_within_a_transaction_is_not_told_again(
+    tmp_path: Path, audit: Audit, undertakings: Undertakings
+) -> None:
+    number = undertakings.begin("ada", "create", "t", "")
+    with State(tmp_path).writing() as db:
+        undertakings.end_within(db, number, Outcome("create", "t", {}))
+    undertakings.end(number, Outcome("create", "t", {}))
+    undertakings.interrupt(number)
+    assert [action for _, action, _, _ in told(audit)] == ["create"]
+
+
+def test_what_nobody_waited_for_has_not_begun(tmp_path: Path, audit: Audit, undertakings: Undertakings) -> None:
+    async def give_up() -> None:
+        with State(tmp_path).writing():  # while others wait
+            beginning = asyncio.create_task(undertakings.begun("ada", "remove", "digits", ""))
+            await asyncio.sleep(0.1)
+            beginning.cancel()
+            await asyncio.sleep(0.1)
+            assert not beginning.done()
+        with pytest.raises(asyncio.CancelledError):
+            await beginning
+
+    asyncio.run(give_up())
+    undertakings.interrupt_all()
+    assert told(audit) == []
 
 
 def test_a_change_that_a_server_died_of_is_in_the_log(tmp_path: Path) -> None:
