@@ -201,6 +201,27 @@ def test_a_validation_leaves_a_report(web: httpx.Client) -> None:
     assert "fresh:1.0.0" in report
 
 
+def test_a_validation_of_every_byte_is_told_on_the_page_of_each_version(
+    web: httpx.Client, registry: ModelRegistry, tmp_path: Path
+) -> None:
+    for name in ("whole", "broken"):
+        (tmp_path / "m.grid").write_bytes(grid() + name.encode())
+        registry.register_model(name, tmp_path / "m.grid")
+    path = registry.resolve("broken").blob(registry.resolve("broken").files[0].sha256)
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    ended(web, submit(web, "/ui/validate").url.path)
+    assert 'class="badge' not in web.get("/ui/models/whole/versions/1.0.0").text  # not every byte was read
+    ended(web, submit(web, "/ui/validate", deep="on").url.path)
+    assert "✓ Verified <time" in web.get("/ui/models/whole/versions/1.0.0").text
+    assert "✗ Damaged" in web.get("/ui/models/broken/versions/1.0.0").text
+    (tmp_path / "m.grid").write_bytes(grid() + b"later")
+    registry.register_model("whole", tmp_path / "m.grid")
+    assert 'class="badge' not in web.get("/ui/models/whole/versions/1.0.1").text
+    for name in ("whole", "broken"):
+        registry.remove_model(name)
+
+
 @pytest.mark.parametrize(
     ("path", "fields"),
     [
