@@ -99,6 +99,7 @@ class Server:
         self.turns = Turns()
         #: Threads in which files are verified before they are sent: the others are for what is answered at once.
         self.reading = CapacityLimiter(_READING)
+        self.reading_turns = Turns(_READING // 2)  # so that one caller leaves some to all others
         self._finishing: set[str] = set()
         self._long = WorkerPool(options.workers, workers, idle, hub, tasks=TASKS)
         self.stored_jobs = Jobs(self.state)

@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-
-#: Pieces of work that one caller has under way at once.
-_AT_ONCE = 1
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 
 class Turns:
-    """Who waits for whom: the looks of each caller are one queue."""
+    """Who waits for whom: the work of each caller is one queue. Used by one event loop.
 
-    def __init__(self) -> None:
-        self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(_AT_ONCE))
+    :param at_once: Pieces of work that one caller has under way at once.
+    """
+
+    def __init__(self, at_once: int = 1) -> None:
+        self._places: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(at_once))
         self._wanted: defaultdict[str, int] = defaultdict(int)
 
-    async def take(self, owner: str) -> None:
-        """Wait for one's turn."""
+    @asynccontextmanager
+    async def turn(self, owner: str) -> AsyncIterator[None]:
+        """Wait for one's turn, and have it for a block."""
         self._wanted[owner] += 1
         try:
-            await self._places[owner].acquire()
-        except BaseException:
-            self._forget(owner)
-            raise
-
-    def give_back(self, owner: str) -> None:
-        """Let the next one of the same caller have it."""
-        self._places[owner].release()
-        self._forget(owner)
-
-    def _forget(self, owner: str) -> None:
-        self._wanted[owner] -= 1
-        if not self._wanted[owner]:
-            del self._wanted[owner], self._places[owner]
+            async with self._places[owner]:
+                yield
+        finally:
+            self._wanted[owner] -= 1
+            if not self._wanted[owner]:
+                del self._wanted[owner], self._places[owner]

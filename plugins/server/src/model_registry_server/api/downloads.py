@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from model_registry import ModelEntry
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.parameters import Version
-from model_registry_server.api.permission import Route, allow, server_of
+from model_registry_server.api.permission import Route, allow, caller_of, owner_of, server_of
 from model_registry_server.archives import Archive, archive_content
 from model_registry_server.errors import NotFoundError
 from model_registry_server.security.roles import Role
@@ -42,7 +43,14 @@ async def download(
     def find() -> Content:
         return content_of(server.registry.resolve(name, version), path, archive)
 
-    return Sending(await run_sync(find, limiter=server.reading))
+    return Sending(await found(request, find))
+
+
+async def found(request: Request, find: Callable[[], Content]) -> Content:
+    """What is to be sent, looked for in a thread: whoever asks for a version first waits until it was verified."""
+    server = server_of(request)
+    async with server.reading_turns.turn(owner_of(caller_of(request))):
+        return await run_sync(find, limiter=server.reading)
 
 
 def content_of(entry: ModelEntry, path: str | None, archive: Archive | None) -> Content:
@@ -92,4 +100,4 @@ async def download_blob(request: Request, name: str, sha256: str, version: Versi
             raise NotFoundError(f"{entry.reference} has no blob {sha256:.80}", hint=hint, id=sha256)
         return file_content(entry.blob(sha256), sha256, sha256, size)
 
-    return Sending(await run_sync(find, limiter=server.reading))
+    return Sending(await found(request, find))

@@ -13,7 +13,7 @@ from model_registry.documents import plain
 from model_registry.errors import InvalidOptionError
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
-from model_registry_server.api.downloads import content_of
+from model_registry_server.api.downloads import content_of, found
 from model_registry_server.api.jobs import accepted, submit, told
 from model_registry_server.api.parameters import Version
 from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
@@ -54,7 +54,7 @@ async def export_model(
     server = server_of(request)
     entry = await run_sync(server.registry.resolve, name, version)
     if format is None or format == entry.metadata.format:
-        stored = await run_sync(content_of, entry, None, archive)
+        stored = await found(request, lambda: content_of(entry, None, archive))
         return Sending(stored)
     given = _options(options)
     await run_sync(server.registry.plan_conversion, entry.name, entry.version, format)  # told now, if it cannot be

@@ -34,11 +34,8 @@ async def look(request: Request, task: str, arguments: Mapping[str, Any]) -> Any
 
 async def _in_turn(request: Request, owner: str, task: str, arguments: Mapping[str, Any]) -> Any:
     server = server_of(request)
-    await server.turns.take(owner)
-    try:
+    async with server.turns.turn(owner):
         return await server.looking.run(task, arguments, actor_of(request))
-    finally:
-        server.turns.give_back(owner)
 
 
 async def _left(request: Request) -> None:
