@@ -61,9 +61,11 @@ def told(job: Job, status: int = 202) -> Response:
 
 
 def document(job: Job) -> dict[str, Any]:
-    """A job, without what is only for workers."""
+    """A job, without what is only for workers, and where on the server an export is."""
     told = job.document()
     arguments = {key: value for key, value in told["arguments"].items() if key not in ("path", "files", "digests")}
+    if job.kind == "export" and told["result"] is not None:
+        told["result"] = {key: value for key, value in told["result"].items() if key != "path"}
     return {**told, "arguments": arguments, "url": f"{JOBS}/{job.id}"}
 
 
