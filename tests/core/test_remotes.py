@@ -49,6 +49,26 @@ def test_an_address_opens_what_a_plugin_offers_for_its_scheme(site: Path) -> Non
     assert isinstance(registry, ModelRegistry)
 
 
+@pytest.mark.parametrize("path", ["127.0.0.1:8000", "localhost:8000", "[::1]:80", "models.example.com:443/team"])
+def test_a_host_and_a_port_are_no_folder(alone: Path, path: str) -> None:
+    with pytest.raises(ConfigurationError, match="an address without its scheme") as caught:
+        ModelRegistry(path)
+    assert caught.value.hint == f"write http://{path} for a server, or ./{path} for a folder"
+    assert not any(alone.glob("*:*"))
+    assert ModelRegistry(f"./{path}", catalog="sqlite:catalog.sqlite").list_models() == []
+
+
+@pytest.mark.parametrize("path", ["a:1", "team:models", "2026-01-01T10:00:00"])
+def test_other_folders_may_have_a_colon_in_their_names(alone: Path, path: str) -> None:
+    ModelRegistry(path)
+    assert Path(path).is_dir()
+
+
+def test_a_folder_that_is_there_is_opened_whatever_it_is_called(alone: Path) -> None:
+    ModelRegistry("./models:1")
+    assert ModelRegistry("models:1").list_models() == []
+
+
 def test_the_address_may_stand_wherever_the_path_may(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     offer(site, "pigeon_post:Remote")
     assert repr(ModelRegistry(registry_path="pigeon://roof")) == "remote"

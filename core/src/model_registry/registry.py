@@ -50,7 +50,8 @@ class ModelRegistry:
     :param path: The registry's folder, made if missing. Default: the configuration's, else ``./models``. An address,
         such as ``http://models:8000``, opens what a server has, by the plugin that knows its scheme.
     :param config: Settings by keyword; they win over environment, ``registry.toml`` and defaults. ``config=`` names
-        the TOML file. See ``docs/reference/configuration.md``.
+        the TOML file. See ``docs/reference/configuration.md``. For an address, ``token=`` says who the caller is;
+        default: what ``MODEL_REGISTRY_TOKEN`` says in the environment.
     :raises ConfigurationError: telling every mistake in the configuration at once.
     :raises RegistryNotFoundError: if there is none and ``create=False``.
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from model_registry.bars import Bar, can_show
@@ -37,14 +38,23 @@ __all__ = [
 
 GROUP = "model_registry.remotes"
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://.*", re.DOTALL)  # two letters at least: C:\ is none
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]+):[0-9]{1,5}(/.*)?", re.DOTALL)
 
 Base = TypeVar("Base")
 
 
 def address(keywords: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> str | None:
-    """The address that the configuration says instead of a folder; None for a folder."""
+    """The address that the configuration says instead of a folder; None for a folder.
+
+    :raises ConfigurationError: for a host and a port without a scheme, of which nobody wants a folder to be made.
+    """
     path = said_path(keywords, environ)
-    return path if isinstance(path, str) and _ADDRESS.fullmatch(path) else None
+    if not isinstance(path, str):
+        return None
+    if _HOST_AND_PORT.fullmatch(path) and not Path(path).exists():
+        hint = f"write http://{path} for a server, or ./{path} for a folder"
+        raise ConfigurationError(f"path = {path!r:.200} is an address without its scheme", hint=hint, mistakes=())
+    return path if _ADDRESS.fullmatch(path) else None
 
 
 def class_for(address: str, base: type[Base]) -> type[Base]:

@@ -57,7 +57,7 @@ def test_the_version_is_said_in_either_way(digits: Done, said: list[str]) -> Non
 @pytest.mark.parametrize(
     ("said", "message"),
     [
-        (["digits", "copy.bin"], "a version and a path are needed; the latest version is digits:latest"),
+        (["digits", "copy.bin"], "say a version, then a path, as in «model-registry export digits:latest PATH»"),
         (["digits", "1.0.0", "copy.bin", "more"], "'more' is one argument too many"),
         (["digits:1.0.0", "1.0.1", "copy.bin"], "the version is given twice: '1.0.0' and '1.0.1'"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import pytest
 from command_line import Done, run
@@ -41,6 +42,13 @@ def test_other_errors_have_theirs(error: BaseException, code: int) -> None:
     assert code_of(error) == code
 
 
+def test_whoever_may_not_do_it_is_refused_also_by_what_a_plugin_opens() -> None:
+    class ForbiddenError(errors.ModelRegistryError, PermissionError):
+        pass
+
+    assert code_of(ForbiddenError("not yours")) == ExitCode.REFUSED
+
+
 def test_every_code_has_a_meaning() -> None:
     assert set(MEANINGS) == set(ExitCode)
 
@@ -52,6 +60,13 @@ def test_no_registry_is_made_by_looking(site: object) -> None:
         assert (done.code, done.out) == (3, "")
         assert done.err.startswith("error: no registry at ")
         assert "\nhint: check the path; registering a model makes one\n" in done.err
+
+
+@pytest.mark.parametrize("words", [["list"], ["register", "weights.bin", "--name", "m"]])
+def test_a_file_is_no_registry(weights: Path, words: list[str]) -> None:
+    done = run("--registry", weights, *words)
+    assert (done.code, done.out) == (3, "")
+    assert done.err == f"error: no registry at {weights.absolute()}: that is a file\nhint: give the registry's folder\n"
 
 
 def test_an_unexpected_error_is_one_line(digits: Done, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,6 +52,33 @@ def test_verbose_shows_the_log(weights: Path) -> None:
     assert "info: registered m:1.0.0 (bytes, 16 bytes) as sha256:" in done.err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["show", "other"], "hint: «model-registry --registry 'my models' list» shows all models\n"),
+        (["list", "x*"], "nothing matches; «model-registry --registry 'my models' list» shows all models\n"),
+        (["remove", "m"], "as in «model-registry --registry 'my models' remove m:1.0.0»\n"),
+        (["remove", "m:1.0.0"], "brings it back: model-registry --registry 'my models' restore m:1.0.0\n"),
+        (["export", "m", "x"], "as in «model-registry --registry 'my models' export m:latest PATH»\n"),
+        (["alias", "list", "m"], "make one: model-registry --registry 'my models' alias set m ALIAS\n"),
+    ],
+)
+def test_commands_that_are_advised_are_about_the_same_registry(words: list[str], said: str) -> None:
+    ModelRegistry("my models").register_model("m", b"x")
+    done = run("--registry", "my models", *words)
+    assert said in done.out + done.err
+
+
+def test_a_configuration_that_was_named_is_named_in_advice_too() -> None:
+    ModelRegistry("elsewhere").register_model("m", b"x")
+    Path("mine.toml").write_text('[registry]\npath = "elsewhere"\n')
+    assert "hint: «model-registry --config mine.toml list» shows" in run("--config", "mine.toml", "show", "x").err
+
+
+def test_help_says_that_a_registry_may_be_an_address() -> None:
+    assert "an address such as http://models:8000" in " ".join(run("--help").out.split())
+
+
 def test_version() -> None:
     assert run("--version").out == f"model-registry {__version__}\n"
 

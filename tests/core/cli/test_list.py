@@ -43,6 +43,13 @@ def test_what_is_asked_for_is_listed(zoo: None, arguments: list[str], expected: 
     assert references(*arguments) == expected
 
 
+@pytest.mark.parametrize("reference", ["team-a/cat:1.0.0", "team-a/cat@champion"])
+def test_a_version_is_shown_and_not_listed(zoo: None, reference: str) -> None:
+    done = run("list", reference)
+    assert done.code == 2
+    assert f"{reference!r} is a version, and a list is of models; see «model-registry show {reference}»" in done.err
+
+
 def test_a_table_for_people(digits: Done) -> None:
     lines = run("list").out.splitlines()
     assert lines[0].split() == ["name", "version", "type", "format", "parameters", "size", "registered", "description"]

@@ -32,6 +32,9 @@ class Connections:
         self.listener: Callable[[Sequence[Mapping[str, Any]]], None] = lambda told: None
         self._local = threading.local()
         if not _exists(path):
+            if path.parent.is_file():
+                message = f"no registry at {path.parent}: that is a file"
+                raise RegistryNotFoundError(message, hint="give the registry's folder", path=str(path.parent))
             if not create:
                 raise RegistryNotFoundError(
                     f"no registry at {path.parent}",

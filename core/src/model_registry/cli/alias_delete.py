@@ -23,4 +23,5 @@ def command(session: Session, name: str, alias: str) -> None:
         raise VersionNotFoundError(f"{name} has no alias @{bare}", hint=hint, model=name, version=f"@{bare}")
     if session.json:
         return session.emit({"deleted": bare})
-    return session.say(f"@{bare} of {name} is deleted; to take that back: model-registry alias undo {name} {bare}")
+    text = f"@{bare} of {name} is deleted; to take that back: model-registry alias undo {name} {bare}"
+    return session.say(session.here(text))

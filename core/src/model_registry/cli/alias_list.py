@@ -20,5 +20,5 @@ def command(session: Session, name: str) -> None:
     if session.json:
         return session.emit({"aliases": aliases})
     if not aliases:
-        return session.say(f"{name} has no aliases; make one: model-registry alias set {name} ALIAS")
+        return session.say(session.here(f"{name} has no aliases; make one: model-registry alias set {name} ALIAS"))
     return session.screen().table(("alias", "version"), [(f"@{alias}", version) for alias, version in aliases.items()])

@@ -33,7 +33,7 @@ MEANINGS: Mapping[ExitCode, str] = {
     ExitCode.NOT_FOUND: "no such registry, model, version or file",
     ExitCode.EXISTS: "the version or the export's destination exists already",
     ExitCode.INTEGRITY: "bytes that are not those registered, or errors found by validation",
-    ExitCode.REFUSED: "refused for safety: unsafe content, or code that nobody permitted",
+    ExitCode.REFUSED: "refused for safety: unsafe content, code that nobody permitted, or a caller who may not do it",
     ExitCode.UNSUPPORTED: "no plugin does it: missing, failing, or unable to handle this model",
     ExitCode.STORAGE: "the disk, the database or the operating system refused",
     ExitCode.MISMATCH: "what a conversion made computes something else than its source, or a smaller model is too bad",
@@ -56,7 +56,6 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.ConfigurationError, ExitCode.USAGE),
     (errors.IntegrityError, ExitCode.INTEGRITY),
     (errors.UnsafeModelError, ExitCode.REFUSED),
-    (errors.PermissionRequiredError, ExitCode.REFUSED),
     (errors.UnsupportedFormatError, ExitCode.UNSUPPORTED),
     (errors.UnsupportedModelError, ExitCode.UNSUPPORTED),
     (errors.ClassNotFoundError, ExitCode.UNSUPPORTED),
@@ -73,4 +72,6 @@ _CODES: tuple[tuple[type[BaseException], ExitCode], ...] = (
 
 def code_of(error: BaseException) -> ExitCode:
     """The exit code of a command that ended with this error."""
+    if isinstance(error, errors.ModelRegistryError) and isinstance(error, PermissionError):
+        return ExitCode.REFUSED  # also by what a plugin opens, whose errors are its own
     return next((code for kind, code in _CODES if isinstance(error, kind)), ExitCode.FAILURE)

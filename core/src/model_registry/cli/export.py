@@ -54,8 +54,8 @@ def command(
         raise click.UsageError(f"{path!r} is one argument too many", click.get_current_context())
     name, version = split_reference(name, versions[0] if versions else None)
     if version is None:  # else a path that was forgotten would be the version that is written to
-        message = f"a version and a path are needed; the latest version is {name}:latest"
-        raise click.UsageError(message, click.get_current_context())
+        message = f"say a version, then a path, as in «model-registry export {name}:latest PATH»"
+        raise click.UsageError(session.here(message), click.get_current_context())
     registry = session.open()
     entry = require_entry(registry, name, version)
     if plan:

@@ -41,6 +41,8 @@ def tell(error: BaseException, session: Session) -> ExitCode:
         click.echo(error.format_message(), err=True)
         return code
     message, hint = said(error)
+    if isinstance(error, ModelRegistryError):
+        hint = session.here(hint)
     if session.debug:
         click.echo(inert("".join(traceback.format_exception(error)), lines=True), err=True)
     session.complain(message, lines=isinstance(error, ConfigurationError))

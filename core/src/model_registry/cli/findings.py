@@ -11,7 +11,7 @@ from model_registry.records import Finding
 def show_findings(session: Session, findings: Sequence[Finding]) -> None:
     """A table of them, if there are any."""
     if findings:
-        rows = [(finding.severity, finding.code, finding.where, _said(finding)) for finding in findings]
+        rows = [(finding.severity, finding.code, finding.where, session.here(_said(finding))) for finding in findings]
         session.screen().table(("severity", "code", "where", "what"), rows)
 
 

@@ -32,6 +32,7 @@ def command(session: Session, /, name: str | None, limit: int | None, **filters:
 
     A PATTERN is a name with * and ?, such as 'team-a/*'.
     """
+    _require_name(name)
     registry = session.open()
     wanted = None if limit is None else limit + 1  # one more tells whether there are more
     entries = registry.list_models(name=name, limit=wanted, **filters)
@@ -42,17 +43,26 @@ def command(session: Session, /, name: str | None, limit: int | None, **filters:
     if session.json:
         return session.emit({"versions": [version_document(entry) for entry in entries], "more": more})
     if not entries:
-        return session.say(_hint(registry, name, filters))
+        return session.say(session.here(_hint(session, registry, name, filters)))
     show_versions(session, entries, removed=filters["removed"])
     if more:
         session.warn(f"there are more than {limit}; raise --limit to see them")
     return None
 
 
-def _hint(registry: ModelRegistry, name: str | None, filters: dict[str, Any]) -> str:
+def _require_name(name: str | None) -> None:
+    """:raises click.UsageError: for a version."""
+    if name and not _PATTERN.intersection(name) and {":", "@"}.intersection(name):
+        message = f"{name!r} is a version, and a list is of models; see «model-registry show {name}»"
+        raise click.UsageError(message, click.get_current_context())
+
+
+def _hint(session: Session, registry: ModelRegistry, name: str | None, filters: dict[str, Any]) -> str:
     """What to do about a list that is empty."""
     if name or filters["model_type"] or filters["model_format"]:
         return "nothing matches; «model-registry list» shows all models"
     if filters["removed"]:
         return "nothing was removed that could be restored"
-    return f"no models in {registry.settings.path} yet; add one: model-registry register PATH --name NAME"
+    address = session.address()
+    found = f"no models at {address} for you to see" if address else f"no models in {registry.settings.path} yet"
+    return f"{found}; add one: model-registry register PATH --name NAME"

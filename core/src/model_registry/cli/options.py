@@ -6,6 +6,7 @@ import click
 
 from model_registry.cli.session import Session
 
+_REGISTRY = "The registry: a folder, or an address such as http://models:8000 (default: ./models)."
 _EPILOG = "--registry, --config, --json, --verbose and --debug may stand here as well."
 
 
@@ -31,7 +32,7 @@ def _global(*names: str, help: str, hidden: bool, metavar: str | None = None) ->
 
 def _globals(*, hidden: bool) -> list[click.Parameter]:
     return [
-        _global("-r", "--registry", metavar="PATH", hidden=hidden, help="The registry's folder (default: ./models)."),
+        _global("-r", "--registry", metavar="PATH", hidden=hidden, help=_REGISTRY),
         _global(
             "--config", metavar="FILE", hidden=hidden, help="Its configuration (default: ./registry.toml, if any)."
         ),

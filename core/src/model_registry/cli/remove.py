@@ -46,7 +46,7 @@ def _remove(session: Session, name: str, version: str | None, *, yes: bool) -> N
     entry = require_entry(registry, name, version)
     entries = registry.list_models(name=name) if version is None else [entry]
     if version is None and not yes:
-        raise _refusal(entry, len(entries))
+        raise _refusal(session, entry, len(entries))
     registry.remove_model(entry.name, None if version is None else entry.version)
     restorable = _is_restorable(registry, entries[0])
     if session.json:
@@ -76,10 +76,10 @@ def _remove_many(context: click.Context, session: Session, where: str, *, dry_ru
     context.exit(batch_code(report))
 
 
-def _refusal(entry: ModelEntry, count: int) -> click.UsageError:
+def _refusal(session: Session, entry: ModelEntry, count: int) -> click.UsageError:
     return click.UsageError(
         f"{entry.name} has {plural(count, 'version')}; add --yes to remove all of it, or name one version, "
-        f"as in «model-registry remove {entry.reference}»",
+        f"as in {session.here(f'«model-registry remove {entry.reference}»')}",
         click.get_current_context(),
     )
 
@@ -93,4 +93,4 @@ def _way_back(session: Session, reference: str, settings: Settings, *, restorabl
     if not restorable:
         return "it is gone for good, since backup_enabled is false"
     days = "" if session.address() else f"for {settings.keep_removed_days:g} days "
-    return f"{days}this brings it back: model-registry restore {reference}"
+    return session.here(f"{days}this brings it back: model-registry restore {reference}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from model_registry.plugins import Plugins
     from model_registry.records import RebuildReport
     from model_registry.registry import ModelRegistry
+
+#: How texts call a command, before its own name: «model-registry gc» does it; or at the end, after a colon.
+_COMMAND = re.compile(r"(?:«|: )model-registry (?=[a-z])")
 
 
 @attrs.define
@@ -66,6 +71,12 @@ class Session:
         from model_registry import remotes
 
         return remotes.address(self._given)
+
+    def here(self, text: str) -> str:
+        """The same text, of which a command can be typed as it stands: it is about the registry that was said."""
+        given = {"--config": self.config, "--registry": self.registry}
+        options = "".join(f"{option} {shlex.quote(value)} " for option, value in given.items() if value)
+        return _COMMAND.sub(lambda found: found[0] + options, text)
 
     @property
     def _given(self) -> dict[str, str | None]:

@@ -78,14 +78,14 @@ def closed(tmp_path_factory: pytest.TempPathFactory, environ: dict[str, str]) ->
 
 def test_a_token_says_what_one_may(closed, connect, monkeypatch: pytest.MonkeyPatch) -> None:
     running, folder = closed
-    with pytest.raises(PermissionError, match="a token is needed"):
+    with pytest.raises(PermissionError, match="a token is needed — set MODEL_REGISTRY_TOKEN"):
         connect("nobody", url=running.url).list_models()
     writer = connect("writer", url=running.url, token=token(folder, "writer", "writer", "team/*"))
     entry = writer.register_model("team/m", b"x" * 5000, parts=2)
     assert writer.load_model("team/m").model == b"x" * 5000
     with pytest.raises(PermissionError, match="may not use the model 'mine/m'"):
         writer.register_model("mine/m", b"x")
-    with pytest.raises(PermissionError, match="this takes a"):
+    with pytest.raises(PermissionError, match="writer is a writer; this takes an admin"):
         writer.collect_garbage()
     monkeypatch.setenv("MODEL_REGISTRY_TOKEN", token(folder, "reader", "reader"))
     reader = connect("reader", url=running.url)
@@ -93,7 +93,7 @@ def test_a_token_says_what_one_may(closed, connect, monkeypatch: pytest.MonkeyPa
     assert reader.load_model("team/m").entry == entry
     with pytest.raises(PermissionError, match="is a reader; this takes a writer"):
         reader.remove_model("team/m")
-    with pytest.raises(PermissionError, match="the token is not valid"):
+    with pytest.raises(PermissionError, match="the token is not valid — it was revoked"):
         connect("liar", url=running.url, token="mr_00000000_nothing").list_models()
 
 
@@ -142,6 +142,18 @@ def answering(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, l
         yield f"http://127.0.0.1:{server.server_port}", asked
         server.shutdown()
         thread.join()
+
+
+def test_an_address_below_which_no_registry_answers_is_told(server: Running, connect) -> None:
+    said = f"^{server.url}/foo is not where a registry answers: GET /foo/model-registry/models got 404 Not Found — see"
+    with pytest.raises(StorageError, match=said):
+        connect(url=f"{server.url}/foo").list_models()
+
+
+def test_a_server_without_tls_is_told(server: Running, connect) -> None:
+    client = connect(url=server.url.replace("http:", "https:"))
+    with pytest.raises(StorageError, match=f"no TLS is spoken there — write {server.url}$"):
+        client.list_models()
 
 
 @pytest.mark.parametrize(

@@ -207,11 +207,15 @@ def _was_passed_on(headers: Mapping[str, str]) -> bool:
 def require(caller: Caller, role: Role, model: str | None = None, *, everything: bool = False) -> None:
     """:raises ForbiddenError: unless the caller has the role, for the model, or for every one."""
     if not caller.may(role):
-        raise ForbiddenError(f"{caller.name} is a {caller.role}; this takes a {role}", hint=_MORE)
+        raise ForbiddenError(f"{caller.name} is {_a(caller.role)}; this takes {_a(role)}", hint=_MORE)
     if model is not None and not caller.may(role, model):
         raise ForbiddenError(f"{caller.name} may not use the model {model!r:.200}", hint=_MORE)
     if everything and not caller.sees_all:
         raise ForbiddenError(f"{caller.name} may not use every model, which this is about", hint=_MORE)
+
+
+def _a(role: Role) -> str:
+    return f"an {role}" if role is Role.ADMIN else f"a {role}"
 
 
 _MORE = "ask whoever runs the server for a token that may"

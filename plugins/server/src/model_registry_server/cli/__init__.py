@@ -37,6 +37,9 @@ class Session(Protocol):
     def say(self, text: str) -> None:
         """Tell a person one line."""
 
+    def here(self, text: str) -> str:
+        """The same text, of which a command can be typed as it stands."""
+
     def warn(self, text: str) -> None:
         """Tell a person, beside the answer, what should be known."""
 

@@ -43,12 +43,16 @@ def create(session: Session, name: str | None, role: str, patterns: Sequence[str
     state = _state(session, create=None)
     end = None if expires is None else now() + timedelta(days=expires)
     tokens, also = Tokens(state), _audited(state, "create_token")
+    is_first = not tokens.any()
     text, token = tokens.create(name, role, patterns or (EVERY_MODEL,), end, also=also)
     if session.json:
         session.emit({"token": text, **_document(token)})
     else:
         click.echo(text)
     click.echo(f"token {token.name} ({token.id}) was made; it is shown only this once, so keep it now", err=True)
+    if is_first and token.role is not Role.ADMIN:
+        more = "nobody can administer the server over HTTP yet: model-registry token create NAME --role admin"
+        session.warn(session.here(more))
 
 
 @command.command("list", cls=Command)
@@ -60,7 +64,7 @@ def list_tokens(session: Session, everything: bool) -> None:
     if session.json:
         session.emit({"tokens": [_document(token) for token in tokens]})
     elif not tokens:
-        session.say("no tokens; make one: model-registry token create NAME --role reader")
+        session.say(session.here("no tokens; make one: model-registry token create NAME --role reader"))
     else:
         session.screen().table(_COLUMNS, [_row(token) for token in tokens])
 

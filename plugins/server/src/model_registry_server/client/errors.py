@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from model_registry import ModelRegistryError, StorageError
-from model_registry_server.errors import AuthenticationError, TooManyRequestsError
+from model_registry_server.errors import TooManyRequestsError
 
 #: Where the classes are that a server names. Imported when one is needed.
 _HOMES = (
@@ -23,7 +23,8 @@ _HOMES = (
 _OTHERS = {"InvalidRequestError": "InvalidOptionError", "UnknownError": "StorageError"}
 #: What a proxy answers while the server behind it is away.
 _AWAY = frozenset({502, 503, 504})
-_GIVE_TOKEN = "set MODEL_REGISTRY_TOKEN in the environment, or pass token=… to ModelRegistry"  # noqa: S105 - a hint
+_NO_TOKEN = "set MODEL_REGISTRY_TOKEN in the environment, or pass token=… to ModelRegistry"  # noqa: S105 - a hint
+_BAD_TOKEN = "it was revoked, ran out, or is mistyped: set MODEL_REGISTRY_TOKEN or token=… to another"  # noqa: S105
 
 
 class UnreachableError(StorageError):
@@ -75,10 +76,13 @@ def error_of_answer(response: httpx.Response, address: str) -> ModelRegistryErro
         document = None
     if not isinstance(document, Mapping) or not isinstance(document.get("detail"), str):
         return _error_of_stranger(response.status_code, status, address)
-    if document.get("error") == "RequestError" and response.status_code in (404, 405):
+    if document.get("error") == "RequestError" and response.status_code == 404:
         asked = f"{response.request.method} {response.request.url.path}"
-        return misunderstood(address, f"is no address of a registry: {asked} was answered with {status}")
-    return _made(document.get("error"), document["detail"], document.get("hint"), document.get("facts"), address)
+        return misunderstood(address, f"is not where a registry answers: {asked} got {status}")
+    hint = document.get("hint")
+    if response.status_code == 401:
+        hint = _BAD_TOKEN if "authorization" in response.request.headers else _NO_TOKEN
+    return _made(document.get("error"), document["detail"], hint, document.get("facts"), address)
 
 
 def _error_of_stranger(code: int, status: str, address: str) -> ModelRegistryError:
@@ -105,7 +109,7 @@ def _made(name: object, message: str, hint: object, facts: object, address: str)
     if cls is StorageError:
         given.setdefault("path", address)
     known = {key: value for key, value in given.items() if key not in ("message", "hint")}
-    return cls(message, hint=_GIVE_TOKEN if cls is AuthenticationError else str(hint or ""), **known)
+    return cls(message, hint=str(hint or ""), **known)
 
 
 def _class_named(name: str) -> type[ModelRegistryError]:

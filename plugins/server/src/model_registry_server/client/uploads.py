@@ -16,13 +16,19 @@ from model_registry_server.client.http import PATIENT, Http
 from model_registry_server.client.parallel import Stop, do_all
 from model_registry_server.client.patience import Patience
 from model_registry_server.errors import ForbiddenError
-from model_registry_server.transfer.errors import ConflictError, DigestMismatchError, OffsetError, UploadNotFoundError
+from model_registry_server.transfer.errors import (
+    ConflictError,
+    DigestMismatchError,
+    OffsetError,
+    TooSlowError,
+    UploadNotFoundError,
+)
 
 #: Bytes of a part: when a connection breaks, the server keeps what came of it.
 _PART = 64 << 20
 _PIECE = 1 << 20
 #: After these, a file goes on where the server says that it ends.
-_GOES_ON = (*PASSING, ConflictError, OffsetError)
+_GOES_ON = (*PASSING, ConflictError, OffsetError, TooSlowError)
 
 
 @frozen
