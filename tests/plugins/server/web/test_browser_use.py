@@ -80,6 +80,26 @@ def test_an_alias_is_moved_by_a_click_and_moved_back_by_another(watching: Watche
     assert registry.aliases("digits") == {"champion": "1.1.0"}
 
 
+def test_of_many_aliases_one_is_chosen_and_moved_by_a_click_on_a_version(
+    watching: Watched, folder: Path, tmp_path: Path
+) -> None:
+    registry = ModelRegistry(folder)
+    (tmp_path / "m.grid").write_bytes(grid())
+    for version in ("0.1", "0.2"):
+        registry.register_model("team/named", tmp_path / "m.grid", version=version)
+    for alias in ("canary", "shadow", "staging"):
+        registry.set_alias("team/named", alias, "0.1")
+    page = watching.open("/ui/models/team%2Fnamed")
+    page.get_by_label("Alias to move").select_option("shadow")
+    page.get_by_role("button", name="Move the chosen alias to 0.2").click()
+    page.get_by_role("status").get_by_text("Moved").wait_for()
+    assert registry.aliases("team/named") == {"canary": "0.1", "shadow": "0.2", "staging": "0.1"}
+    page.get_by_role("status").get_by_role("button", name="Undo").click()
+    page.get_by_role("status").get_by_text("Taken back").wait_for()
+    assert registry.aliases("team/named")["shadow"] == "0.1"
+    registry.remove_model("team/named")
+
+
 def test_versions_are_ticked_to_be_compared(watching: Watched) -> None:
     page = watching.open("/ui/models/digits")
     page.get_by_label("Compare 1.0.0").check()

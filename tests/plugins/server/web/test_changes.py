@@ -73,11 +73,11 @@ def test_of_many_aliases_each_can_be_moved_from_the_row_of_a_version(
     for name in names:
         registry.set_alias("digits", name, "1.0.0")
     page = web.get("/ui/models/digits").text
-    offered = page.partition('<datalist id="aliases">')[2].partition("</datalist>")[0]
-    assert {*names} <= {*re.findall(r'<option value="([^"]+)"', offered)}
+    form = page.partition('<form id="move"')[2].partition("</form>")[0]
+    assert {*names} <= {*re.findall(r'<option value="([^"]+)"', form)}
     row = page.partition("data-row>1.3.0</a>")[2].partition("</tr>")[0]
-    assert 'name="alias" list="aliases"' in row
-    submit(web, "/ui/models/digits/aliases", alias="stage-8", version="1.3.0")
+    assert '<button form="move" name="version" value="1.3.0"' in row
+    submit(web, re.findall(r'action="([^"]+)"', form)[0], alias="stage-8", version="1.3.0")
     assert registry.aliases("digits")["stage-8"] == "1.3.0"
     for name in names:
         registry.delete_alias("digits", name)

@@ -10,11 +10,13 @@ import pytest
 from grid_plugin import grid
 from running import token
 
+import model_registry_server.web as web_package
 from model_registry import ModelRegistry
 from model_registry_server.security.roles import LOCAL
 from model_registry_server.web import grouping
 
 MOST_BYTES = 200_000
+STATIC = Path(web_package.__file__).parent / "static"
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,33 @@ def test_older_versions_of_a_model_are_on_further_pages(web: httpx.Client) -> No
     assert newest == [f"1.{number}" for number in range(102, 2, -1)]
     older = re.findall(r'href="([^"]+after=[^"]+)"', response.text)[0].replace("&amp;", "&")
     assert re.findall(r"data-row>([^<]+)", web.get(older).text) == [f"1.{number}" for number in range(2, -1, -1)]
+
+
+def test_a_first_visit_takes_little_whatever_page_it_is(web: httpx.Client, folder: Path) -> None:
+    registry = ModelRegistry(folder)
+    for number in range(12):
+        registry.set_alias("long", f"alias-{number}", f"1.{number * 3}")
+    for path in ("/ui/models", "/ui/models/long", "/ui/models/long/versions/1.9"):
+        page = web.get(path)
+        assert page.headers["content-encoding"] == "gzip"
+        assets = re.findall(r'(?:href|src)="(/ui/static/[^"]+)"', page.text)
+        folder_of_scripts = assets[0].rpartition("/")[0]
+        modules = [f"{folder_of_scripts}/{path.name}" for path in STATIC.glob("*.js")]
+        taken = [page, *(web.get(address) for address in {*assets, *modules})]
+        assert all(response.status_code == 200 for response in taken)
+        assert sum(response.num_bytes_downloaded for response in taken) < 60_000
+        assert len(page.content) < MOST_BYTES
+
+
+def test_who_cannot_unpack_gets_pages_as_they_are(web: httpx.Client) -> None:
+    style = re.findall(r'href="([^"]+/style.css)"', web.get("/ui/models").text)[0]
+    for path in ("/ui/models", style):
+        packed = web.get(path)
+        assert "Accept-Encoding" in packed.headers["vary"]
+        for accepted in ("identity", "gzip;q=0, identity"):
+            plain = web.get(path, headers={"Accept-Encoding": accepted})
+            assert "content-encoding" not in plain.headers
+            assert plain.content == packed.content
 
 
 def test_pages_of_a_search_are_full_and_end_where_what_one_may_see_ends(web: httpx.Client, folder: Path) -> None:

@@ -16,6 +16,7 @@ from model_registry_server.security.roles import Caller, Role
 from model_registry_server.web import addresses, formats
 from model_registry_server.web.language import language_of
 from model_registry_server.web.markdown import markdown
+from model_registry_server.web.packing import is_worth_packing, pack
 from model_registry_server.web.snippets import first_steps
 from model_registry_server.web.static import asset
 from model_registry_server.web.texts import TEXTS, text, word
@@ -27,7 +28,7 @@ _POLICY = (
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "Cache-Control": "private, no-cache",
-    "Vary": "Accept-Language, Cookie",
+    "Vary": "Accept-Language, Cookie, Accept-Encoding",
     # With «no-referrer», browsers send forms with «Origin: null», which nobody can tell from a foreign page.
     "Referrer-Policy": "same-origin",
 }
@@ -81,8 +82,11 @@ class View:
 def render(request: Request, template: str, status: int = 200, /, **values: Any) -> HTMLResponse:
     """A page, or a part of one."""
     view = view_of(request)
-    body = environment().get_template(template).render(view=view, t=view.t, word=view.word, **values)
-    return HTMLResponse(body.encode("utf-8", "replace"), status, _HEADERS)
+    said = environment().get_template(template).render(view=view, t=view.t, word=view.word, **values)
+    body = said.encode("utf-8", "replace")
+    if is_worth_packing(request, body):
+        return HTMLResponse(pack(body), status, {**_HEADERS, "Content-Encoding": "gzip"})
+    return HTMLResponse(body, status, _HEADERS)
 
 
 def view_of(request: Request) -> View:

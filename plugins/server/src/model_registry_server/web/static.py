@@ -9,11 +9,13 @@ from fastapi import APIRouter, Request, Response
 from starlette.exceptions import HTTPException
 
 from model_registry_server.api.permission import Route, allow_everybody
+from model_registry_server.web.packing import is_worth_packing, pack
 
 router = APIRouter(route_class=Route)
 
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _FILES = {path.name: path.read_bytes() for path in sorted((Path(__file__).parent / "static").iterdir())}
+_PACKED = {name: pack(content, 9) for name, content in _FILES.items()}
 #: Of all files together: scripts import each other by relative addresses, so they change as one.
 _MARK = sha256(b"".join(name.encode() + content for name, content in _FILES.items())).hexdigest()[:16]
 _FOREVER = "public, max-age=31536000, immutable"
@@ -35,5 +37,8 @@ async def send_asset(request: Request, mark: str, name: str) -> Response:
     content = _FILES.get(name)
     if content is None:
         raise HTTPException(404, "there is no such file")
-    headers = {"Cache-Control": _FOREVER if mark == _MARK else "no-cache"}
+    headers = {"Cache-Control": _FOREVER if mark == _MARK else "no-cache", "Vary": "Accept-Encoding"}
+    if is_worth_packing(request, content):
+        content = _PACKED[name]
+        headers["Content-Encoding"] = "gzip"
     return Response(content, headers=headers, media_type=_TYPES.get(Path(name).suffix, "application/octet-stream"))
