@@ -6,6 +6,9 @@ import base64
 import json
 import os
 import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -172,14 +175,20 @@ def made(tmp_path: Path) -> ModelEntry:
     return ModelRegistry(tmp_path / "other").register_model("team/sent", source, "opaque", version="3.1")
 
 
-def push(http: httpx.Client, entry: ModelEntry, missing: list[str]) -> httpx.Response:
+def send_all(http: httpx.Client, entry: ModelEntry, missing: list[str]) -> str:
+    """An upload of blobs of a version, all of which have come."""
     files = [{"path": digest, "size": entry.blobs[digest], "sha256": digest} for digest in missing]
     upload = begin(http, *files)
     for number, digest in enumerate(missing):
         data = entry.blob(digest).read_bytes()
         if data:
             send(http, upload, number, 0, data).raise_for_status()
-    body = {"digest": entry.digest, "upload": upload["id"], "records": list(entry.blobs)}
+    identifier: str = upload["id"]
+    return identifier
+
+
+def push(http: httpx.Client, entry: ModelEntry, missing: list[str]) -> httpx.Response:
+    body = {"digest": entry.digest, "upload": send_all(http, entry, missing), "records": list(entry.blobs)}
     return http.post(f"/models/{entry.name.replace('/', '%2F')}/receive", json=body)
 
 
@@ -196,6 +205,99 @@ def test_a_version_of_another_registry_comes_with_its_digest(http: httpx.Client,
     assert told["blobs"] == dict(made.blobs)
     for digest in made.blobs:
         assert http.get(f"/models/team%2Fsent/blobs/{digest}").content == made.blob(digest).read_bytes()
+
+
+def at_once(count: int, ask: Callable[[], httpx.Response]) -> list[httpx.Response]:
+    """The answers to a question that so many ask at the same time."""
+    barrier = threading.Barrier(count)
+
+    def asked(_: int) -> httpx.Response:
+        barrier.wait()
+        return ask()
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(asked, range(count)))
+
+
+def require_one_made(answers: list[httpx.Response]) -> None:
+    """One made a version, and each of the others is told why it did not."""
+    others = [answer for answer in answers if answer.status_code != 201]
+    assert len(others) == len(answers) - 1, [answer.text for answer in answers]
+    said = {(answer.status_code, answer.json()["error"]) for answer in others}
+    assert said <= {(409, "ConflictError"), (404, "UploadNotFoundError")}, said
+
+
+def test_an_upload_that_many_finish_at_once_becomes_one_version(http: httpx.Client) -> None:
+    for number in range(3):
+        upload = begin(http, {"path": "w.bin", "size": 5})
+        send(http, upload, 0, 0, b"01234").raise_for_status()
+        body = {"upload": upload["id"], "name": f"once{number}", "format": "opaque"}
+        require_one_made(at_once(6, lambda body=body: http.post("/models/upload", json=body)))  # type: ignore[misc]
+        assert len(http.get(f"/models/once{number}/versions").json()["versions"]) == 1
+
+
+def test_a_version_that_is_received_many_times_at_once_is_one(tmp_path: Path, made: ModelEntry) -> None:
+    with serving(tmp_path / "models") as running, httpx.Client(base_url=f"{running.url}{API}", timeout=60) as http:
+        upload = send_all(http, made, list(made.blobs))
+        body = {"digest": made.digest, "upload": upload, "records": list(made.blobs), "exist_ok": True}
+        require_one_made(at_once(6, lambda: http.post("/models/team%2Fsent/receive", json=body)))
+        versions = http.get("/models/team%2Fsent/versions").json()["versions"]
+        assert [version["digest"] for version in versions] == [made.digest]
+
+
+DEADLY = """
+import os, signal
+from model_registry import hookimpl
+
+class Plugin:
+    @hookimpl
+    def registered(self, entry):
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def deadly(tmp_path: Path) -> dict[str, str]:
+    """Variables with which whatever registers a version dies as soon as it is there."""
+    info = tmp_path / "site" / "deadly-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: deadly\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[model_registry.plugins]\ndeadly = deadly:Plugin\n")
+    (tmp_path / "site" / "deadly.py").write_text(DEADLY)
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [str(tmp_path / "site"), os.environ.get("PYTHONPATH")]))}
+
+
+def test_a_worker_that_dies_right_after_its_work_leaves_a_trace(
+    tmp_path: Path, deadly: dict[str, str], made: ModelEntry
+) -> None:
+    folder = tmp_path / "models"
+    with (
+        serving(folder, environ=deadly) as running,
+        httpx.Client(base_url=f"{running.url}{API}", timeout=60) as http,
+    ):
+        query = {"name": "body", "format": "opaque"}
+        upload = begin(http, {"path": "w.bin", "size": 5})
+        send(http, upload, 0, 0, b"56789").raise_for_status()
+        answers = [
+            http.post("/models/upload", params=query, content=b"01234"),
+            http.post("/models/upload", json={"upload": upload["id"], "name": "parts", "format": "opaque"}),
+            push(http, made, list(made.blobs)),
+        ]
+        assert [answer.status_code for answer in answers] == [503] * 3
+        assert http.get("/models/body/download").content == b"01234"
+        assert http.get("/models/parts/download").content == b"56789"
+        assert http.get("/models/team%2Fsent").json()["digest"] == made.digest
+        entries = http.get("/audit").json()["entries"]
+        told = [(entry["action"], entry["subject"]) for entry in reversed(entries)]
+        assert [one for one in told if one[0] != "begin_upload"] == [
+            ("upload_model.interrupted", "body"),
+            ("upload_model.interrupted", "parts"),
+            ("receive_version.interrupted", "team/sent"),
+        ]
+        assert http.get("/audit/verify").json()["intact"]
+    with serving(folder) as again, httpx.Client(base_url=f"{again.url}{API}", timeout=60) as http:
+        report = http.get("/validate", params={"deep": True}, headers={"Prefer": "wait=60"}).json()
+        assert report["errors"] == []
 
 
 def test_a_version_of_another_name_is_refused(http: httpx.Client, made: ModelEntry) -> None:

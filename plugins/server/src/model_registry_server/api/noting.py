@@ -74,12 +74,12 @@ async def _failed(server: Server, request: Request, caller: Caller, error: BaseE
         if isinstance(error, ForbiddenError):
             await note_refusal(server, request, caller, said.action)
     else:
-        await _interrupted(server, said.number)
+        await _interrupted(server, said.number, _outcome(request).subject)
 
 
-async def _interrupted(server: Server, number: int) -> None:
+async def _interrupted(server: Server, number: int, subject: str) -> None:
     try:
-        await run_sync(server.undertakings.interrupt, number)
+        await run_sync(server.undertakings.interrupt, number, subject)
     except StorageError:  # the next server tells it; the first error is the one to raise
         logger.exception("a change was broken off, and could not be noted")
 

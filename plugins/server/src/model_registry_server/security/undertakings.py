@@ -91,19 +91,22 @@ class Undertakings:
         if outcome is not None:
             self._audit.append(db, row["actor"], outcome.action, outcome.subject, outcome.details, row["address"])
 
-    def interrupt(self, number: int) -> None:
-        """It was broken off, and may have been done or not."""
+    def interrupt(self, number: int, subject: str = "") -> None:
+        """It was broken off, and may have been done or not.
+
+        :param subject: What it is about, if that was not known when it began.
+        """
         with self._state.writing() as db:
             for row in db.execute("SELECT * FROM undertakings WHERE number = ?", (number,)).fetchall():
-                self._tell(db, row)
+                self._tell(db, row, subject or row["subject"])
 
     def interrupt_all(self) -> None:
         """Nobody goes on with any of them: to be called before the first one is begun."""
         with self._state.writing() as db:
             for row in db.execute("SELECT * FROM undertakings ORDER BY number").fetchall():
-                self._tell(db, row)
+                self._tell(db, row, row["subject"])
 
-    def _tell(self, db: sqlite3.Connection, row: sqlite3.Row) -> None:
+    def _tell(self, db: sqlite3.Connection, row: sqlite3.Row, subject: str) -> None:
         details = {"begun": moments.moment(row["at"]).isoformat()}
-        self._audit.append(db, row["actor"], f"{row['action']}.interrupted", row["subject"], details, row["address"])
+        self._audit.append(db, row["actor"], f"{row['action']}.interrupted", subject, details, row["address"])
         db.execute("DELETE FROM undertakings WHERE number = ?", (row["number"],))
