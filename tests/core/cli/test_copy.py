@@ -78,6 +78,13 @@ def test_a_query_says_which(digits: Done) -> None:
     assert [entry.version for entry in ModelRegistry("other").list_models()] == ["1.0.1"]
 
 
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_nothing_is_copied_into_a_file(digits: Done, weights: Path, more: list[str]) -> None:
+    done = run("copy", weights, *more)
+    assert done.code == 3
+    assert f"no registry at {weights.absolute()}: that is a file" in done.err
+
+
 def test_a_source_that_is_not_there_is_told(digits: Done) -> None:
     assert run("-r", "nowhere", "copy", "other").code == 3
     assert not Path("other").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -54,5 +55,7 @@ def _target(session: Session, target: str, dry_run: bool) -> Iterator[ModelRegis
         try:
             registry = ModelRegistry(target, config=session.config, create=not dry_run)
         except RegistryNotFoundError:
+            if Path(target).is_file():
+                raise
             registry = ModelRegistry(stack.enter_context(TemporaryDirectory()), config=session.config)
         yield registry

@@ -145,8 +145,8 @@ def answering(status: int, body: bytes, **headers: str) -> Iterator[tuple[str, l
 
 
 def test_an_address_below_which_no_registry_answers_is_told(server: Running, connect) -> None:
-    said = f"^{server.url}/foo is not where a registry answers: GET /foo/model-registry/models got 404 Not Found — see"
-    with pytest.raises(StorageError, match=said):
+    said = f"^{server.url}/foo is not where a registry answers: GET /foo/model-registry/models got 404 Not Found"
+    with pytest.raises(StorageError, match=f"{said} — perhaps it is {server.url}$"):
         connect(url=f"{server.url}/foo").list_models()
 
 

@@ -75,23 +75,34 @@ def error_of_answer(response: httpx.Response, address: str) -> ModelRegistryErro
     except ValueError:
         document = None
     if not isinstance(document, Mapping) or not isinstance(document.get("detail"), str):
-        return _error_of_stranger(response.status_code, status, address)
+        return _error_of_stranger(response, status, address)
     if document.get("error") == "RequestError" and response.status_code == 404:
-        asked = f"{response.request.method} {response.request.url.path}"
-        return misunderstood(address, f"is not where a registry answers: {asked} got {status}")
+        return _error_of_place(response, status, address)
     hint = document.get("hint")
     if response.status_code == 401:
         hint = _BAD_TOKEN if "authorization" in response.request.headers else _NO_TOKEN
     return _made(document.get("error"), document["detail"], hint, document.get("facts"), address)
 
 
-def _error_of_stranger(code: int, status: str, address: str) -> ModelRegistryError:
+def _error_of_place(response: httpx.Response, status: str, address: str) -> StorageError:
+    """The error of a server that has nothing of a registry at this address."""
+    request = response.request
+    error = misunderstood(address, f"is not where a registry answers: {request.method} {request.url.path} got {status}")
+    if address.count("/") == 2:
+        return error
+    return StorageError(error.message, hint=f"perhaps it is {'/'.join(address.split('/')[:3])}", path=address)
+
+
+def _error_of_stranger(response: httpx.Response, status: str, address: str) -> ModelRegistryError:
     """The error of an answer that the server did not give, but something before it, or in its place."""
+    code = response.status_code
     if code in _AWAY:
         hint = "a proxy says so, whose server is away: see that it runs, and try again"
         return UnreachableError(f"{address} cannot be reached: it answered {status}", hint=hint, path=address)
     if code == 429:
-        return TooManyRequestsError(f"{address} answered {status}", hint="ask less often, or wait", retry_after=1)
+        wanted = response.headers.get("retry-after", "")
+        seconds = int(wanted) if wanted.isdecimal() else 1
+        return TooManyRequestsError(f"{address} answered {status}", hint="ask less often", retry_after=seconds)
     if code == 413:
         hint = "a proxy says so: let it pass bodies of at least 64 MiB"
         return StorageError(f"{address} answered {status}", hint=hint, path=address)
