@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from attrs import evolve
@@ -14,6 +13,7 @@ from model_registry import LineageNode, ModelEntry, ModelRegistry
 from model_registry.documents import facts_document, origin_document, version_document
 from model_registry.errors import InvalidQueryError
 from model_registry_server.security.roles import Caller, Role
+from model_registry_server.visible import visible_versions
 
 Document = dict[str, Any]
 
@@ -64,9 +64,7 @@ def lineage(node: LineageNode, caller: Caller) -> Document:
 def page_of_models(registry: ModelRegistry, caller: Caller, after: str | None, limit: int, **filters: Any) -> Document:
     """A page of a listing, of those that the caller may see."""
     page = _Page(limit, caller)
-    for entry in _all(registry, _place(after), limit + 1 if caller.sees_all else _PAGE, filters):
-        if not caller.may(Role.READER, entry.name):
-            continue
+    for entry in visible_versions(registry, caller, _place(after), limit + 1, **filters):
         if page.is_full:
             return page.document(_cursor(page.last))
         page.add(entry)
@@ -118,17 +116,6 @@ class _Page:
 
     def document(self, cursor: str | None) -> Document:
         return {"versions": [listed(entry, self._caller) for entry in self._found], "cursor": cursor}
-
-
-def _all(
-    registry: ModelRegistry, after: tuple[str, str] | None, size: int, filters: dict[str, Any]
-) -> Iterator[ModelEntry]:
-    while True:
-        page = registry.list_models(after=after, limit=size, **filters)
-        yield from page
-        if len(page) < size or (page[-1].name, page[-1].version) == after:
-            return
-        after = (page[-1].name, page[-1].version)
 
 
 def _cursor(last: ModelEntry) -> str:

@@ -6,6 +6,7 @@ from attrs import frozen
 
 from model_registry import ModelEntry, ModelRegistry
 from model_registry_server.security.roles import Caller, Role
+from model_registry_server.visible import Place, patterns_of
 
 
 @frozen
@@ -23,10 +24,11 @@ class ModelPage:
 def models(registry: ModelRegistry, caller: Caller, after: str | None, limit: int) -> ModelPage:
     """The models that the caller may see, those after a name."""
     found: list[ModelEntry] = []
+    firsts = _Firsts(registry, caller)
     name, place = after, None if after is None else _end_of(registry, after)
     while True:
         # One by one: whatever number of versions a model has, hardly any but its first and its latest is read.
-        first = next(iter(registry.list_models(after=place, limit=1)), None)
+        first = firsts.after(place)
         if first is None:
             return ModelPage(tuple(found), None)
         place = first.name, first.version
@@ -41,6 +43,23 @@ def models(registry: ModelRegistry, caller: Caller, after: str | None, limit: in
             if len(found) == limit:
                 return ModelPage(tuple(found), found[-1].name)
             found.append(latest)
+
+
+class _Firsts:
+    """The first version after a place, of the models that a caller may see, and perhaps of some others."""
+
+    def __init__(self, registry: ModelRegistry, caller: Caller) -> None:
+        self._registry = registry
+        self._patterns = patterns_of(caller)
+        self._known: dict[str | None, ModelEntry | None] = {}
+
+    def after(self, place: Place | None) -> ModelEntry | None:
+        for pattern in self._patterns:
+            known = self._known.get(pattern)
+            if pattern not in self._known or (known and place and known.name.lower() <= place[0].lower()):
+                found = self._registry.list_models(name=pattern, after=place, limit=1)
+                self._known[pattern] = found[0] if found else None
+        return min(filter(None, self._known.values()), key=lambda entry: entry.name.lower(), default=None)
 
 
 def _end_of(registry: ModelRegistry, name: str) -> tuple[str, str]:
