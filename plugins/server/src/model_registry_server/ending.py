@@ -5,9 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from functools import partial
+from collections.abc import Callable
 
 logger = logging.getLogger("model_registry.server")
+
+#: Seconds to say why; the log may be what hangs.
+_LAST_WORDS = 0.2
 
 
 def end_process_in(seconds: float, code: int) -> None:
@@ -19,11 +22,11 @@ def end_process_in(seconds: float, code: int) -> None:
 
     :param code: The exit code.
     """
-    timer = threading.Timer(seconds, partial(_end, code))
+    _later(seconds, logger.warning, "some work did not end in time, and is cut off; the audit log tells of changes")
+    _later(seconds + _LAST_WORDS, os._exit, code)
+
+
+def _later(seconds: float, act: Callable[..., object], argument: object) -> None:
+    timer = threading.Timer(seconds, act, (argument,))
     timer.daemon = True
     timer.start()
-
-
-def _end(code: int) -> None:
-    logger.warning("some work did not end in time, and was cut off; the audit log will tell of changes among it")
-    os._exit(code)

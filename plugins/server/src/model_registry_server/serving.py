@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import resource
+import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -25,7 +26,7 @@ logger = logging.getLogger("model_registry.server")
 _BACKLOG = 2048
 #: Seconds that requests under way may go on when the server is stopped.
 _GRACE = 10
-#: Seconds for the server's own parts after that, and for everything once it was told a second time.
+#: Seconds for the server's own parts after that, and for everything after a second Ctrl-C.
 _STOPPING, _FORCED = 5, 1
 
 
@@ -126,7 +127,8 @@ class _Uvicorn(uvicorn.Server):
     """Tells followers that it ends, so that nobody waits for them; and ends soon, whatever its threads are doing."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        end_process_in(_FORCED if self.should_exit else _GRACE + _STOPPING, 128 + sig)
+        is_forced = self.should_exit and sig == signal.SIGINT
+        end_process_in(_FORCED if is_forced else _GRACE + _STOPPING, 128 + sig)
         super().handle_exit(sig, frame)
         if isinstance(self.config.app, Application):
             self.config.app.server.end_soon()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import PurePosixPath
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
@@ -21,6 +21,8 @@ from model_registry_server.transfer.content import Content, Member, file_content
 from model_registry_server.transfer.sending import Sending
 
 router = APIRouter(route_class=Route, tags=["files"])
+
+T = TypeVar("T")
 
 
 @router.head("/models/{name:model}/download", include_in_schema=False)
@@ -46,7 +48,7 @@ async def download(
     return Sending(await found(request, find))
 
 
-async def found(request: Request, find: Callable[[], Content]) -> Content:
+async def found(request: Request, find: Callable[[], T]) -> T:
     """What is to be sent, looked for in a thread: whoever asks for a version first waits until it was verified."""
     server = server_of(request)
     async with server.reading_turns.turn(owner_of(caller_of(request))):

@@ -64,7 +64,7 @@ async def export_model(
     def find() -> Content | None:
         return server.exports.content(key, entry, archive)
 
-    content = await run_sync(find)
+    content = await found(request, find)
     if content is None:
         path = await run_sync(server.exports.place, key, entry, format, await run_sync(_under_way, server))
         named: dict[str, Any] = {"name": entry.name, "version": entry.version, "digest": entry.digest, "format": format}
@@ -73,7 +73,7 @@ async def export_model(
         job = await submit(request, "export", {**named, **said, "options": given}, [entry.name], f"{_KEY}{key}")
         if job.state != "succeeded":
             return told(job)
-        content = await run_sync(find)
+        content = await found(request, find)
         if content is None:
             return told(job)
     return Sending(content)
