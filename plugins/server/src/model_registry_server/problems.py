@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from model_registry import errors
 from model_registry.errors import ModelRegistryError
 from model_registry_server import advice
+from model_registry_server.api.bodies import BodyRefused
 from model_registry_server.errors import PROBLEM_TYPE, AuthenticationError, problem
 from model_registry_server.jobs.failures import WorkerError
 
@@ -78,6 +79,8 @@ def install(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - likewise
+        if isinstance(error, BodyRefused):
+            return of_error(error.error)
         if error.status_code == 405:
             document = advice.of_method(request)
             return response(document, {**(error.headers or {}), "Allow": ", ".join(document["facts"]["allowed"])})

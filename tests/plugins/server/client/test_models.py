@@ -182,6 +182,14 @@ def test_what_is_removed_is_not_loaded_and_what_takes_its_name_is(client: Client
     assert other.load_model("gone").model == b"new"
 
 
+def test_a_whole_model_is_removed_with_all_its_versions(client: Client) -> None:
+    for data in (b"1", b"2"):
+        client.register_model("whole", data)
+    assert client.remove_model("whole")
+    assert client.list_models(name="whole") == []
+    assert not client.remove_model("whole")
+
+
 def test_an_entry_of_a_version_that_was_replaced_says_so(client: Client) -> None:
     entry = client.register_model("replaced", b"old", version="1.0.0")
     client.remove_model("replaced")

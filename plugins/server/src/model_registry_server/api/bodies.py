@@ -10,18 +10,24 @@ from starlette.types import Message
 
 from model_registry_server.transfer.deadline import Deadline
 from model_registry_server.transfer.digests import claimed_digest, require_digest
-from model_registry_server.transfer.errors import DigestMismatchError, TooSlowError
+from model_registry_server.transfer.errors import DigestMismatchError, TooLargeError, TooSlowError, TransferError
 from model_registry_server.transfer.pace import Pace
 
 MOST_BYTES = 8 << 20
 
 
+class BodyRefused(HTTPException):
+    """Carries an error through FastAPI, which makes a 400 of whatever else is raised while it reads a body."""
+
+    def __init__(self, error: TransferError) -> None:
+        super().__init__(error.status, error.message)
+        self.error = error
+
+
 def bounded(request: Request, pace: Pace) -> Request:
     """The same request, whose body may have so many bytes, must come, and has the digest that was told.
 
-    FastAPI makes a 400 of whatever is raised while it reads a body, but for its own exceptions.
-
-    :raises HTTPException: 413, 408 or 422, when the body is read.
+    :raises BodyRefused: for what is too large, too slow or another body, when it is read.
     :raises InvalidBodyError: for a digest that cannot be checked.
     """
     length = request.headers.get("content-length", "")
@@ -41,7 +47,7 @@ def bounded(request: Request, pace: Pace) -> Request:
             with deadline:
                 message = await receive()
         except TooSlowError as error:
-            raise HTTPException(408, error.message, {"Connection": "close"}) from error
+            raise BodyRefused(error) from error
         piece = message.get("body", b"")
         deadline.came(len(piece))
         if claimed is not None:
@@ -63,8 +69,9 @@ def _check(claimed: str | None, found: str) -> None:
     try:
         require_digest(claimed, found, "the body")
     except DigestMismatchError as error:
-        raise HTTPException(422, error.message) from error
+        raise BodyRefused(error) from error
 
 
-def _too_large() -> HTTPException:
-    return HTTPException(413, f"the body has more than {MOST_BYTES:,} bytes", {"Connection": "close"})
+def _too_large() -> BodyRefused:
+    hint = "send less at once; files of any size are sent in parts, by POST /uploads"
+    return BodyRefused(TooLargeError(f"the body has more than {MOST_BYTES:,} bytes", hint=hint, limit=MOST_BYTES))
