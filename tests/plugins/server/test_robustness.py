@@ -7,8 +7,10 @@ import os
 import resource
 import signal
 import socket
+import statistics
 import threading
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +23,9 @@ from model_registry import ModelRegistry
 API = "/model-registry"
 UPLOADS = 50
 CONNECTIONS = 10_000
+#: Megabytes of the serving process among so many connections. It has 80 before the first one, then about 5 kB for each
+#: connection, and 35 kB for each request under way: 205 to 215 were measured.
+MOST_MEMORY = 260
 
 
 def test_fifty_uploads_and_a_server_that_is_killed_leave_nothing_broken(tmp_path: Path) -> None:
@@ -66,23 +71,25 @@ def test_fifty_uploads_and_a_server_that_is_killed_leave_nothing_broken(tmp_path
     assert registry.validate_registry(deep=True)["findings"] == []
 
 
+BEGINNINGS = [
+    b"",
+    b"GET ",
+    b"GET /model-registry/models HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
+    b"POST /model-registry/models/upload?name=slow&format=opaque HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    b"Content-Length: 1000000\r\n\r\nx",
+    b"\x16\x03\x01\x02\x00garbage\r\n\r\n",
+]
+
+
 async def hold(port: int, count: int) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """Connections that begin requests and never end them, each in a way of its own."""
-    beginnings = [
-        b"",
-        b"GET ",
-        b"GET /model-registry/models HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ",
-        b"POST /model-registry/models/upload?name=slow&format=opaque HTTP/1.1\r\nHost: 127.0.0.1\r\n"
-        b"Content-Length: 1000000\r\n\r\nx",
-        b"\x16\x03\x01\x02\x00garbage\r\n\r\n",
-    ]
     held = []
     for start_at in range(0, count, 200):
         opened = await asyncio.gather(
             *(asyncio.open_connection("127.0.0.1", port) for _ in range(start_at, min(start_at + 200, count)))
         )
         for number, (reader, writer) in enumerate(opened):
-            writer.write(beginnings[number % len(beginnings)])
+            writer.write(BEGINNINGS[number % len(BEGINNINGS)])
             held.append((reader, writer))
     return held
 
@@ -95,10 +102,11 @@ def test_slow_and_broken_connections_stop_nobody_else(tmp_path: Path) -> None:
     options = "body_timeout = 5\nrate_limit = 0"
     try:
         with serving(tmp_path / "models", options=options) as running:
-            asyncio.run(_among_others(running.url, running.port))
+            waited = asyncio.run(_among_others(running.url, running.port))
+            assert statistics.median(waited) < 1, sorted(waited)
             status = Path(f"/proc/{running.process.pid}/status").read_text()
             peak = int(status.partition("VmHWM:")[2].split()[0]) / 1000
-            assert peak < 1000, f"{peak} MB"
+            assert peak < MOST_MEMORY, f"{peak} MB"
             deadline = time.monotonic() + 60  # whoever left is forgotten
             while len(os.listdir(f"/proc/{running.process.pid}/fd")) > 200 and time.monotonic() < deadline:
                 time.sleep(0.2)
@@ -107,21 +115,44 @@ def test_slow_and_broken_connections_stop_nobody_else(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-async def _among_others(url: str, port: int) -> None:
+async def _among_others(url: str, port: int) -> list[float]:
+    """Seconds that each of some requests took, while the others send a byte a second."""
     held = await hold(port, CONNECTIONS)
+    trickling = asyncio.ensure_future(trickle(held))
+    waited: list[float] = []
+
+    async def asked(request: Awaitable[httpx.Response]) -> httpx.Response:
+        begun = time.perf_counter()
+        response = await request
+        waited.append(time.perf_counter() - begun)
+        return response
+
     try:
-        async with httpx.AsyncClient(base_url=f"{url}{API}", timeout=10) as http:
-            for number in range(5):
+        async with httpx.AsyncClient(base_url=f"{url}{API}", timeout=30) as http:
+            for number in range(15):
                 query = {"name": f"m{number}", "format": "opaque"}
-                sent = await http.post("/models/upload", params=query, content=b"x" * 100_000)
+                sent = await asked(http.post("/models/upload", params=query, content=b"x" * 100_000))
                 assert sent.status_code == 201, sent.text
-                assert (await http.get(f"/models/m{number}/download")).content == b"x" * 100_000
-            listed = (await http.get("/models")).json()["versions"]
-            assert len(listed) == 5
+                assert (await asked(http.get(f"/models/m{number}/download"))).content == b"x" * 100_000
+                listed = (await asked(http.get("/models"))).json()["versions"]
+                assert len(listed) == number + 1
     finally:
+        trickling.cancel()
         for _, writer in held:
             writer.transport.abort()
         await asyncio.sleep(0.1)
+    return waited
+
+
+async def trickle(held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    """Send a byte of each request a second."""
+    while True:
+        await asyncio.sleep(1)
+        for number, (_, writer) in enumerate(held):
+            if number % len(BEGINNINGS) and not writer.transport.is_closing():
+                writer.write(b"x")
+            if number % 500 == 0:
+                await asyncio.sleep(0)
 
 
 def test_more_connections_than_may_be_are_closed_at_once(tmp_path: Path) -> None:
@@ -152,6 +183,20 @@ def test_a_body_that_stops_coming_is_given_up(tmp_path: Path) -> None:
             answer = connection.recv(1 << 16)
         assert answer.startswith(b"HTTP/1.1 408")
         assert list((tmp_path / "models" / "server" / "incoming").iterdir()) == []
+
+
+def test_a_client_that_leaves_is_no_failure_of_the_server(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    with serving(folder) as running:
+        for head in (f"POST {API}/models/upload?name=m&format=opaque", f"POST {API}/parity"):
+            with socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection:
+                length = "Content-Type: application/json\r\n" if "parity" in head else ""
+                connection.sendall(f"{head} HTTP/1.1\r\nHost: localhost\r\n{length}Content-Length: 9\r\n\r\nx".encode())
+                deadline = time.monotonic() + 20
+                while "upload" in head and not list(folder.glob("server/incoming/*/0")):
+                    assert time.monotonic() < deadline
+                    time.sleep(0.01)
+    assert running.log == []
 
 
 def test_a_second_server_of_the_same_registry_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from model_registry import errors
 from model_registry.errors import ModelRegistryError
@@ -92,6 +93,9 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, WorkerError)  # noqa: S101 - likewise
         return of_error(error.original(), request.app.state.server.folder)
 
+    async def left(request: Request, error: Exception) -> Response:
+        return Response(status_code=400)  # which nobody gets, and it is no failure of the server
+
     async def unknown(request: Request, error: Exception) -> Response:
         return unexpected(error)
 
@@ -99,6 +103,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(WorkerError, of_worker)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(ClientDisconnect, left)
     app.add_exception_handler(Exception, unknown)
 
 
