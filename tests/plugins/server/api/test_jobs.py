@@ -75,6 +75,7 @@ def test_a_conversion_becomes_a_version(http: httpx.Client) -> None:
     assert done["result"]["reference"] == "net-onnx:1.0.0"
     told = http.get("/models/net-onnx").json()
     assert (told["parents"][0]["relation"], told["parents"][0]["name"]) == ("converted", "net")
+    assert told["environment"]["command"] == ["model-registry-worker"]
     parity = http.post("/parity", json={"a": "net", "b": "net-onnx"}, headers={"Prefer": "wait=60"}).json()
     assert parity["result"]["passed"], parity
     plan = http.get("/models/net/plan", params={"to": "ort"}).json()["steps"]

@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="model-registry-worker")
     parser.add_argument("--tasks", action="append", default=[], metavar="MODULE")
     given = parser.parse_args(arguments)
+    sys.argv = [parser.prog]  # versions made here record the command: where this file lies tells nothing of them
     _keep_to_hosts()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the server, which decides about its workers
     channel = Channel()
