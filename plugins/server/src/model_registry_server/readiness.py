@@ -15,6 +15,8 @@ from model_registry_server.state import State
 
 #: Seconds for which what was found is told again, so that whoever asks often costs no more than others.
 _BELIEVED = 1.0
+#: Seconds for which a look is waited for.
+_PATIENCE = 5.0
 #: Bytes that are written, to see whether there is room: a database finds some in its own log when the disk has none.
 _PROBE = b"?" * 4096
 
@@ -28,19 +30,28 @@ class Readiness:
     def __init__(self, registry: ModelRegistry, state: State) -> None:
         self._registry = registry
         self._state = state
-        self._looking = asyncio.Lock()
+        self._look: asyncio.Task[ModelRegistryError | None] | None = None
         self._looked = -math.inf
-        self._problem: ModelRegistryError | None = None
         state.create(_TABLE)
 
     async def check(self) -> None:
         """:raises StorageError: if the registry cannot be read, or nothing be written beside it."""
-        async with self._looking:
-            if time.monotonic() - self._looked >= _BELIEVED:
-                self._problem = await run_sync(self._find_problem)
-                self._looked = time.monotonic()
-        if self._problem is not None:
-            raise self._problem.with_traceback(None)  # which would grow, each time that it is raised
+        if self._look is None or (self._look.done() and time.monotonic() - self._looked >= _BELIEVED):
+            self._look = asyncio.create_task(self._look_now())
+        done, _ = await asyncio.wait((self._look,), timeout=_PATIENCE)
+        if not done:
+            message = f"{self._state.folder}: nothing could be written for {_PATIENCE:g} s"
+            hint = "see whether the disk hangs, or another process holds the database"
+            raise StorageError(message, hint=hint, path=str(self._state.folder))
+        problem = self._look.result()
+        if problem is not None:
+            raise problem.with_traceback(None)  # which would grow, each time that it is raised
+
+    async def _look_now(self) -> ModelRegistryError | None:
+        try:
+            return await run_sync(self._find_problem)
+        finally:
+            self._looked = time.monotonic()
 
     def _find_problem(self) -> ModelRegistryError | None:
         try:

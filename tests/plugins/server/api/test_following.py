@@ -136,6 +136,16 @@ def test_a_server_that_cannot_write_is_not_ready(tmp_path: Path) -> None:
         wait_for(lambda: client.get("/readyz").status_code == 200)
 
 
+def test_a_server_whose_disk_hangs_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    with serving(folder) as running, httpx.Client(base_url=running.url, timeout=15) as client:
+        with closing(sqlite3.connect(folder / "server" / "state.sqlite", isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            refused = client.get("/readyz")
+        assert (refused.status_code, refused.json()["error"]) == (503, "StorageError")
+        wait_for(lambda: client.get("/readyz").status_code == 200)
+
+
 def test_whoever_asks_often_whether_a_server_is_ready_writes_no_more(tmp_path: Path) -> None:
     folder = tmp_path / "models"
     with serving(folder) as running, httpx.Client(base_url=running.url) as client:
