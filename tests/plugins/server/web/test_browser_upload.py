@@ -60,7 +60,7 @@ def test_what_is_too_large_is_told_and_the_file_stays_chosen(
     with serving(folder, options=options, environ=environ) as server:
         page = chosen(context, server.url, grid(pad=pad), tmp_path, "large")
         send(page)
-        page.get_by_role("alert").get_by_text("more than may come").wait_for()
+        page.get_by_role("alert").get_by_text("This is too large").wait_for()
         assert "max_upload_mb" in page.get_by_role("alert").inner_text()
         assert "m.grid" in page.locator("[data-chosen]").inner_text()
         assert page.get_by_role("button", name="Upload", exact=True).is_enabled()
@@ -115,7 +115,7 @@ def test_an_upload_goes_on_by_itself_when_the_server_was_away(
     page.get_by_text("Trying again").wait_for()
     second = start(folder, port=first.port, options=LIMIT, environ=environ)
     try:
-        page.wait_for_url("**/ui/models/patient/versions/1.0.0*")
+        page.wait_for_url("**/ui/models/patient/versions/1.0.0*", timeout=60_000)  # tries come ever later
         assert ModelRegistry(folder).resolve("patient").size == len(content)
         assert seen[:2] == ["0", str(16 << 20)]
         assert "0" not in seen[1:]  # what had come was not sent again
