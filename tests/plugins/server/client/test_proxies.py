@@ -20,9 +20,16 @@ from model_registry import IntegrityError, ModelRegistry, StorageError
 from model_registry_server.client import Client
 from model_registry_server.client.errors import UnreachableError
 from model_registry_server.client.http import Http
+from model_registry_server.client.patience import Patience
 
 LARGE = random.Random(3).randbytes(3 << 20)
-TOO_MANY = json.dumps({"detail": "too many", "error": "TooManyRequestsError", "facts": {"retry_after": 0}}).encode()
+
+
+def problem(error: str, **facts: object) -> bytes:
+    return json.dumps({"detail": "not now", "hint": "", "error": error, "facts": facts}).encode()
+
+
+TOO_MANY = problem("TooManyRequestsError", retry_after=0)
 
 
 @pytest.fixture
@@ -119,6 +126,23 @@ def test_whoever_sends_too_often_waits(behind: Client, proxy: Proxy) -> None:
     entry = behind.register_model("hasty", LARGE)
     assert proxy.answers("PATCH", "/files/").count(429) == 3
     assert entry.verify_integrity()
+
+
+def test_whoever_sent_too_slowly_goes_on(behind: Client, proxy: Proxy) -> None:
+    proxy.instead = first("PATCH", "/files/", (408, {}, problem("TooSlowError")), count=2)
+    assert behind.register_model("hasty/slow", LARGE).verify_integrity()
+    assert proxy.answers("PATCH", "/files/").count(408) == 2
+
+
+def test_an_upload_of_which_all_was_sent_is_begun_anew(behind: Client, proxy: Proxy, monkeypatch) -> None:
+    """Its documents tell of the moment, and another push has others."""
+    proxy.instead = first("POST", "/receive", (504, {}, b"<html>"))
+    with monkeypatch.context() as patch:
+        patch.setattr("model_registry_server.client.push.Patience", lambda *_: Patience(0))
+        with pytest.raises(UnreachableError, match="it answered 504"):
+            behind.register_model("hasty/again", LARGE[: 1 << 20])
+    assert behind.register_model("hasty/again", LARGE[: 1 << 20]).verify_integrity()
+    assert proxy.answers("POST", "/uploads") == [201, 201]
 
 
 def test_whoever_fetches_too_often_waits(behind: Client, proxy: Proxy, connect) -> None:

@@ -28,7 +28,8 @@ from model_registry_server.transfer.errors import (
 _PART = 64 << 20
 _PIECE = 1 << 20
 #: After these, a file goes on where the server says that it ends.
-_GOES_ON = (*PASSING, ConflictError, OffsetError, TooSlowError)
+_HELD_UP = (*PASSING, ConflictError, TooSlowError)
+_GOES_ON = (*_HELD_UP, OffsetError)
 
 
 @frozen
@@ -150,7 +151,7 @@ class Uploads:
                 if not isinstance(where, int) or where == offset:
                     raise
                 offset = where
-            except (*PASSING, ConflictError) as error:
+            except _HELD_UP as error:
                 patience.wait(error)
 
 
