@@ -198,7 +198,7 @@ def test_a_validation_leaves_a_report(web: httpx.Client) -> None:
     ended(web, submit(web, "/ui/validate", deep="on").url.path)
     report = web.get("/ui/validate").text
     assert "blob-damaged" in report
-    assert "fresh:1.0.0" in report
+    assert '<a href="/ui/models/fresh/versions/1.0.0">fresh:1.0.0</a>, ' in report
 
 
 def test_a_validation_of_every_byte_is_told_on_the_page_of_each_version(
