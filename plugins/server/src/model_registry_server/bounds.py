@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from model_registry_server.transfer.errors import TooLargeError
@@ -28,15 +29,20 @@ class Bound:
         self._look = look
         self._looked = float("-inf")
         self._looking = threading.Lock()
+        self._line = CapacityLimiter(1)  # who waits for somebody else's look holds no thread
         self._lock = threading.Lock()
         self._there = 0  # at the last look, and what has ended since
         self._coming = 0
         self._ended = 0
 
-    def require(self, count: int) -> None:
-        """Wait for the disk, from a thread.
+    async def would_take(self, count: int) -> None:
+        """:raises TooLargeError: unless so many bytes may come now."""
+        await run_sync(self.require, count, limiter=self._line)
 
-        :raises TooLargeError: unless so many bytes may still come.
+    def require(self, count: int) -> None:
+        """The same, from a thread: it waits for the disk.
+
+        :raises TooLargeError: likewise.
         """
         now = time.monotonic()
         if self._is_unsure(count, now):
@@ -50,17 +56,21 @@ class Bound:
         """
         now = time.monotonic()
         if self._is_unsure(count, now):
-            await run_sync(self._look_again, now)
+            await run_sync(self._look_again, now, limiter=self._line)
         with self._lock:
             self._refuse_beyond(count)
             self._coming += count
 
-    def end(self, count: int) -> None:
-        """A body has ended that had taken so many bytes; the next look tells what became of them."""
+    def end(self, count: int, *, stays: bool) -> None:
+        """A body has ended that had taken so many bytes.
+
+        :param stays: They may be there still; the next look tells.
+        """
         with self._lock:
             self._coming -= count
-            self._there += count
-            self._ended += count
+            if stays:
+                self._there += count
+                self._ended += count
 
     def _is_unsure(self, count: int, now: float) -> bool:
         return self._look is not None and (count > self._room() or now - self._looked > _FRESH)
@@ -99,7 +109,7 @@ class Body:
     async def require(self, count: int) -> None:
         """:raises TooLargeError: unless so many bytes may come now."""
         for bound in self._taken:
-            await run_sync(bound.require, count)
+            await bound.would_take(count)
 
     async def take(self, count: int) -> None:
         """So many bytes come.
@@ -111,7 +121,7 @@ class Body:
                 await bound.take(count)
             except TooLargeError:
                 if not self._stays:
-                    self._end()
+                    self._end(stays=False)
                 raise
             self._taken[bound] += count
 
@@ -119,9 +129,9 @@ class Body:
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._end()
+        self._end(stays=True)
 
-    def _end(self) -> None:
+    def _end(self, *, stays: bool) -> None:
         for bound, count in self._taken.items():
-            bound.end(count)
+            bound.end(count, stays=stays)
         self._taken = dict.fromkeys(self._taken, 0)

@@ -43,6 +43,12 @@ def test_what_cannot_be_checked_is_refused(text: str) -> None:
         claimed_digest([("content-digest", text)])
 
 
+@pytest.mark.parametrize("name", ["digest", "content-md5"])
+def test_digests_of_earlier_documents_are_refused(name: str) -> None:
+    with pytest.raises(InvalidBodyError, match=f"{name}: such digests are not checked — give Content-Digest"):
+        claimed_digest([(name, "sha-256=abc")])
+
+
 @pytest.mark.parametrize(
     "headers",
     [

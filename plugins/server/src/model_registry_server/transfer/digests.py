@@ -11,6 +11,8 @@ from model_registry_server.transfer.errors import DigestMismatchError, InvalidBo
 
 #: The header for the bytes of this message, and the one for what they represent: the same, where nothing is encoded.
 _NAMES = ("content-digest", "repr-digest")
+#: What earlier documents said, which nobody checks here.
+_OLD = ("digest", "content-md5")
 #: A member of such a header: an algorithm, and its digest in base64.
 _MEMBER = re.compile(r"\s*([a-z*][a-z0-9_.*-]*)=:([A-Za-z0-9+/=]*):\s*", re.ASCII)
 
@@ -27,6 +29,8 @@ def claimed_digest(headers: Iterable[tuple[str, str]]) -> str | None:
     for name, text in headers:
         if name in _NAMES:
             said.setdefault(name, []).append(text)
+        elif name in _OLD:
+            raise InvalidBodyError(f"{name}: such digests are not checked", hint="give Content-Digest: sha-256=:…:")
     found = {digest for name, texts in said.items() for digest in _digests(name, ",".join(texts))}
     if len(found) > 1:
         raise InvalidBodyError(f"two SHA-256 are given for one body: {' and '.join(sorted(found))}", hint="give one")

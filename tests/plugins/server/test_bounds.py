@@ -1,0 +1,141 @@
+"""A bound holds for whatever comes at once, and looks at the disk no more than it must."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import ExitStack, suppress
+
+import pytest
+
+from model_registry_server.bounds import Body, Bound
+from model_registry_server.transfer.errors import TooLargeError
+
+
+class Disk:
+    """What is there, and how often somebody looked."""
+
+    def __init__(self, there: int = 0) -> None:
+        self.there = there
+        self.looks = 0
+
+    def __call__(self) -> int:
+        self.looks += 1
+        return self.there
+
+
+def test_bytes_are_taken_one_by_one_until_there_is_no_more_room() -> None:
+    async def taken() -> None:
+        bound = Bound(10, "quota_mb", Disk(4))
+        with Body([bound], stays=True) as body:
+            await body.take(5)
+            await body.take(1)
+            with pytest.raises(TooLargeError, match="1 bytes more are too much: 0 may come — quota_mb") as caught:
+                await body.take(1)
+            assert caught.value.limit == 0
+
+    asyncio.run(taken())
+
+
+def test_what_bodies_brought_counts_until_the_next_look_tells_what_became_of_it() -> None:
+    async def taken() -> None:
+        disk = Disk()
+        bound = Bound(10, "quota_mb", disk)
+        with Body([bound], stays=True) as body:
+            await body.take(8)
+        disk.there = 8
+        with Body([bound], stays=True) as body:
+            await body.take(2)
+            assert disk.looks == 1
+            with pytest.raises(TooLargeError):
+                await body.take(1)
+            disk.there = 0  # thrown away
+            await body.take(8)
+
+    asyncio.run(taken())
+
+
+def test_a_body_that_ends_while_somebody_looks_is_not_forgotten() -> None:
+    async def taken() -> None:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def look() -> int:
+            begun.set()
+            assert go_on.wait(20)
+            return 0  # as it was before the body came
+
+        def ask_for_too_much() -> None:
+            with suppress(TooLargeError):
+                bound.require(9)
+
+        bound = Bound(10, "quota_mb", look)
+        looking = threading.Thread(target=ask_for_too_much)
+        with Body([bound], stays=True) as body:
+            go_on.set()
+            await body.take(8)
+            begun.clear()
+            go_on.clear()
+            looking.start()
+            assert begun.wait(20)
+        go_on.set()
+        looking.join()
+        begun.clear()
+        with pytest.raises(TooLargeError, match="2 may come"):
+            bound._refuse_beyond(3)
+
+    asyncio.run(taken())
+
+
+def test_bodies_beside_each_other_take_all_the_room_and_no_more() -> None:
+    disk = Disk(there=200)
+
+    async def all_it_gets(body: Body) -> int:
+        for count in range(100):
+            try:
+                await body.take(1)
+            except TooLargeError:
+                return count
+            await asyncio.sleep(0)  # it is another one's turn
+        return 100
+
+    async def together() -> int:
+        bound = Bound(1000, "quota_mb", disk)
+        with ExitStack() as stack:
+            bodies = [stack.enter_context(Body([bound], stays=True)) for _ in range(50)]
+            return sum(await asyncio.gather(*map(all_it_gets, bodies)))
+
+    assert asyncio.run(together()) == 800
+    assert disk.looks < 25  # fewer than were refused, who share them
+
+
+def test_of_bodies_that_are_too_much_together_one_gets_through() -> None:
+    async def gets_through(body: Body) -> bool:
+        try:
+            for _ in range(5):
+                await body.take(1)
+                await asyncio.sleep(0)
+        except TooLargeError:
+            await asyncio.sleep(0.05)  # it is busy with what it leaves behind
+            return False
+        return True
+
+    async def together() -> list[bool]:
+        bound = Bound(10, "quota_mb", Disk())
+        with ExitStack() as stack:
+            bodies = [stack.enter_context(Body([bound], stays=False)) for _ in range(6)]
+            for body in bodies:
+                await body.take(1)
+            return await asyncio.gather(*map(gets_through, bodies))
+
+    assert any(asyncio.run(together()))
+
+
+def test_a_bound_of_nothing_else_never_looks() -> None:
+    async def taken() -> None:
+        with Body([Bound(10, "max_upload_mb")], stays=False) as body:
+            await body.require(10)
+            await body.take(10)
+            with pytest.raises(TooLargeError, match="max_upload_mb"):
+                await body.require(11)
+
+    asyncio.run(taken())
