@@ -75,6 +75,27 @@ def test_a_long_history_is_told_in_little_memory(tmp_path: Path) -> None:
     assert peak - before < 50_000, f"{peak - before} KiB"
 
 
+def test_a_stream_that_stays_open_is_one_request(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    (tmp_path / "f").write_bytes(b"x")
+    registry = ModelRegistry(folder)
+    registry.register_model("m", tmp_path / "f", "opaque")
+    told: list[tuple[int, dict[str, Any]]] = []
+    with serving(folder, options="rate_limit = 1") as running:
+        begun = threading.Event()
+        follower = threading.Thread(target=follow, args=(running.url, 1000, told, begun))
+        follower.start()
+        assert begun.wait(20)
+        end = time.monotonic() + 7  # longer than until the caller is looked at again
+        number = 0
+        while time.monotonic() < end:
+            number += 1
+            registry.set_tag("m", f"key{number}", "value")
+            wait_for(lambda wanted=number: len(told) == wanted)  # type: ignore[misc]
+    follower.join()
+    assert len(told) == number
+
+
 def test_nobody_opens_streams_without_end(tmp_path: Path) -> None:
     folder = tmp_path / "models"
     headers = {name: {"Authorization": f"Bearer {token(folder, name, 'reader')}"} for name in ("a", "b")}
