@@ -39,7 +39,7 @@ PAGES = {
     "removed": "/ui/removed",
     "login": "/ui/login",
 }
-WIDTHS, THEMES = (1280, 375), ("light", "dark")
+WIDTHS, THEMES = (1280, 768, 375), ("light", "dark")
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from unicodedata import east_asian_width
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from model_registry_server.web.formats import aligned, brief, change, common_decimals, fit, number, seconds
@@ -72,6 +72,7 @@ def test_an_input_of_a_model_is_told_in_a_line() -> None:
 
 
 @given(st.floats(-1e12, 1e12), st.floats(1e-6, 1e12))
+@example(2.0**31, 1e-6)  # between which there are not five numbers
 def test_the_numbers_of_an_axis_are_few_enclose_the_values_and_are_round(low: float, width: float) -> None:
     high = low + width
     if high <= low:

@@ -73,7 +73,7 @@ def round_values(low: float, high: float) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough)) if rough > 1e-290 else 0.0
     step = next((power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough), 0.0)
     if not step or step < 1e-9 * max(abs(low), abs(high)):  # as fine as the numbers themselves
-        return [low + rough * part for part in range(5)]
+        return sorted({low + rough * part for part in range(5)})
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [round(place * step, 12 - math.floor(math.log10(step))) for place in range(first, last + 1)]
 
