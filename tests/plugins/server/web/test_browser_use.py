@@ -120,7 +120,10 @@ def test_what_was_done_is_told_once(watching: Watched) -> None:
 def test_a_file_is_uploaded_by_the_form(watching: Watched, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "new.grid").write_bytes(grid())
     page = watching.open("/ui/upload")
-    page.locator("[data-files]").set_input_files(tmp_path / "new.grid")
+    with page.expect_file_chooser() as choosing:
+        page.get_by_text("Choose files").click()
+    choosing.value.set_files(tmp_path / "new.grid")
+    assert page.locator("[data-chosen]").inner_text().split() == ["new.grid", "4.21", "kB"]
     page.get_by_label("Name", exact=True).fill("by-form")
     page.get_by_role("button", name="Upload").click()
     page.wait_for_url("**/ui/models/by-form/versions/1.0.0*")
