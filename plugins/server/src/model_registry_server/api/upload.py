@@ -33,6 +33,9 @@ router = APIRouter(route_class=Route, tags=["uploads"])
 
 _SUCH_AS = f"send JSON such as {json_of(schemas.UploadedVersion)}, or a form, or a file"
 _JSON_MOST = 8 << 20
+#: Bytes of a form that are no file's, hardly ever more. What is announced as larger than these and what may come is
+#: refused before it comes: a client that is still sending may not see why.
+_FORM_SLACK = 1 << 20
 
 
 @router.post("/models/upload", status_code=201, response_model=schemas.Version, openapi_extra=schemas.UPLOAD_BODY)
@@ -56,7 +59,7 @@ async def upload_model(
         return await _of_upload(request)
     server = server_of(request)
     limits = FormLimits(pace=server.options.pace)
-    slack = limits.rest if kind == "multipart/form-data" else 0
+    slack = _FORM_SLACK if kind == "multipart/form-data" else 0
     async with folder_of_body(server, request, slack) as (folder, take):
         if kind == "multipart/form-data":
             digest = claimed_digest(request.headers.items())
