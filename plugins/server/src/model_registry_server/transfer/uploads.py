@@ -219,14 +219,17 @@ class Uploads:
         """What has come of an upload, or of all, without the parts that are coming in."""
         with _storage_errors(self._folder):
             ids = os.listdir(self._folder) if upload_id is None else [upload_id]
-        return sum(self._size(each, int(number)) for each in ids for number in self._numbers(each))
+            return sum(self._size(each, number) for each in ids for number in self._numbers(each))
 
-    def _numbers(self, upload_id: str) -> list[str]:
+    def _numbers(self, upload_id: str) -> list[int]:
         """The files of which something has come."""
+        if not _ID.fullmatch(upload_id):
+            return []
         try:
-            return os.listdir(self._path(upload_id)) if _ID.fullmatch(upload_id) else []
+            names = os.listdir(self._path(upload_id))
         except FileNotFoundError:  # nothing has, or it was discarded meanwhile
             return []
+        return [int(name) for name in names if name.isdecimal()]
 
     def _size(self, upload_id: str, number: int) -> int:
         before = self._writing.get((upload_id, number))
