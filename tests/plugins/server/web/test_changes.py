@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -179,47 +181,78 @@ def test_a_job_is_cancelled(web: httpx.Client, gate: Path) -> None:
     ended(web, page.url.path, "cancelled")
 
 
-def test_a_version_is_verified(web: httpx.Client, folder: Path, registry: ModelRegistry) -> None:
-    path = "/ui/models/digits/versions/1.3.0"
-    assert 'class="badge good"' not in web.get(path).text
-    assert "Every byte is as registered." in submit(web, f"{path}/verify").text
-    again = web.get(path).text
-    told = re.findall(r'<span class="badge good">✓ Verified <time datetime="([^"]+)"', again)
-    assert abs(datetime.now(timezone.utc) - datetime.fromisoformat(told[0])) < timedelta(minutes=5)
-    blob = next(file for file in registry.resolve("fresh").files)
-    path = registry.resolve("fresh").blob(blob.sha256)
-    path.chmod(0o644)
-    path.write_bytes(path.read_bytes()[:-1] + b"!")
-    submit(web, "/ui/models/fresh/versions/1.0.0/verify")
-    assert '<span class="badge bad">✗ Damaged' in web.get("/ui/models/fresh/versions/1.0.0").text
+@pytest.fixture
+def whole(registry: ModelRegistry, tmp_path: Path) -> Iterator[str]:
+    """The name of a model that nobody has verified yet."""
+    yield from registered(registry, tmp_path, "whole")
 
 
-def test_a_validation_leaves_a_report(web: httpx.Client) -> None:
+@pytest.fixture
+def broken(registry: ModelRegistry, tmp_path: Path) -> Iterator[str]:
+    """The name of a model of which a byte has changed on the disk."""
+    for name in registered(registry, tmp_path, "broken"):
+        entry = registry.resolve(name)
+        path = entry.blob(entry.files[0].sha256)
+        path.chmod(0o644)
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+        yield name
+
+
+def registered(registry: ModelRegistry, folder: Path, name: str) -> Iterator[str]:
+    name += secrets.token_hex(4)  # neither it nor its bytes are those of another test
+    file = folder / f"{name}.grid"
+    file.write_bytes(grid() + name.encode())
+    registry.register_model(name, file)
+    yield name
+    registry.remove_model(name)
+
+
+def badge(web: httpx.Client, name: str, version: str = "1.0.0") -> str:
+    """What the page says of the version's bytes; empty if nothing."""
+    return "".join(re.findall(r'<span class="badge (?:good|bad)">(\S+ \w+)', version_page(web, name, version)))
+
+
+def version_page(web: httpx.Client, name: str, version: str = "1.0.0") -> str:
+    return web.get(f"/ui/models/{name}/versions/{version}").text
+
+
+def test_a_version_is_verified(web: httpx.Client, whole: str, broken: str) -> None:
+    assert badge(web, whole) == ""
+    assert "Every byte is as registered." in submit(web, f"/ui/models/{whole}/versions/1.0.0/verify").text
+    assert badge(web, whole) == "✓ Verified"
+    moment = re.findall(r'Verified <time datetime="([^"]+)"', version_page(web, whole))[0]
+    assert abs(datetime.now(timezone.utc) - datetime.fromisoformat(moment)) < timedelta(minutes=5)
+    submit(web, f"/ui/models/{broken}/versions/1.0.0/verify")
+    assert badge(web, broken) == "✗ Damaged"
+
+
+def test_what_the_api_verified_is_told_on_the_page(web: httpx.Client, whole: str, broken: str) -> None:
+    web.get(f"/model-registry/models/{whole}/verify").raise_for_status()
+    assert badge(web, whole) == ""  # not every byte was read again
+    assert web.get(f"/model-registry/models/{whole}/verify?deep=true").json()["intact"] is True
+    assert badge(web, whole) == "✓ Verified"
+    web.get(f"/model-registry/models/{broken}/verify?deep=true")
+    assert badge(web, broken) == "✗ Damaged"
+
+
+def test_a_validation_leaves_a_report(web: httpx.Client, broken: str) -> None:
     ended(web, submit(web, "/ui/validate", deep="on").url.path)
     report = web.get("/ui/validate").text
     assert "blob-damaged" in report
-    assert '<a href="/ui/models/fresh/versions/1.0.0">fresh:1.0.0</a>, ' in report
+    assert f'<a href="/ui/models/{broken}/versions/1.0.0">{broken}:1.0.0</a>, ' in report
 
 
 def test_a_validation_of_every_byte_is_told_on_the_page_of_each_version(
-    web: httpx.Client, registry: ModelRegistry, tmp_path: Path
+    web: httpx.Client, registry: ModelRegistry, tmp_path: Path, whole: str, broken: str
 ) -> None:
-    for name in ("whole", "broken"):
-        (tmp_path / "m.grid").write_bytes(grid() + name.encode())
-        registry.register_model(name, tmp_path / "m.grid")
-    path = registry.resolve("broken").blob(registry.resolve("broken").files[0].sha256)
-    path.chmod(0o644)
-    path.write_bytes(path.read_bytes()[:-1] + b"!")
     ended(web, submit(web, "/ui/validate").url.path)
-    assert 'class="badge' not in web.get("/ui/models/whole/versions/1.0.0").text  # not every byte was read
+    assert badge(web, whole) == ""  # not every byte was read
     ended(web, submit(web, "/ui/validate", deep="on").url.path)
-    assert "✓ Verified <time" in web.get("/ui/models/whole/versions/1.0.0").text
-    assert "✗ Damaged" in web.get("/ui/models/broken/versions/1.0.0").text
-    (tmp_path / "m.grid").write_bytes(grid() + b"later")
-    registry.register_model("whole", tmp_path / "m.grid")
-    assert 'class="badge' not in web.get("/ui/models/whole/versions/1.0.1").text
-    for name in ("whole", "broken"):
-        registry.remove_model(name)
+    assert badge(web, whole) == "✓ Verified"
+    assert badge(web, broken) == "✗ Damaged"
+    (tmp_path / "later.grid").write_bytes(grid() + b"later")
+    registry.register_model(whole, tmp_path / "later.grid")
+    assert badge(web, whole, "1.0.1") == ""
 
 
 @pytest.mark.parametrize(

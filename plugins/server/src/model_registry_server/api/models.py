@@ -14,6 +14,7 @@ from model_registry_server.api import schemas
 from model_registry_server.api.parameters import Cursor, Limit, Version
 from model_registry_server.api.permission import Route, allow, caller_of, server_of
 from model_registry_server.api.quick import look
+from model_registry_server.api.verifying import verify
 from model_registry_server.security.roles import Role
 
 router = APIRouter(route_class=Route, tags=["models"])
@@ -91,10 +92,8 @@ async def verify_model(
     deep: Annotated[bool, Query(description="Read every byte again, also of files that did not change")] = False,
 ) -> Response:
     """Verify the files of a version against their digests."""
-    server = server_of(request)
-    entry = await run_sync(server.registry.resolve, name, version)
-    arguments = {"name": entry.name, "version": entry.version, "deep": deep}
-    return await run_sync(answer, await look(request, "verify", arguments))
+    entry = await run_sync(server_of(request).registry.resolve, name, version)
+    return await run_sync(answer, await verify(request, entry, deep=deep))
 
 
 @router.post("/models/{name:model}/restore", response_model=schemas.Restored)

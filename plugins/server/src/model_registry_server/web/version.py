@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import attrs
@@ -14,7 +13,7 @@ from model_registry.errors import IntegrityError, ModelRegistryError
 from model_registry.vocabulary import CompressionType
 from model_registry_server import documents
 from model_registry_server.api.permission import allow, caller_of, server_of
-from model_registry_server.api.quick import look
+from model_registry_server.api.verifying import verify
 from model_registry_server.client.connection import TOKEN_VARIABLE
 from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.roles import Role
@@ -65,17 +64,14 @@ def get_version(request: Request, name: str, version: str) -> Response:
 @allow(Role.READER, changes=False)
 async def verify_version(request: Request, name: str, version: str) -> Response:
     """Read every byte again, and remember whether it is as registered."""
-    server = server_of(request)
-    entry = await run_sync(server.registry.resolve, name, version)
-    arguments = {"name": entry.name, "version": entry.version, "deep": True}
+    entry = await run_sync(server_of(request).registry.resolve, name, version)
     try:
-        told = await look(request, "verify", arguments)
+        intact = bool((await verify(request, entry, deep=True))["intact"])
     except WorkerError as error:
         if not isinstance(error.original(), IntegrityError):
             raise
-        told = {"intact": False}
-    await run_sync(partial(server.verified.note, entry.digest, intact=bool(told["intact"])))
-    return see_other(version_url(entry.name, entry.version, done="verified" if told["intact"] else "damaged"))
+        intact = False
+    return see_other(version_url(entry.name, entry.version, done="verified" if intact else "damaged"))
 
 
 def _facts(entry: ModelEntry) -> dict[str, Any]:
