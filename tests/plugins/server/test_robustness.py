@@ -128,7 +128,7 @@ async def _among_others(url: str, port: int) -> list[float]:
         return response
 
     try:
-        async with httpx.AsyncClient(base_url=f"{url}{API}", timeout=30) as http:
+        async with httpx.AsyncClient(base_url=f"{url}{API}", timeout=60) as http:
             for number in range(15):
                 query = {"name": f"m{number}", "format": "opaque"}
                 sent = await asked(http.post("/models/upload", params=query, content=b"x" * 100_000))

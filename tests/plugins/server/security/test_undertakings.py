@@ -99,7 +99,8 @@ def test_a_change_that_a_server_died_of_is_in_the_log(tmp_path: Path) -> None:
         assert httpx.delete(f"{api}/models/digits").status_code == 404
         assert httpx.post(f"{api}/models/upload?name=Digits&format=opaque", content=b"x").status_code == 201
         entries = httpx.get(f"{api}/audit").json()["entries"]
-        assert [entry["action"] for entry in entries] == ["upload_model", "upload_model.interrupted"]
+        told = [(entry["action"], entry["subject"]) for entry in entries]
+        assert told == [("upload_model", "Digits:1.0.0"), ("upload_model.interrupted", "digits")]
         assert httpx.get(f"{api}/audit/verify").json()["intact"]
 
 

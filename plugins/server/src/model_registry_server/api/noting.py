@@ -98,8 +98,9 @@ def noted_within(server: Server, request: Request, db: sqlite3.Connection) -> No
 def _outcome(request: Request) -> Outcome:
     params, said = request.path_params, request.state.noted
     facts = dict(said)
-    subject = facts.pop("subject", None) or next((str(value) for value in params.values()), "")
-    version = request.query_params.get("version")
+    query = request.query_params
+    subject = facts.pop("subject", None) or next((str(value) for value in params.values()), query.get("name", ""))
+    version = query.get("version")
     if version and ":" not in subject:
         subject = f"{subject}:{version}"
     told = {**params, **facts}
