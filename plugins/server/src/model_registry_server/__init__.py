@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from model_registry_server.client import Client as Client
     from model_registry_server.hooks import Plugin as Plugin
+    from model_registry_server.listening.own_process import running as running
     from model_registry_server.options import ServerOptions as ServerOptions
-    from model_registry_server.own_process import running as running
     from model_registry_server.webhooks.signing import verify as verify
 
 _HOMES = {

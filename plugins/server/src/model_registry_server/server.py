@@ -15,21 +15,19 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from model_registry import ModelRegistry
-from model_registry_server.alone import be_the_only_one
 from model_registry_server.answers import Answers
-from model_registry_server.changes import Changes
-from model_registry_server.exports import Exports
-from model_registry_server.followers import Followers
 from model_registry_server.housekeeping import keep_house
 from model_registry_server.jobs.pool import WorkerPool
 from model_registry_server.jobs.runner import Runner
 from model_registry_server.jobs.store import Jobs
 from model_registry_server.jobs.worker import HOSTS_VARIABLE
+from model_registry_server.limits.alone import be_the_only_one
+from model_registry_server.limits.followers import Followers
+from model_registry_server.limits.quota import Quota
+from model_registry_server.limits.turns import Turns
 from model_registry_server.metrics import Metrics
 from model_registry_server.options import MEGABYTE, ServerOptions
 from model_registry_server.places import export_folder
-from model_registry_server.quota import Quota
-from model_registry_server.readiness import Readiness
 from model_registry_server.security.attempts import Attempts
 from model_registry_server.security.audit import Audit
 from model_registry_server.security.limits import RateLimits
@@ -37,9 +35,11 @@ from model_registry_server.security.tokens import Tokens
 from model_registry_server.security.undertakings import Undertakings
 from model_registry_server.state import State
 from model_registry_server.transfer.errors import ConflictError
+from model_registry_server.transfer.exports import Exports
 from model_registry_server.transfer.uploads import Uploads
-from model_registry_server.turns import Turns
-from model_registry_server.verified import Verified
+from model_registry_server.watching.changes import Changes
+from model_registry_server.watching.readiness import Readiness
+from model_registry_server.watching.verified import Verified
 from model_registry_server.webhooks.deliveries import Deliveries
 from model_registry_server.webhooks.sender import Sender
 from model_registry_server.webhooks.store import Webhooks

@@ -20,9 +20,9 @@ from running import Running, serving, start, token
 from model_registry import ModelRegistry
 from model_registry_server.api.permission import Permission, Route, permission_of
 from model_registry_server.app import routed
+from model_registry_server.listening.serving import make_server
 from model_registry_server.options import ServerOptions
 from model_registry_server.security.roles import Role
-from model_registry_server.serving import make_server
 from model_registry_server.web.page import PageRoute
 
 API = "/model-registry"

@@ -14,9 +14,9 @@ from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.parameters import Version
 from model_registry_server.api.permission import Route, allow, caller_of, owner_of, server_of
-from model_registry_server.archives import Archive, archive_content
 from model_registry_server.errors import NotFoundError
 from model_registry_server.security.roles import Role
+from model_registry_server.transfer.archives import Archive, archive_content
 from model_registry_server.transfer.content import Content, Member, file_content
 from model_registry_server.transfer.sending import Sending
 

@@ -17,11 +17,11 @@ from model_registry_server.api.downloads import content_of, found
 from model_registry_server.api.jobs import accepted, submit, told
 from model_registry_server.api.parameters import Version
 from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
-from model_registry_server.archives import Archive
-from model_registry_server.exports import export_key
 from model_registry_server.security.roles import Role
 from model_registry_server.server import Server
+from model_registry_server.transfer.archives import Archive
 from model_registry_server.transfer.content import Content
+from model_registry_server.transfer.exports import export_key
 from model_registry_server.transfer.sending import Sending
 
 router = APIRouter(route_class=Route, tags=["conversions"])

@@ -23,7 +23,7 @@ def command_with(options: ServerOptions) -> click.Command:
         Only this machine can reach it, unless --host says otherwise; then callers need tokens, which «model-registry
         token create» makes. Ctrl-C stops it; jobs under way go on when it is started again.
         """
-        from model_registry_server.serving import serve
+        from model_registry_server.listening.serving import serve
 
         chosen = evolve(options, host=host, port=port, workers=workers)
         serve(folder_of(session, create=None), chosen, {"config": session.config}, say=session.say)

@@ -21,7 +21,7 @@ from model_registry_server.client.progress import Told
 from model_registry_server.client.records import parity_of, record
 from model_registry_server.client.waiting import Jobs
 from model_registry_server.client.writing import published
-from model_registry_server.exports import export_key
+from model_registry_server.transfer.exports import export_key
 
 
 @frozen

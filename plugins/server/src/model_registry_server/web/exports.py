@@ -11,8 +11,8 @@ from model_registry_server.api import downloads, schemas
 from model_registry_server.api import exports as api
 from model_registry_server.api.parameters import Version
 from model_registry_server.api.permission import allow
-from model_registry_server.archives import Archive
 from model_registry_server.security.roles import Role
+from model_registry_server.transfer.archives import Archive
 from model_registry_server.web.forms import fields_of, given
 from model_registry_server.web.page import PageRoute, see_other
 

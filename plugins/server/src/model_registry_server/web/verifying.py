@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from model_registry import ModelEntry
 from model_registry_server.server import Server
-from model_registry_server.verified import Verification
+from model_registry_server.watching.verified import Verification
 
 #: Beginnings of the codes of findings by which the stored bytes are not those that were registered.
 _DAMAGE = ("blob-", "manifest-")

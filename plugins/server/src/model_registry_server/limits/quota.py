@@ -6,7 +6,7 @@ from functools import partial
 from weakref import WeakValueDictionary
 
 from model_registry import ModelRegistry
-from model_registry_server.bounds import Body, Bound
+from model_registry_server.limits.bounds import Body, Bound
 from model_registry_server.options import MEGABYTE, ServerOptions
 from model_registry_server.transfer.uploads import Uploads
 

@@ -15,9 +15,9 @@ import uvicorn
 
 from model_registry import ConfigurationError, ModelRegistry, StorageError
 from model_registry_server.app import Application, create_app
-from model_registry_server.ending import end_process_in
+from model_registry_server.listening.ending import end_process_in
+from model_registry_server.listening.protocol import patient
 from model_registry_server.options import ServerOptions, mistakes_in
-from model_registry_server.protocol import patient
 from model_registry_server.server import Server
 
 logger = logging.getLogger("model_registry.server")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from model_registry import Event, ModelRegistry
-from model_registry_server.changes import Changes
+from model_registry_server.watching.changes import Changes
 
 
 class Counting(ModelRegistry):

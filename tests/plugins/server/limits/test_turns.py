@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from model_registry_server.turns import Turns
+from model_registry_server.limits.turns import Turns
 
 
 def test_a_caller_has_so_much_under_way_at_once_and_others_go_past_it() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from model_registry import ModelEntry, ModelRegistry
-from model_registry_server.archives import Archive, archive_content
+from model_registry_server.transfer.archives import Archive, archive_content
 from model_registry_server.transfer.content import Content, Member, file_content
 from model_registry_server.transfer.hashing import hash_of_file
 

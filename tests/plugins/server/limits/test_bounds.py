@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from model_registry_server.bounds import Body, Bound
+from model_registry_server.limits.bounds import Body, Bound
 from model_registry_server.transfer.errors import TooLargeError
 
 
