@@ -19,7 +19,7 @@ _HOMES = {
     "Client": "client",
     "Plugin": "hooks",
     "ServerOptions": "options",
-    "running": "own_process",
+    "running": "listening.own_process",
     "verify": "webhooks.signing",
 }
 __all__ = sorted(_HOMES)
