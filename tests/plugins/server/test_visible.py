@@ -49,6 +49,7 @@ PATTERNS = [
     ("nothing/*",),
     ("team-a",),
     ("many/m0*", "many/m1*", "a", "many/m00?"),
+    ("x@y", "/a", "z*", "m:1"),  # such as no model is called
 ]
 
 

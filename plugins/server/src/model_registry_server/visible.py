@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from heapq import merge
 from typing import Any
 
-from model_registry import ModelEntry, ModelRegistry
+from model_registry import InvalidNameError, ModelEntry, ModelRegistry
 from model_registry_server.security.roles import Caller, Role
 
 #: A name and a version, after which a page begins.
@@ -16,23 +17,33 @@ _PAGE = 500
 
 
 def visible_versions(
-    registry: ModelRegistry, caller: Caller, after: Place | None, size: int, **filters: Any
+    registry: ModelRegistry,
+    caller: Caller,
+    after: Place | None,
+    size: int,
+    *,
+    name: str | None = None,
+    **filters: Any,
 ) -> Iterator[ModelEntry]:
     """The versions after a place, by name, then PEP 440.
 
     :param size: How many are wanted.
-    :param filters: Of ``list_models``.
+    :param name: A name or pattern that the caller asks for, instead of all that it may see.
+    :param filters: The others of ``list_models``.
     """
-    patterns = patterns_of(caller) if filters.get("name") is None else (filters["name"],)
-    if not caller.sees_all and patterns != caller.patterns:
+    patterns = patterns_of(caller)
+    if not caller.sees_all and (name is not None or patterns != caller.patterns):
         size = max(size, _PAGE)  # of which some may not be seen
-    asked = [{**filters, "name": pattern} for pattern in patterns]
-    lists = [_numbered(number, registry, after, size, each) for number, each in enumerate(asked)]
+    if name is not None:
+        listers = [partial(registry.list_models, name=name)]
+    else:
+        listers = [partial(list_of_pattern, registry, pattern) for pattern in patterns]
+    lists = [_numbered(number, partial(each, **filters), after, size) for number, each in enumerate(listers)]
     taken: tuple[str, int] = "", 0
-    for name, number, entry in merge(*lists, key=lambda found: found[0]):
-        if name != taken[0]:
-            taken = name, number
-        if taken == (name, number) and caller.may(Role.READER, name):  # else another pattern has the same model
+    for key, number, entry in merge(*lists, key=lambda found: found[0]):
+        if key != taken[0]:
+            taken = key, number
+        if taken == (key, number) and caller.may(Role.READER, key):  # else another pattern has the same model
             yield entry
 
 
@@ -44,11 +55,19 @@ def patterns_of(caller: Caller) -> tuple[str | None, ...]:
     return (None,) if caller.sees_all or "[" in "".join(caller.patterns) else caller.patterns
 
 
+def list_of_pattern(registry: ModelRegistry, pattern: str | None, **filters: Any) -> list[ModelEntry]:
+    """``list_models`` for a pattern of a token; nothing for one that can be no model's name."""
+    try:
+        return registry.list_models(name=pattern, **filters)
+    except InvalidNameError:
+        return []
+
+
 def _numbered(
-    number: int, registry: ModelRegistry, after: Place | None, size: int, filters: dict[str, Any]
+    number: int, listed: Callable[..., list[ModelEntry]], after: Place | None, size: int
 ) -> Iterator[tuple[str, int, ModelEntry]]:
     while True:
-        page = registry.list_models(after=after, limit=size, **filters)
+        page = listed(after=after, limit=size)
         for entry in page:
             yield entry.name.lower(), number, entry
         if len(page) < size or (page[-1].name, page[-1].version) == after:

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from model_registry import ModelEntry, ModelRegistry
 from model_registry_server.security.roles import Caller, Role
-from model_registry_server.visible import Place, patterns_of
+from model_registry_server.visible import Place, list_of_pattern, patterns_of
 
 
 @frozen
@@ -57,7 +57,7 @@ class _Firsts:
         for pattern in self._patterns:
             known = self._known.get(pattern)
             if pattern not in self._known or (known and place and known.name.lower() <= place[0].lower()):
-                found = self._registry.list_models(name=pattern, after=place, limit=1)
+                found = list_of_pattern(self._registry, pattern, after=place, limit=1)
                 self._known[pattern] = found[0] if found else None
         return min(filter(None, self._known.values()), key=lambda entry: entry.name.lower(), default=None)
 
