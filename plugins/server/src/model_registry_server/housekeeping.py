@@ -34,4 +34,5 @@ def clear_up(server: Server) -> None:
     """Clear up once."""
     server.attempts.settle()
     server.uploads.expire(server.options.upload_hours)
+    server.outcomes.forget(server.options.upload_hours)
     server.stored_jobs.forget(datetime.now(timezone.utc) - timedelta(days=_JOB_DAYS))

@@ -36,6 +36,7 @@ from model_registry_server.security.undertakings import Undertakings
 from model_registry_server.state import State
 from model_registry_server.transfer.errors import ConflictError
 from model_registry_server.transfer.exports import Exports
+from model_registry_server.transfer.outcomes import Outcomes
 from model_registry_server.transfer.uploads import Uploads
 from model_registry_server.watching.changes import Changes
 from model_registry_server.watching.readiness import Readiness
@@ -77,6 +78,7 @@ class Server:
         self.verified = Verified(self.state)
         self.limits = RateLimits(options.rate_limit)
         self.uploads = Uploads(self.state, self.state.folder / "uploads")
+        self.outcomes = Outcomes(self.state)
         self.incoming = self.state.folder / "incoming"
         self.quota = Quota(options, registry, self.uploads)
         self.exports = Exports(export_folder(self.folder), registry, int(registry.settings.cache_size * MEGABYTE))

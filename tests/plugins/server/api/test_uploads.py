@@ -57,6 +57,35 @@ def test_a_file_is_sent_in_parts_and_registered(http: httpx.Client) -> None:
     assert http.get(f"/uploads/{upload['id']}").status_code == 404
 
 
+def test_an_upload_becomes_one_version_however_often_its_answer_is_lost(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    with serving(folder) as first, httpx.Client(base_url=first.url + API, timeout=60) as http:
+        upload = begin(http, {"path": "m.bin", "size": 3})
+        send(http, upload, 0, 0, b"abc")
+        body = {"upload": upload["id"], "name": "once", "format": "opaque"}
+        made = http.post("/models/upload", json=body)
+        assert (made.status_code, made.json()["version"]) == (201, "1.0.0")
+    with serving(folder) as second, httpx.Client(base_url=second.url + API, timeout=60) as http:
+        again = http.post("/models/upload", json=body)
+        assert (again.status_code, again.json()) == (201, made.json())
+        assert again.headers["location"] == made.headers["location"]
+    assert len(ModelRegistry(folder).list_models(name="once")) == 1
+
+
+def test_what_an_upload_became_is_told_to_its_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    first, second = ({"Authorization": f"Bearer {token(folder, name, 'writer')}"} for name in ("ada", "bob"))
+    with serving(folder) as running, httpx.Client(base_url=running.url + API, timeout=60, headers=first) as http:
+        upload = begin(http, {"path": "m.bin", "size": 3})
+        send(http, upload, 0, 0, b"abc")
+        body = {"upload": upload["id"], "name": "hers", "format": "opaque"}
+        assert http.post("/models/upload", json=body).status_code == 201
+        assert http.post("/models/upload", json=body, headers=second).status_code == 404
+        assert http.post("/models/upload", json=body).status_code == 201
+        log = http.get("/audit", headers={"Authorization": f"Bearer {token(folder, 'root', 'admin')}"}).json()
+        assert [entry["action"] for entry in log["entries"]].count("upload_model") == 1
+
+
 def test_a_part_or_a_file_with_another_digest_is_thrown_away(http: httpx.Client) -> None:
     upload = begin(http, {"path": "w.bin", "size": 10, "sha256": sha256(b"0123456789").hexdigest()})
     claimed = base64.b64encode(sha256(b"01234").digest()).decode()
@@ -232,7 +261,10 @@ def test_an_upload_that_many_finish_at_once_becomes_one_version(http: httpx.Clie
         upload = begin(http, {"path": "w.bin", "size": 5})
         send(http, upload, 0, 0, b"01234").raise_for_status()
         body = {"upload": upload["id"], "name": f"once{number}", "format": "opaque"}
-        require_one_made(at_once(6, lambda body=body: http.post("/models/upload", json=body)))  # type: ignore[misc]
+        answers = at_once(6, lambda body=body: http.post("/models/upload", json=body))  # type: ignore[misc]
+        told = [answer.json()["reference"] for answer in answers if answer.status_code == 201]
+        assert {*told} == {f"once{number}:1.0.0"}  # whoever comes late is told of the same
+        assert {answer.status_code for answer in answers} <= {201, 409}
         assert len(http.get(f"/models/once{number}/versions").json()["versions"]) == 1
 
 

@@ -12,10 +12,11 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 
+from model_registry.documents import version_document
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.examples import json_of
-from model_registry_server.api.permission import Route, actor_of, allow, caller_of, require, server_of
+from model_registry_server.api.permission import Route, actor_of, allow, caller_of, owner_of, require, server_of
 from model_registry_server.api.said import as_sent, keywords_of
 from model_registry_server.api.uploads import upload_of
 from model_registry_server.api_path import API
@@ -72,7 +73,7 @@ async def upload_model(
             came = [await _of_body(request, folder, filename or "model", take)]
         if not came:
             raise InvalidBodyError("the form has no file", hint="send one, in a field such as «file»")
-        return await _register(request, folder, came, said)
+        return _created(await _register(request, folder, came, said))
 
 
 async def _of_body(request: Request, folder: Path, filename: str, take: Take) -> Came:
@@ -88,20 +89,35 @@ async def _of_upload(request: Request) -> Response:
     except ValidationError as error:
         said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
         raise InvalidBodyError(said[:1000], hint=_SUCH_AS) from error
-    server = server_of(request)
-    upload = await run_sync(upload_of, request, body.upload)
+    server, owner = server_of(request), owner_of(caller_of(request))
     given = body.model_dump(exclude={"upload"}, exclude_none=True)
-    async with server.finishing(upload.id), folder_of_request(server) as folder:
+    async with server.finishing(body.upload), folder_of_request(server) as folder:
+        made = await run_sync(server.outcomes.of, body.upload, owner)
+        if made is not None:  # the answer to an earlier request was lost
+            return await _made_before(request, *made)
+        upload = await run_sync(upload_of, request, body.upload)
         files = await run_sync(server.uploads.finish, upload.id)
         came = [Came(file.path, file.file, file.sha256) for file in files]
-        response = await _register(request, folder, came, given, stays=True)
+        document = await _register(request, folder, came, given, stays=True)
+        await run_sync(server.outcomes.note, upload.id, owner, document["name"], document["version"])
         await run_sync(server.uploads.discard, upload.id)
-    return response
+    return _created(document)
+
+
+async def _made_before(request: Request, name: str, version: str) -> Response:
+    require(caller_of(request), Role.WRITER, name)
+    request.state.noted.is_nothing = True
+    return _created(version_document(await run_sync(server_of(request).registry.resolve, name, version)))
+
+
+def _created(document: Mapping[str, Any]) -> Response:
+    location = f"{API}/models/{document['name'].replace('/', '%2F')}?version={document['version']}"
+    return answer(document, 201, {"Location": location})
 
 
 async def _register(
     request: Request, folder: Path, came: Sequence[Came], said: Mapping[str, Any], *, stays: bool = False
-) -> Response:
+) -> Mapping[str, Any]:
     """Have a worker register what came, and say what it is now."""
     server, caller = server_of(request), caller_of(request)
     given = keywords_of(said)
@@ -114,12 +130,11 @@ async def _register(
     path, digests = await run_sync(lambda: laid_out(root, came, stays=stays))
     arguments = {**given, "path": str(path), "digests": {str(file): sha256 for file, sha256 in digests.items()}}
     try:
-        document = await server.quick.run("register", arguments, actor_of(request))
+        document: Mapping[str, Any] = await server.quick.run("register", arguments, actor_of(request))
     except WorkerError as error:
         raise as_sent(error, root) from error
     request.state.noted.done(subject=document["reference"], digest=document["digest"])
-    location = f"{API}/models/{document['name'].replace('/', '%2F')}?version={document['version']}"
-    return answer(document, 201, {"Location": location})
+    return document
 
 
 def _query(request: Request) -> dict[str, str]:
