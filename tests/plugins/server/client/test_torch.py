@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from line import Line
 from running import Running, serving
+
+from model_registry import ClassNotFoundError
+from model_registry_server.client import Client
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("model_registry_pytorch")
@@ -75,3 +79,52 @@ def test_a_model_in_use_keeps_its_place(connect) -> None:
     small.load_model("place/2")
     assert [entry.name for entry in small._cache.list_models()] == ["place/0", "place/2"]
     assert first(torch.ones(512)).shape == (512,)
+
+
+class Net(nn.Module):
+    """A class that only this process has, like those of a script."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(64, 64)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x).tanh()
+
+
+@pytest.fixture
+def own(connect) -> Client:
+    """A client, and «own»: a model of a class that the server does not have."""
+    torch.manual_seed(0)
+    client = connect()
+    client.register_model("own", Net().eval(), version="1.0.0", input_shape=[64], exist_ok=True)
+    return client
+
+
+def test_a_class_that_the_server_does_not_have_is_converted_here(own: Client) -> None:
+    pytest.importorskip("onnx")
+    made = own.convert("own", to="onnx", new_name="own-onnx")
+    assert own.resolve("own-onnx") == made
+    assert made.metadata.parents[0].digest == own.resolve("own").digest
+    assert own.check_parity("own", made.reference).passed
+
+
+def test_a_class_that_the_server_does_not_have_is_exported_here(own: Client, tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    written = own.export_model("own", "latest", tmp_path / "own.onnx")
+    assert Path(written).is_file()
+    assert written.parity.passed
+
+
+def test_a_class_that_the_server_does_not_have_is_compressed_here(own: Client) -> None:
+    pytest.importorskip("model_registry_compression")
+    made = own.compress_model("own", "latest", "fp16", new_name="own-small")
+    assert own.resolve("own-small") == made
+    report = own.recommend_compression("own", types=["fp16"], min_cosine=0.9, keep=True, new_name="own-smaller")
+    assert report.kept == own.resolve("own-smaller")
+
+
+def test_a_class_that_neither_has_is_told_of_as_in_a_folder(own: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(sys.modules[__name__], "Net")
+    with pytest.raises(ClassNotFoundError, match=r"no class .*Net"):
+        own.convert("own", to="onnx")

@@ -1,14 +1,15 @@
 """The registry of a server, as the list of what a user can do: what ``ModelRegistry`` can, with the same results.
 
 Models are saved and loaded in this process, and what came is kept in a cache. Everything else is done by the server,
-but for what needs functions or inputs of the caller.
+but for what needs functions or inputs of the caller, or a class that the server does not have: what failed there with
+a ``ClassNotFoundError`` is tried here.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence, Sized
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -19,6 +20,7 @@ from attrs import evolve
 from model_registry import (
     ArchiveReport,
     BatchReport,
+    ClassNotFoundError,
     CollectReport,
     Comparison,
     CompressionReport,
@@ -289,12 +291,13 @@ class Client(ModelRegistry):
         if is_copy and not options:
             return write_copy(self._server.pulled(entry), destination, self._server.told, overwrite=overwrite)
         gate = {"check": check, "allow_mismatch": allow_mismatch, "tolerance": tolerance}
-        if is_copy or inputs is not None or not making.can_be_sent(options):
-            self._server.pulled(entry)
-            given = {"overwrite": overwrite, "inputs": inputs, **gate, **options}
-            return self._cache.export_model(entry.name, entry.version, export_path, target, **given)
-        wish = Wish(entry, target, gate, options)
-        return self._server.exports.write(wish, destination, overwrite=overwrite)
+        if not is_copy and inputs is None and making.can_be_sent(options):
+            with suppress(ClassNotFoundError):
+                wish = Wish(entry, target, gate, options)
+                return self._server.exports.write(wish, destination, overwrite=overwrite)
+        self._server.pulled(entry)
+        given = {"overwrite": overwrite, "inputs": inputs, **gate, **options}
+        return self._cache.export_model(entry.name, entry.version, export_path, target, **given)
 
     def compress_model(
         self,
@@ -315,7 +318,8 @@ class Client(ModelRegistry):
         named = {"new_name": new_name, "new_version": new_version}
         if inputs is None and evaluate is None and making.can_be_sent(options):
             order = {"version": version, "compression": str(compression), **named, **limits, "options": options}
-            return self._made(name, "compress", order, f"compressing {name}")
+            with suppress(ClassNotFoundError):
+                return self._made(name, "compress", order, f"compressing {name}")
         given = {"inputs": inputs, "evaluate": evaluate, **limits, **options}
 
         def make(cache: ModelRegistry, source: ModelEntry, number: str) -> ModelEntry:
@@ -351,7 +355,8 @@ class Client(ModelRegistry):
             if inputs is None and evaluate is None and plot is None:
                 chosen = types if types is None or isinstance(types, str) else [str(each) for each in types]
                 order = {"version": version, **limits, "types": [chosen] if isinstance(chosen, str) else chosen}
-                return self._recommended(name, {**order, **named, "keep": keep})
+                with suppress(ClassNotFoundError):
+                    return self._recommended(name, {**order, **named, "keep": keep})
             source = self._server.pulled(self.resolve(name, version))
             given = {"inputs": inputs, "evaluate": evaluate, **limits}
             report = self._cache.recommend_compression(source.name, source.version, plot=plot, progress=False, **given)
@@ -380,7 +385,8 @@ class Client(ModelRegistry):
         named = {"new_name": new_name, "new_version": new_version}
         if inputs is None and making.can_be_sent(options):
             order = {"version": version, "to": str(to), **named, **gate, "options": options}
-            return self._made(name, "convert", order, f"converting {name}")
+            with suppress(ClassNotFoundError):
+                return self._made(name, "convert", order, f"converting {name}")
         given = {"inputs": inputs, **gate, **options}
 
         def make(cache: ModelRegistry, source: ModelEntry, number: str) -> ModelEntry:
@@ -404,11 +410,12 @@ class Client(ModelRegistry):
     ) -> ParityReport:
         """As of a folder. It is done in this process if there are ``inputs``, or a version of another registry."""
         sides = [entry_for(reference, self.resolve) for reference in (a, b)]
-        if inputs is not None or not all(map(self._server.is_home_of, sides)):
-            return self._cache.check_parity(local(sides[0]), local(sides[1]), inputs=inputs, tolerance=tolerance)
-        first, second = sides[0].reference, sides[1].reference
-        order = {"a": first, "b": second, "tolerance": tolerance}
-        return parity_of(self._server.jobs.run("/parity", order, f"running {first} and {second}"))
+        if inputs is None and all(map(self._server.is_home_of, sides)):
+            first, second = sides[0].reference, sides[1].reference
+            order = {"a": first, "b": second, "tolerance": tolerance}
+            with suppress(ClassNotFoundError):
+                return parity_of(self._server.jobs.run("/parity", order, f"running {first} and {second}"))
+        return self._cache.check_parity(local(sides[0]), local(sides[1]), inputs=inputs, tolerance=tolerance)
 
     def register_many(self, items: Iterable[Mapping[str, Any]], *, progress: ProgressChoice = None) -> BatchReport:
         batch, told = Batch("registered"), self._server.told
