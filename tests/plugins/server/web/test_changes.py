@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import secrets
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
@@ -289,3 +291,30 @@ def test_a_form_of_another_site_changes_nothing(web: httpx.Client, registry: Mod
 def test_a_form_that_is_none_or_too_large_is_refused(web: httpx.Client) -> None:
     assert web.post("/ui/models/digits/tags", content=b"\xff=%ff").status_code == 400
     assert web.post("/ui/models/digits/tags", content=b"a=" + b"b" * (2 << 20)).status_code == 413
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_a_form_that_changed_on_its_way_is_refused_and_says_why(
+    web: httpx.Client, registry: ModelRegistry, accept: str
+) -> None:
+    before = registry.tags("digits")
+    wrong = f"sha-256=:{base64.b64encode(sha256(b'other').digest()).decode()}:"
+    headers = {"Accept": accept, "Content-Digest": wrong, "Content-Type": "application/x-www-form-urlencoded"}
+    refused = web.post("/ui/models/digits/tags", content="key=a&value=b", headers=headers)
+    assert refused.status_code == 422
+    assert "What came is not what was announced" in refused.text
+    assert sha256(b"other").hexdigest() in refused.text
+    assert "send it again" in refused.text  # the hint
+    assert registry.tags("digits") == before
+
+
+def test_a_body_that_is_too_large_says_what_to_do(web: httpx.Client) -> None:
+    refused = web.post("/ui/uploads", content=b"{" + b" " * (9 << 20), headers={"Content-Type": "application/json"})
+    assert refused.status_code == 413
+    assert "files of any size are sent in parts" in refused.text
+
+
+def test_a_body_that_is_no_text_is_refused_as_such(web: httpx.Client) -> None:
+    refused = web.post("/ui/uploads", content=b'"\xff"', headers={"Content-Type": "application/json"})
+    assert refused.status_code == 400
+    assert "What was sent cannot be read" in refused.text

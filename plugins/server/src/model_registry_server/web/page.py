@@ -15,12 +15,13 @@ from starlette.requests import ClientDisconnect
 
 from model_registry.errors import InvalidOptionError, ModelRegistryError
 from model_registry_server import problems
+from model_registry_server.api.bodies import BodyRefused
 from model_registry_server.api.permission import Route, admit
 from model_registry_server.errors import AuthenticationError
 from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.roles import Caller
 from model_registry_server.server import Server
-from model_registry_server.transfer.errors import InvalidBodyError, TooLargeError, TooSlowError
+from model_registry_server.transfer.errors import InvalidBodyError
 from model_registry_server.web.language import language_of
 from model_registry_server.web.rendering import render
 from model_registry_server.web.texts import text
@@ -28,8 +29,6 @@ from model_registry_server.web.troubles import Trouble, trouble_of
 
 #: Holds the token. The API never looks at it, so no page elsewhere can use it there.
 TOKEN_COOKIE = "token"  # noqa: S105 - a name
-#: What is wrong with a body that was read before a page saw it.
-_BODIES: Mapping[int, type[ModelRegistryError]] = {400: InvalidBodyError, 408: TooSlowError, 413: TooLargeError}
 _OF_THE_BODY = ("content-length", "content-type")
 
 
@@ -95,17 +94,23 @@ def _with_token(request: Request) -> Mapping[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
+def _carried(error: Exception) -> Exception:
+    """The error that was brought here within another one."""
+    if isinstance(error, WorkerError):
+        return error.original()
+    return error.error if isinstance(error, BodyRefused) else error
+
+
 def _answer_to(request: Request, error: Exception) -> Response:
     if isinstance(error, AuthenticationError):
         return _to_login(request)
-    if isinstance(error, WorkerError):
-        error = error.original()
+    error = _carried(error)
     if isinstance(error, (RequestValidationError, ValidationError)):
         said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())[:1000]
         error = InvalidOptionError(said, hint="go back, and correct it", option="")
     language = language_of(request)
-    if isinstance(error, HTTPException) and error.status_code in _BODIES:
-        error = _BODIES[error.status_code](str(error.detail))
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.BAD_REQUEST:  # FastAPI cannot read a body
+        error = InvalidBodyError(str(error.detail))
     if isinstance(error, ModelRegistryError):
         return error_page(request, error)
     if isinstance(error, HTTPException):
@@ -118,8 +123,7 @@ def _answer_to(request: Request, error: Exception) -> Response:
 
 def _document_of(request: Request, error: Exception) -> Response:
     """The problem document for a script, with a title that its reader understands."""
-    if isinstance(error, WorkerError):
-        error = error.original()
+    error = _carried(error)
     if not isinstance(error, ModelRegistryError):
         raise error
     document = {**problems.document_of(error), "title": trouble_of(error, language_of(request)).kind}
