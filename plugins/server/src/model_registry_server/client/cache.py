@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 import threading
 import time
 import uuid
 import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from model_registry import ModelEntry, ModelRegistry, StorageError
 from model_registry.records import MEGABYTE
+from model_registry_server.client import locks
 from model_registry_server.places import client_folder
 
 #: What a cache is, whatever the configuration says of other registries.
@@ -30,6 +29,8 @@ _SETTINGS: Mapping[str, Any] = {
 }
 #: Seconds after which what a killed process left behind is swept away.
 _ABANDONED = 24 * 3600.0
+#: Seconds after which no server has an upload any more, however long it keeps them.
+_FORGOTTEN = 30 * _ABANDONED
 
 
 class Cache:
@@ -51,21 +52,14 @@ class Cache:
             (self._beside / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._sweep()
 
-    @contextmanager
-    def lock(self, what: str) -> Iterator[None]:
+    def lock(self, what: str) -> AbstractContextManager[None]:
         """Only one process, and one of its threads, changes something of the cache at a time.
 
         :param what: A version's reference, for what the cache has of it; or a model's name, for making versions of it,
             while others of its versions may come.
         """
-        path = self._beside / "locks" / sha256(what.lower().encode(errors="surrogatepass")).hexdigest()[:32]
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            with suppress(OSError):  # a filesystem without locks: a version that came twice is refused, no more
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        key = sha256(what.lower().encode(errors="surrogatepass")).hexdigest()[:32]
+        return locks.locked(self._beside / "locks" / key)
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
@@ -144,10 +138,12 @@ class Cache:
             return bool(alive)
 
     def _sweep(self) -> None:
-        for left in [*(self._beside / "incoming").iterdir(), *(self._beside / "uploads").iterdir()]:
-            with suppress(OSError):
-                if time.time() - left.stat().st_mtime > _ABANDONED:
-                    shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+        for kind, seconds in (("incoming", _ABANDONED), ("uploads", _FORGOTTEN)):
+            for left in (self._beside / kind).iterdir():
+                with suppress(OSError):
+                    if time.time() - left.stat().st_mtime > seconds:
+                        shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+        locks.sweep(self._beside / "locks", _ABANDONED)
 
 
 class Note:

@@ -68,11 +68,13 @@ def download(
     :raises IntegrityError: if something else comes.
     """
     with target.open("wb", buffering=0) as file:
-        found = _Growing(file)
-        patience = Patience()
+        found = Growing(file, size)
+        patience = Patience(sleep=stop.wait)
         while True:
             try:
-                found.go_on(http, path, params, size, stop, patience)
+                with http.stream(path, found.wanted, params) as response:
+                    found.begin(response)
+                    found.take(response, patience, stop)
                 break
             except PASSING as error:
                 if found.size >= size:  # it broke after the last byte
@@ -89,44 +91,51 @@ def download(
         )
 
 
-def download_file(http: Http, response: httpx.Response, target: Path) -> None:
-    """The body of an answer into a file."""
-    with target.open("wb", buffering=0) as file:
-        found = _Growing(file)
-        for data in response.iter_raw(_PIECE):
-            found.write(data)
+class Growing:
+    """A file that grows by one answer after another, each of which goes on where the one before it broke.
 
+    :param whole: Its size in the end; None if the answers have to tell it.
+    :ivar size: What it has.
+    :ivar state: The hash of that.
+    :ivar etag: Of what is coming.
+    """
 
-class _Growing:
-    """A file that grows, and the hash of what it has."""
-
-    def __init__(self, file: BinaryIO | Any) -> None:
+    def __init__(self, file: BinaryIO | Any, whole: int | None = None) -> None:
         self._file = file
-        self._etag: str | None = None
+        self._known = whole
         self._furthest = 0
+        self.whole = whole
+        self.etag = ""
         self.size = 0
         self.state = new_sha256()
 
-    def go_on(
-        self, http: Http, path: str, params: Mapping[str, Any], most: int, stop: Stop, patience: Patience
-    ) -> None:
-        """Ask for what is missing, until the answer ends, or gives more bytes than there may be in all."""
-        headers = {"Range": f"bytes={self.size}-", "If-Range": self._etag} if self.size and self._etag else {}
-        with http.stream(path, headers, params) as response:
-            if self.size and response.status_code != 206:
-                self._begin_anew()
-            self._etag = response.headers.get("etag")
-            for data in response.iter_raw(_PIECE):
-                stop.check()
-                self.write(data)
-                if self.size > most:
-                    break
-                if self.size > self._furthest:  # what comes once more is no progress
-                    self._furthest = self.size
-                    patience.renew()
+    @property
+    def wanted(self) -> dict[str, str]:
+        """Headers that ask for what is missing; of what has an unknown size, that is all: nothing may be missing."""
+        may_go_on = self.size and self.etag and self.whole is not None
+        return {"Range": f"bytes={self.size}-", "If-Range": self.etag} if may_go_on else {}
 
-    def write(self, data: bytes) -> None:
-        """Append bytes."""
+    def begin(self, response: httpx.Response) -> None:
+        """Look at an answer: whether it goes on, or begins anew."""
+        if self.size and response.status_code != 206:
+            self._begin_anew()
+        self.etag = response.headers.get("etag", "")
+        if self._known is None:
+            length = response.headers.get("content-length", "")
+            self.whole = self.size + int(length) if length.isdecimal() else None
+
+    def take(self, response: httpx.Response, patience: Patience, stop: Stop) -> None:
+        """Append what comes, until the answer ends, or gives more bytes than there may be in all."""
+        for data in response.iter_raw(_PIECE):
+            stop.check()
+            self._write(data)
+            if self.whole is not None and self.size > self.whole:
+                break
+            if self.size > self._furthest:  # what comes once more is no progress
+                self._furthest = self.size
+                patience.renew()
+
+    def _write(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
             view = view[self._file.write(view) :]

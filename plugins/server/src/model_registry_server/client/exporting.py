@@ -12,16 +12,28 @@ from typing import Any
 
 from attrs import frozen
 
-from model_registry import Conversion, ExportedPath, ModelEntry, ModelRegistryError, ParityReport, StorageError
-from model_registry_server.client.downloads import download_file
+from model_registry import (
+    Conversion,
+    ExportedPath,
+    ModelEntry,
+    ModelRegistryError,
+    ParityReport,
+    StorageError,
+    remotes,
+)
+from model_registry_server.client.downloads import Growing
 from model_registry_server.client.errors import PASSING
 from model_registry_server.client.http import Http, part
+from model_registry_server.client.parallel import Stop
 from model_registry_server.client.patience import Patience
 from model_registry_server.client.progress import Told
 from model_registry_server.client.records import parity_of, record
 from model_registry_server.client.waiting import Jobs
 from model_registry_server.client.writing import published
 from model_registry_server.transfer.exports import export_key
+
+#: So often the server makes an export that had to make room before it was fetched.
+_MOST_JOBS = 3
 
 
 @frozen
@@ -60,32 +72,43 @@ class Exports:
         """Have it made, and write it."""
         what = f"exporting {wish.entry.reference}"
         with published(destination, overwrite=overwrite) as temporary:
-            parity = None
-            patience = Patience()
-            while True:
-                try:
-                    job = self._fetched(wish, temporary, what)
-                except PASSING as error:
-                    patience.wait(error)
-                    continue
-                if job is None:
-                    break
-                parity = parity_of(self._jobs.result(job, what)["parity"])
+            with temporary.open("wb", buffering=0) as file:
+                growing = Growing(file)
+                parity = self._made(wish, growing, what)
+            if growing.etag.endswith('-tar"'):
+                _unpack(temporary)
         return ExportedPath(str(destination), parity or self._parity_of_earlier(wish))
 
-    def _fetched(self, wish: Wish, temporary: Path, what: str) -> Any:
-        """The job that makes it; None if it was made, and is here now."""
-        with self._http.stream(wish.path, {}, wish.query) as response:
-            if response.status_code == 202:
-                response.read()
-                return response.json()
-            size = response.headers.get("content-length", "")
-            with self._progress.operation(what, bytes_total=int(size) if size.isdecimal() else None):
-                download_file(self._http, response, temporary)
-            is_folder = response.headers.get("etag", "").endswith('-tar"')
-        if is_folder:
-            _unpack(temporary)
-        return None
+    def _made(self, wish: Wish, growing: Growing, what: str) -> ParityReport | None:
+        """Have it made as long as the server does not have it, and bring it; what was found when it was made."""
+        parity, patience = None, Patience()
+        for _ in range(_MOST_JOBS + 1):
+            job = self._brought(wish, growing, what, patience)
+            if job is None:
+                return parity
+            parity = parity_of(self._jobs.result(job, what)["parity"])
+            patience.renew()
+        raise StorageError(
+            f"{what}: the server made it {_MOST_JOBS} times, and each time had it no more when it was fetched",
+            hint="see whether the server's disk is full, or whether too much is exported at once",
+            path=self._http.address,
+        )
+
+    def _brought(self, wish: Wish, growing: Growing, what: str, patience: Patience) -> Any:
+        """The job that makes it; None if it was made, and has come."""
+        while True:
+            try:
+                with self._http.stream(wish.path, growing.wanted, wish.query) as response:
+                    if response.status_code == 202:
+                        response.read()
+                        return response.json()
+                    growing.begin(response)
+                    with self._progress.operation(what, bytes_total=growing.whole):
+                        remotes.advance(growing.size)
+                        growing.take(response, patience, Stop())
+                        return None
+            except PASSING as error:
+                patience.wait(error)
 
     def _parity_of_earlier(self, wish: Wish) -> ParityReport:
         """What was found when the server made it, for somebody else or earlier."""
@@ -111,12 +134,12 @@ def plan_of(http: Http, entry: ModelEntry, to: str | None, path: str | os.PathLi
 def _unpack(archive: Path) -> None:
     """Put a folder in the place of the archive that came. Nothing in it leads out of the folder."""
     packed = archive.with_name(f"{archive.name}.tar")
-    archive.rename(packed)
     try:
+        archive.rename(packed)
         archive.mkdir()
         with tarfile.open(packed, "r:") as tar:
             tar.extractall(archive, filter="data")
     except tarfile.TarError as error:
         raise StorageError(f"the server's archive cannot be unpacked: {error}", path=str(archive)) from error
     finally:
-        packed.unlink()
+        packed.unlink(missing_ok=True)

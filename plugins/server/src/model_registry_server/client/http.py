@@ -15,11 +15,13 @@ from urllib.request import getproxies
 
 import httpx
 
+from model_registry import ModelRegistryError
 from model_registry_server.api_path import API
 from model_registry_server.client.actor import actor_headers
 from model_registry_server.client.address import is_loopback
 from model_registry_server.client.errors import (
     PASSING,
+    UnreachableError,
     causes_of,
     error_of_answer,
     is_no_tls,
@@ -36,6 +38,8 @@ TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 PATIENT = httpx.Timeout(60.0, read=3600.0, connect=10.0)
 _PAUSES = (0.1, 0.4, 1.2)
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT"})
+#: Of a word that whoever gives up still says, once or twice.
+_FAREWELL = httpx.Timeout(3.0)
 #: There was no connection yet by which anything could be sent.
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 #: The system asks whether the other side is still there, so that nobody waits long for an answer that cannot come.
@@ -111,6 +115,23 @@ class Http:
                 if pause is None or content is not None or _is_hopeless(error):
                     raise
                 time.sleep(max(pause, wanted_pause(error)))
+
+    def forgo(self, path: str) -> bool:
+        """Let the server delete what is not wanted any more. Who gives up does not wait long for that.
+
+        :returns: Whether the server says that it did.
+        """
+        for _ in range(2):  # a connection that was open may have been closed at the other end
+            url = f"{self.address}{API}{path}"
+            request = self._client.build_request("DELETE", url, headers=actor_headers(), timeout=_FAREWELL)
+            try:
+                self._answered(request)
+                return True
+            except UnreachableError:
+                continue
+            except ModelRegistryError:
+                break
+        return False
 
     @contextmanager
     def stream(self, path: str, headers: Mapping[str, str], params: Mapping[str, Any]) -> Iterator[httpx.Response]:

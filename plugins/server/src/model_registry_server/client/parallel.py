@@ -29,6 +29,14 @@ class Stop:
         if self._event.is_set():
             raise Stopped
 
+    def wait(self, seconds: float) -> None:
+        """Sleep so long.
+
+        :raises Stopped: as soon as everybody has to.
+        """
+        if self._event.wait(seconds):
+            raise Stopped
+
 
 def do_all(tasks: Iterable[Callable[[Stop], object]]) -> None:
     """Do all of them, some at once; each knows when it is to stop.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from model_registry_server.errors import TooManyRequestsError
 
@@ -22,10 +23,13 @@ class Patience:
     """Waits a little longer each time, and gives up when attempts have failed for a while, without getting ahead.
 
     What counts is the time since the first of these failures: an attempt may have gone well for hours before it.
+
+    :param sleep: Waits for so many seconds; may raise what ends the waiting.
     """
 
-    def __init__(self, seconds: float = PATIENCE) -> None:
+    def __init__(self, seconds: float = PATIENCE, sleep: Callable[[float], object] = time.sleep) -> None:
         self._seconds = seconds
+        self._sleep = sleep
         self.renew()
 
     def renew(self) -> None:
@@ -44,5 +48,5 @@ class Patience:
         pause = max(self._pause, wanted_pause(error))
         if now + pause > self._until:
             raise error
-        time.sleep(pause)
+        self._sleep(pause)
         self._pause = min(2 * self._pause, _LONGEST)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
-from model_registry import ModelEntry, VersionExistsError
-from model_registry.errors import ModelNotFoundError
+from model_registry import ModelEntry, StorageError, VersionExistsError
+from model_registry.errors import ModelNotFoundError, RegistryNotFoundError
 from model_registry_server.client.cache import Cache, Note
 from model_registry_server.client.errors import PASSING, UnreachableError
 from model_registry_server.client.http import PATIENT, Http, part
@@ -14,12 +14,15 @@ from model_registry_server.client.patience import Patience
 from model_registry_server.client.progress import Told
 from model_registry_server.client.records import Document
 from model_registry_server.client.uploads import Upload, Uploads
+from model_registry_server.errors import TooManyRequestsError
 from model_registry_server.transfer.errors import ConflictError, UploadNotFoundError
 
 #: So often the number of a version may be taken by others before ours is given up.
 _ATTEMPTS = 20
 #: Seconds for which the server may be busy with a version of which it was told before.
 _LONGEST_RECEIPT = 3600.0
+#: Of the way to the server, or of its disk. Nothing is wrong with what has come: the next push goes on with it.
+_TROUBLES = (StorageError, RegistryNotFoundError, TooManyRequestsError)
 
 
 class _OtherFilesError(Exception):
@@ -84,6 +87,7 @@ class Push:
         with self._cache.upload(f"{entry.name}: {' '.join(sorted(files))}") as note:
             missing = self.missing(entry.name, entry.blobs)
             if not missing:
+                self._discard(note)
                 return self._receive(entry, None, exist_ok=exist_ok, registered_at=registered_at)
             members = {sha256: entry.blobs[sha256] for sha256 in missing if sha256 in files}
             upload = self._begun(note, members, len(missing) - len(members))
@@ -96,11 +100,11 @@ class Push:
                     told = self._receive(entry, upload, exist_ok=exist_ok, registered_at=registered_at)
                     note.forget()
                     return told
-            except PASSING:
-                raise  # what has come waits for the next push of the same files
+            except _TROUBLES:
+                raise
             except BaseException:
-                note.forget()
-                self._uploads.discard(upload)
+                if self._uploads.give_up(upload):
+                    note.forget()
                 raise
 
     def missing(self, name: str, blobs: Mapping[str, int]) -> list[str]:
@@ -119,9 +123,17 @@ class Push:
         noted = note.read()
         upload = None if noted is None else self._uploads.begun(noted, members, documents)
         if upload is None:
+            self._discard(note)
             upload = self._uploads.begin(members, documents)
             note.write(upload.id)
         return upload
+
+    def _discard(self, note: Note) -> None:
+        """Let the server throw away what an earlier push had to leave there: it takes room until then."""
+        noted = note.read()
+        if noted is not None:
+            self._uploads.discard(noted)
+            note.forget()
 
     def _renewed(self, entry: ModelEntry, renew: Callable[[str], ModelEntry] | None) -> ModelEntry:
         if renew is None:
@@ -167,6 +179,8 @@ class Push:
                 # The word may have arrived, though the answer did not; and with it, the upload ended.
                 if isinstance(error, VersionExistsError) and not in_doubt:
                     raise
+                if isinstance(error, ConflictError):
+                    patience.renew()  # the server answers, and is at it
                 in_doubt |= isinstance(error, (UnreachableError, ConflictError))
                 found = self._found(entry, patience)
                 if found is not None:

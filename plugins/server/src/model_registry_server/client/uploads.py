@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import frozen
 
-from model_registry import ModelRegistryError, StorageError, remotes
+from model_registry import StorageError, remotes
 from model_registry_server.client.errors import PASSING
 from model_registry_server.client.http import PATIENT, Http
 from model_registry_server.client.parallel import Stop, do_all
@@ -79,10 +79,17 @@ class Uploads:
         has_room = len(unknown) >= more and not any(file["done"] or file["offset"] for file in unknown)
         return _upload_of(told) if is_same and has_room else None
 
-    def discard(self, upload: Upload) -> None:
-        """Throw an upload away; what the server does not hear of, it throws away by itself some time later."""
-        with suppress(ModelRegistryError):
-            self._http.request("DELETE", f"/uploads/{upload.id}", repeatable=True)
+    def discard(self, upload_id: str) -> None:
+        """Throw an upload away, of which the server may know nothing any more."""
+        with suppress(UploadNotFoundError, ForbiddenError):
+            self._http.request("DELETE", f"/uploads/{upload_id}", repeatable=True)
+
+    def give_up(self, upload: Upload) -> bool:
+        """Throw an upload away, after a failure or Ctrl-C.
+
+        :returns: Whether the server says that it did.
+        """
+        return self._http.forgo(f"/uploads/{upload.id}")
 
     def send_all(self, upload: Upload, files: Iterable[tuple[Path, int]]) -> None:
         """Send the files that were announced, paths and sizes, the largest first. What is there is not sent again."""
@@ -106,8 +113,9 @@ class Uploads:
                 offset = file["offset"]
 
     def _send(self, upload: Upload, place: Place, path: Path, size: int, stop: Stop) -> None:
-        patience, source = Patience(), _Source(path, stop, place.offset)
+        patience, source = Patience(sleep=stop.wait), _Source(path, stop, place.offset)
         number, offset, done = place.number, place.offset, place.done or size == 0
+        furthest = offset
         failed_before = False
         while not done:
             length = min(_PART, size - offset)
@@ -123,9 +131,10 @@ class Uploads:
                 failed_before = True
                 file = self._state(upload, number, 0, patience)
             stop.check()
-            if file["offset"] > offset:
-                patience.renew()
             offset, done = file["offset"], file["done"]
+            if offset > furthest:  # what is sent once more is no progress
+                furthest = offset
+                patience.renew()
 
     def _patch(self, upload: Upload, number: int, headers: Mapping[str, str], content: Any) -> Any:
         response = self._http.request(
@@ -150,6 +159,7 @@ class Uploads:
                 where = error.facts.get("offset")
                 if not isinstance(where, int) or where == offset:
                     raise
+                patience.wait(error)
                 offset = where
             except _HELD_UP as error:
                 patience.wait(error)

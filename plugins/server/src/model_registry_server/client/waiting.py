@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from model_registry import ModelRegistryError, remotes
+from model_registry import remotes
 from model_registry.errors import StorageError
 from model_registry_server.client.errors import PASSING, error_of_job
 from model_registry_server.client.http import TIMEOUT, Http
@@ -64,8 +64,7 @@ class Jobs:
         try:
             yield
         except BaseException:
-            with suppress(ModelRegistryError):  # what has ended stays as it is
-                self._http.request("DELETE", f"/jobs/{job_id}")
+            self._http.forgo(f"/jobs/{job_id}")  # what has ended stays as it is
             raise
 
 
