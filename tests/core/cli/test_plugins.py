@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
-from command_line import run
+from command_line import run, start
 from fake_plugins import Installer
 
 from model_registry import ModelRegistry
@@ -33,6 +34,24 @@ class Plugin:
     def commands(self, group):
         group.add_command(greet)
         group.add_command(another_list)
+"""
+WARNER = r"""
+import warnings
+import click
+
+from model_registry import hookimpl
+
+
+@click.command("warn")
+def warn():
+    "Warn of something."
+    warnings.warn("read by everybody,\non the way", RuntimeWarning)
+
+
+class Plugin:
+    @hookimpl
+    def commands(self, group):
+        group.add_command(warn)
 """
 FAILING = "import a_module_that_is_not_there"
 FAILING_LATE = """
@@ -109,3 +128,34 @@ def test_an_unknown_command_names_the_nearest_and_the_plugins_that_failed(instal
     assert done.code == 2
     assert "error: there is no command 'lisst'; did you mean 'list'?\n" in done.err
     assert "plugin broken (fake-broken) failed" in done.err
+
+
+@pytest.mark.parametrize("words", [("greet",), ("gret",), ("greet", "--json")])
+def test_where_the_configuration_is_wrong_a_command_that_a_plugin_may_add_is_not_said_to_be_missing(
+    install: Installer, words: tuple[str, ...]
+) -> None:
+    install("greeter", GREETER)
+    Path("my.toml").write_text("[registry]\npatth = 1\n[plugins]\norder = 2\n")
+    done = run("--config", "my.toml", *words)
+    assert done.code == 2
+    assert done.err == (
+        "error: 2 mistakes in the configuration:\n"
+        "  my.toml:2: registry.patth: unknown key; did you mean 'path'?\n"
+        "  my.toml:4: plugins.order: expected a list of names, found 2\n"
+        "hint: check it with «model-registry --config my.toml config check»\n"
+    )
+
+
+def test_completion_survives_a_broken_configuration_and_an_unknown_command(site: Path) -> None:
+    for words in ("model-registry --config nowhere.toml greet ", "model-registry greet "):
+        position = {"COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = start(site, environ={"_MODEL_REGISTRY_COMPLETE": "bash_complete", **position})
+        assert done.code == 0
+        assert "Traceback" not in done.err
+
+
+def test_a_warning_is_one_line(install: Installer) -> None:
+    install("warner", WARNER)
+    done = start(install.site, "warn")
+    assert (done.code, done.err) == (0, "warning: read by everybody, on the way\n")
+    assert "(RuntimeWarning at " in start(install.site, "--debug", "warn").err

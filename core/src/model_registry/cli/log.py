@@ -1,9 +1,10 @@
-"""What the registry logs, as lines on stderr."""
+"""What the registry logs, and what Python warns of, as lines on stderr."""
 
 from __future__ import annotations
 
 import logging
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,13 +34,20 @@ class _Lines(logging.Handler):
 
 
 @contextmanager
-def log_to_stderr(session: Session) -> Iterator[None]:
-    """Show the log while the block lasts."""
-    handler, level = _Lines(session), _logger.level
+def told_on_stderr(session: Session) -> Iterator[None]:
+    """Show the log and warnings while the block lasts."""
+
+    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+        where = f" ({category.__name__} at {filename}:{lineno})" if session.debug else ""
+        session.warn(f"{message}{where}")
+
+    handler, level, shown = _Lines(session), _logger.level, warnings.showwarning
     _logger.addHandler(handler)
     _logger.setLevel(logging.DEBUG)  # the session says later, when options are read, what is shown
+    warnings.showwarning = show
     try:
         yield
     finally:
+        warnings.showwarning = shown
         _logger.removeHandler(handler)
         _logger.setLevel(level)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import click
 
 from model_registry.cli.session import Session
+from model_registry.errors import ConfigurationError
 
 _KEY = "model_registry.plugin_commands"
 
@@ -14,7 +15,9 @@ _KEY = "model_registry.plugin_commands"
 def plugin_commands(context: click.Context, taken: Iterable[str]) -> Mapping[str, click.Command]:
     """The commands of all plugins, without those whose names the core has. Asked once per run.
 
-    A plugin that fails, or a broken configuration, is told on stderr, and never in the way of what works.
+    A plugin that fails is told on stderr, and never in the way of what works.
+
+    :raises ConfigurationError: telling every mistake in the configuration, which says what plugins there are.
     """
     known: dict[str, click.Command] | None = context.meta.get(_KEY)
     if known is None:
@@ -34,6 +37,9 @@ def _ask(session: Session) -> dict[str, click.Command]:
         for info in plugins.infos():
             if info.status == "failed":
                 session.warn(f"plugin {info.name} ({info.distribution}) failed: {info.problem}")
+    except ConfigurationError as error:
+        hint = error.hint or "check it with «model-registry config check»"
+        raise ConfigurationError(error.message, hint=hint, **error.facts) from error
     except Exception as error:
         session.warn(f"commands of plugins may be missing: {error}")
     return dict(group.commands)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from io import TextIOWrapper
 from typing import Any
 
@@ -12,10 +13,11 @@ import click
 
 from model_registry.cli.failures import tell
 from model_registry.cli.lazy import LazyGroup
-from model_registry.cli.log import log_to_stderr
+from model_registry.cli.log import told_on_stderr
 from model_registry.cli.options import GLOBAL_OPTIONS
 from model_registry.cli.plugin_commands import plugin_commands
 from model_registry.cli.session import Session
+from model_registry.errors import ConfigurationError
 
 PROGRAM = "model-registry"
 _COMPLETION = "_MODEL_REGISTRY_COMPLETE"
@@ -66,10 +68,19 @@ class Root(LazyGroup):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         core = super().list_commands(ctx)
-        return [*core, *sorted(plugin_commands(ctx, core))]
+        try:
+            return [*core, *sorted(plugin_commands(ctx, core))]
+        except ConfigurationError as error:
+            ctx.ensure_object(Session).warn(f"commands of plugins are missing: {error}")
+            return core
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, cmd_name) or plugin_commands(ctx, super().list_commands(ctx)).get(cmd_name)
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            return command
+        with suppress(ConfigurationError) if ctx.resilient_parsing else nullcontext():  # of errors, no shell completes
+            return plugin_commands(ctx, super().list_commands(ctx)).get(cmd_name)
+        return None
 
     def main(
         self,
@@ -87,7 +98,7 @@ class Root(LazyGroup):
     def _run(self, args: list[str], extra: Mapping[str, Any]) -> int:
         session = Session()
         _encode_anything()
-        with log_to_stderr(session):
+        with told_on_stderr(session):
             try:
                 code = self._invoke(args, session, extra)
                 if sys.stdout is not None:
