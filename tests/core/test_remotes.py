@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from importlib_metadata import entry_points
 
 from model_registry import ConfigurationError, ModelRegistry, PluginLoadError
+from model_registry.remotes import GROUP
 
 REMOTE = """
 from model_registry import ModelRegistry
@@ -58,6 +60,16 @@ def test_a_host_and_a_port_are_no_folder(alone: Path, path: str) -> None:
     assert ModelRegistry(f"./{path}", catalog="sqlite:catalog.sqlite").list_models() == []
 
 
+@pytest.mark.parametrize(("path", "meant"), [("http:/127.0.0.1:8101", "http://127.0.0.1:8101"), ("s3:/b", "s3://b")])
+def test_an_address_that_lacks_a_slash_is_no_folder(alone: Path, path: str, meant: str) -> None:
+    with pytest.raises(ConfigurationError, match="lacks a slash") as caught:
+        ModelRegistry(path)
+    assert caught.value.hint == f"write {meant} for a server, or ./{path} for a folder"
+    assert list(alone.iterdir()) == []
+    ModelRegistry(f"./{path}", catalog="sqlite:catalog.sqlite")
+    assert ModelRegistry(path, catalog="sqlite:catalog.sqlite").list_models() == []
+
+
 @pytest.mark.parametrize("path", ["a:1", "team:models", "2026-01-01T10:00:00"])
 def test_other_folders_may_have_a_colon_in_their_names(alone: Path, path: str) -> None:
     ModelRegistry(path)
@@ -81,10 +93,18 @@ def test_the_address_may_stand_wherever_the_path_may(site: Path, monkeypatch: py
     assert repr(ModelRegistry()) == "remote"
 
 
-def test_a_scheme_that_nothing_opens_is_told(alone: Path) -> None:
+def test_a_scheme_that_nothing_opens_is_told(alone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [])  # as if nothing were installed
+    assert not entry_points(group=GROUP)
     with pytest.raises(ConfigurationError, match=r"nothing installed opens 'gopher' — install model-registry-server"):
         ModelRegistry("gopher://hole")
     assert list(alone.iterdir()) == []
+
+
+def test_a_scheme_that_nothing_opens_leads_to_those_that_something_does(site: Path) -> None:
+    offer(site, "pigeon_post:Remote")
+    with pytest.raises(ConfigurationError, match=r"nothing installed opens 'pigeo' — begin it with .*pigeon://"):
+        ModelRegistry("pigeo://roof")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ __all__ = [
 
 GROUP = "model_registry.remotes"
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://.*", re.DOTALL)  # two letters at least: C:\ is none
+_ONE_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)")
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]+):[0-9]{1,5}(/.*)?", re.DOTALL)
 
 Base = TypeVar("Base")
@@ -46,7 +47,8 @@ Base = TypeVar("Base")
 def address(keywords: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> str | None:
     """The address that the configuration says instead of a folder; None for a folder.
 
-    :raises ConfigurationError: for a host and a port without a scheme, of which nobody wants a folder to be made.
+    :raises ConfigurationError: for a host and a port without a scheme, or a scheme with one slash, of which nobody
+        wants a folder to be made.
     """
     path = said_path(keywords, environ)
     if not isinstance(path, str):
@@ -54,6 +56,9 @@ def address(keywords: Mapping[str, Any], environ: Mapping[str, str] = os.environ
     if _HOST_AND_PORT.fullmatch(path) and not Path(path).exists():
         hint = f"write http://{path} for a server, or ./{path} for a folder"
         raise ConfigurationError(f"path = {path!r:.200} is an address without its scheme", hint=hint, mistakes=())
+    if (scheme := _ONE_SLASH.match(path)) and not Path(path).exists():
+        hint = f"write {scheme[1]}://{path[scheme.end() :]} for a server, or ./{path} for a folder"
+        raise ConfigurationError(f"path = {path!r:.200} is an address that lacks a slash", hint=hint, mistakes=())
     return path if _ADDRESS.fullmatch(path) else None
 
 
@@ -68,7 +73,9 @@ def class_for(address: str, base: type[Base]) -> type[Base]:
     scheme = address.partition(":")[0].lower()
     found = sorted(entry_points(group=GROUP, name=scheme), key=lambda point: point.value)
     if not found:
-        hint = "install model-registry-server for http and https, or give a folder"
+        known = " and ".join(f"{name}://" for name in sorted(entry_points(group=GROUP).names))
+        possible = f"begin it with {known}" if known else "install model-registry-server for http and https"
+        hint = f"{possible}, or give a folder"
         raise ConfigurationError(f"path = {address!r:.200}: nothing installed opens {scheme!r}", hint=hint, mistakes=())
     if len({point.value for point in found}) > 1:
         names = " and ".join(point.value for point in found)

@@ -7,6 +7,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 import click
 
@@ -37,7 +38,14 @@ class _Lines(logging.Handler):
 def told_on_stderr(session: Session) -> Iterator[None]:
     """Show the log and warnings while the block lasts."""
 
-    def show(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         where = f" ({category.__name__} at {filename}:{lineno})" if session.debug else ""
         session.warn(f"{message}{where}")
 

@@ -84,3 +84,12 @@ def test_the_first_token_that_is_no_admins_leaves_nobody_to_administer(tmp_path:
 def test_the_first_token_that_is_an_admins_needs_no_warning(tmp_path: Path) -> None:
     ModelRegistry(tmp_path / "fresh")
     assert "warning" not in run("--registry", tmp_path / "fresh", "token", "create", "--role", "admin").err
+
+
+def test_what_cannot_be_rebuilt_is_named_wherever_that_was_said(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MODEL_REGISTRY_PATH", server.url)
+    done = run("rebuild")
+    assert done.code == 8
+    assert done.err.startswith(f"error: {server.url} is a server, whose catalog cannot be rebuilt from here\n")

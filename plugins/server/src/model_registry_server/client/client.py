@@ -108,7 +108,8 @@ class Client(ModelRegistry):
     ) -> RebuildReport:
         """A catalog is made anew where it is."""
         hint = "stop the server, and run «model-registry --registry FOLDER rebuild» on its machine"
-        raise StorageError(f"{path} is a server, whose catalog cannot be rebuilt from here", hint=hint, path=str(path))
+        address = remotes.address(config if path is None else {"path": path, **config}) or str(path)
+        raise StorageError(f"{address} is a server, whose catalog cannot be rebuilt from here", hint=hint, path=address)
 
     def __repr__(self) -> str:
         return f"ModelRegistry({self._server.address!r})"
@@ -497,8 +498,8 @@ class Client(ModelRegistry):
     def delete_alias(self, name: str, alias: str) -> bool:
         return self._deleted(_alias(name, alias))
 
-    def undo_alias(self, name: str, alias: str) -> ModelEntry | None:
-        found = self._send("POST", f"{_alias(name, alias)}/undo")["version"]
+    def undo_alias(self, name: str, alias: str, *, expected: int | None = None) -> ModelEntry | None:
+        found = self._send("POST", f"{_alias(name, alias)}/undo", expected=expected)["version"]
         return None if found is None else self._server.entry(found)
 
     def rollback(self, name: str, alias: str) -> ModelEntry:
