@@ -29,6 +29,7 @@ STATUS: Mapping[type[Exception], int] = {
     errors.VersionExistsError: 409,
     errors.DestinationExistsError: 409,
     errors.RegistrationLostError: 409,
+    errors.AliasMovedError: 409,
     errors.InvalidNameError: 422,
     errors.InvalidMetadataError: 422,
     errors.InvalidOptionError: 422,
@@ -63,7 +64,7 @@ def document_of(error: ModelRegistryError) -> dict[str, Any]:
 
 def response(document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """The answer that says it."""
-    body = json.dumps(document).encode()
+    body = json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace")
     return Response(body, document["status"], dict(headers or {}), media_type=PROBLEM_TYPE)
 
 

@@ -107,8 +107,9 @@ def server(folder: Path, tokens: dict[str, str]) -> Iterator[Running]:
 @pytest.fixture
 def ask(server: Running, tokens: dict[str, str]) -> Iterator[httpx.Client]:
     class Asking(httpx.Client):
-        def as_(self, who: str, method: str, path: str, **rest: object) -> httpx.Response:
-            return self.request(method, path, headers={"Authorization": f"Bearer {tokens[who]}"}, **rest)  # type: ignore[arg-type]
+        def as_(self, who: str, method: str, path: str, *, acting_for: str = "", **rest: object) -> httpx.Response:
+            headers = {"Authorization": f"Bearer {tokens[who]}", "X-Model-Registry-Actor": acting_for}
+            return self.request(method, path, headers=headers, **rest)  # type: ignore[arg-type]
 
     with Asking(base_url=f"{server.url}{API}", timeout=30) as client:
         yield client
@@ -244,16 +245,17 @@ def test_a_revoked_token_is_refused_within_a_second(folder: Path, ask: httpx.Cli
 
 
 def test_changes_are_noted_with_who_and_from_where(ask: httpx.Client) -> None:
-    ask.as_("writer", "PUT", "/models/team-a/m/tags/stage", json={"value": "prod"}).raise_for_status()
+    path, person = "/models/team-a/m/tags/stage", "J%C3%BCrgen"
+    ask.as_("writer", "PUT", path, json={"value": "prod"}, acting_for=person).raise_for_status()
     ask.as_("reader", "DELETE", "/models/team-a/m")
     log = ask.as_("admin", "GET", "/audit", params={"subject": "team-a/m"}).json()["entries"]
     refused, done = log[0], log[1]
     assert (refused["actor"], refused["action"]) == ("r", "remove_model.refused")
     assert (done["actor"], done["action"], done["address"]) == ("w", "set_tag", "127.0.0.1")
-    assert done["details"]["key"] == "stage"
+    assert (done["details"]["key"], done["details"]["acting_for"]) == ("stage", "Jürgen")
     assert ask.as_("admin", "GET", "/audit/verify").json()["intact"]
     event = ask.as_("writer", "GET", "/models/team-a/m/history").json()["events"][0]
-    assert (event["actor"], event["action"]) == ("w", "tag-set")
+    assert (event["actor"], event["action"]) == ("w (Jürgen)", "tag-set")
 
 
 def test_what_was_done_is_noted_whatever_fails_after_it(tmp_path: Path) -> None:
@@ -289,7 +291,7 @@ def test_a_token_and_its_entry_in_the_log_are_made_in_one_transaction(tmp_path: 
         log = client.get(f"{API}/audit").json()["entries"]
         actions = [("revoke_token", other["id"]), ("create_token", other["id"]), ("create_token", made["id"])]
         assert [(entry["action"], entry["subject"]) for entry in log] == actions
-        assert log[1]["details"] == {"name": "other", "role": "reader", "models": "a/* b"}
+        assert log[1]["details"] == {"name": "other", "role": "reader", "models": ["a/*", "b"]}
         with closing(sqlite3.connect(folder / "server" / "state.sqlite")) as db:
             db.execute("CREATE TRIGGER broken BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'broken'); END")
             failed = httpx.post(f"{running.url}{API}/tokens", json={"name": "third"}, headers=client.headers)

@@ -115,6 +115,14 @@ def test_a_job_is_cancelled(http: httpx.Client, large: None) -> None:
     assert len(http.get("/models/large/versions").json()["versions"]) == 1
 
 
+def test_an_export_that_fails_while_one_waits_is_an_error(http: httpx.Client) -> None:
+    wrong = {"format": "onnx", "options": '{"opset": 1}'}
+    failed = http.get("/models/net/export", params=wrong, headers={"Prefer": "wait=60"})
+    assert failed.status_code in (400, 415, 422), failed.text
+    assert failed.headers["content-type"] == "application/problem+json"
+    assert "opset" in failed.json()["detail"]
+
+
 def test_a_job_that_fails_says_why(http: httpx.Client) -> None:
     body = {"compression": "quantization_int8", "min_cosine": 1.0, "new_name": "refused"}
     job = http.post("/models/net/compress", json=body, headers={"Prefer": "wait=60"}).json()

@@ -333,6 +333,9 @@ def test_a_version_is_immutable(http: httpx.Client) -> None:
         "/models/upload", data={"name": "once", "format": "opaque", "version": "2"}, files={"file": ("m", b"2")}
     )
     assert (again.status_code, again.json()["error"]) == (409, "VersionExistsError")
+    unclear = {"name": "once", "format": "opaque", "version": "2", "exist_ok": "ture"}
+    refused = http.post("/models/upload", data=unclear, files={"file": ("m", b"1")})
+    assert (refused.status_code, refused.json()["facts"]["option"]) == (422, "exist_ok")
     same = upload(http, "once", b"1", version="2", exist_ok="true")
     assert same["digest"] == http.get("/models/once").json()["digest"]
 

@@ -57,6 +57,11 @@ def test_a_file_is_sent_in_parts_and_registered(http: httpx.Client) -> None:
     assert http.get(f"/uploads/{upload['id']}").status_code == 404
 
 
+def test_a_path_that_is_announced_twice_is_refused_before_anything_comes(http: httpx.Client) -> None:
+    twice = http.post("/uploads", json={"files": [{"path": "a/x"}, {"path": "a//x"}]})
+    assert (twice.status_code, twice.json()["detail"]) == (422, "'a/x' is there twice")
+
+
 def test_an_upload_becomes_one_version_however_often_its_answer_is_lost(tmp_path: Path) -> None:
     folder = tmp_path / "models"
     with serving(folder) as first, httpx.Client(base_url=first.url + API, timeout=60) as http:

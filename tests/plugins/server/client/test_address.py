@@ -97,6 +97,16 @@ def test_a_token_says_what_one_may(closed, connect, monkeypatch: pytest.MonkeyPa
         connect("liar", url=running.url, token="mr_00000000_nothing").list_models()
 
 
+def test_a_token_is_taken_as_a_file_holds_it_and_never_shown(closed, connect) -> None:
+    running, folder = closed
+    text = token(folder, "kept", "reader")
+    assert connect("kept", url=running.url, token=f" {text}\n").list_models() is not None
+    for wrong in (f"{text}\n{text}", f"“{text}”"):
+        with pytest.raises(ConfigurationError, match="holds a character that no token has") as caught:
+            connect("wrong", url=running.url, token=wrong)
+        assert text[12:] not in str(caught.value)
+
+
 def test_what_is_hidden_has_no_name(closed, connect) -> None:
     running, folder = closed
     everything = connect("all", url=running.url, token=token(folder, "all", "writer"))

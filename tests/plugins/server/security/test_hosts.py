@@ -24,7 +24,9 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 HOSTS = Hosts(application, ALLOWED)
 
 
-def ask(*headers: tuple[str, str], method: str = "GET", kind: str = "http") -> list[Message]:
+def ask(
+    *headers: tuple[str, str], method: str = "GET", kind: str = "http", at: tuple[str, int | None] = ("10.9.9.9", 8000)
+) -> list[Message]:
     sent: list[Message] = []
 
     async def send(message: Message) -> None:
@@ -34,7 +36,7 @@ def ask(*headers: tuple[str, str], method: str = "GET", kind: str = "http") -> l
         return {"type": "websocket.connect"}
 
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
-    asyncio.run(HOSTS({"type": kind, "method": method, "path": "/", "headers": raw}, receive, send))
+    asyncio.run(HOSTS({"type": kind, "method": method, "path": "/", "headers": raw, "server": at}, receive, send))
     return sent
 
 
@@ -94,6 +96,20 @@ def test_a_host_of_ours_is_served(host: str) -> None:
 )
 def test_another_host_is_refused(host: str) -> None:
     assert status(("host", host)) == 421
+
+
+@pytest.mark.parametrize(
+    ("host", "at", "expected"),
+    [
+        ("10.9.9.9:8000", "10.9.9.9", 200),
+        ("[2001:DB8:0::9]", "2001:db8::9", 200),
+        ("10.9.9.8", "10.9.9.9", 421),  # another machine's
+        ("evil.example", "10.9.9.9", 421),
+        ("", "", 421),
+    ],
+)
+def test_the_address_that_a_connection_came_to_is_a_name_of_ours(host: str, at: str, expected: int) -> None:
+    assert ask(("host", host), at=(at, 8000))[0]["status"] == expected
 
 
 def test_a_missing_or_repeated_host_is_refused() -> None:

@@ -14,7 +14,7 @@ from model_registry.errors import InvalidOptionError
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.downloads import content_of, found
-from model_registry_server.api.jobs import accepted, submit, told
+from model_registry_server.api.jobs import accepted, submit, told, unless_failed
 from model_registry_server.api.parameters import Version
 from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
 from model_registry_server.security.roles import Role
@@ -71,6 +71,7 @@ async def export_model(
         named |= {"path": str(path), "overwrite": True}
         said = {name: value for name, value in gate.items() if value is not None}
         job = await submit(request, "export", {**named, **said, "options": given}, [entry.name], f"{_KEY}{key}")
+        unless_failed(job)
         if job.state != "succeeded":
             return told(job)
         content = await found(request, find)

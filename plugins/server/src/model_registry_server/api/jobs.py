@@ -16,6 +16,7 @@ from model_registry_server.api.permission import Route, actor_of, allow, caller_
 from model_registry_server.api.streams import event, streamed
 from model_registry_server.api_path import API
 from model_registry_server.errors import ForbiddenError, TooManyRequestsError
+from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.jobs.job import Job
 from model_registry_server.security.roles import Caller, Role
 
@@ -43,6 +44,16 @@ async def submit(
     request.state.noted.done(job=job.id)
     seconds = wanted_wait(request)
     return await server.jobs.wait(job.id, seconds) if seconds else job
+
+
+def unless_failed(job: Job) -> Job:
+    """The same job.
+
+    :raises WorkerError: what failed, if the job did: whoever waited for it asked for what it makes.
+    """
+    if job.state == "failed" and job.error is not None:
+        raise WorkerError(**job.error)
+    return job
 
 
 async def accepted(

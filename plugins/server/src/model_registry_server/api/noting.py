@@ -61,7 +61,7 @@ async def noted(
             await _failed(server, request, caller, error)
         raise
     told = said.is_done or (response.status_code < 400 and not said.is_nothing)
-    await run_sync(server.undertakings.end, said.number, _outcome(request) if told else None)
+    await server.undertakings.settle(said.number, _outcome(request) if told else None)
     return response
 
 
@@ -87,7 +87,10 @@ async def _interrupted(server: Server, number: int, subject: str) -> None:
 async def note_refusal(server: Server, request: Request, caller: Caller, action: str) -> None:
     """Somebody wanted to change something, and may not."""
     request.state.noted.action = f"{action}.refused"
-    await run_sync(server.attempts.note, caller.owner, caller.name, _outcome(request), caller.address)
+    try:
+        await run_sync(server.attempts.note, caller.owner, caller.name, _outcome(request), caller.address)
+    except StorageError:  # the refusal itself is what the caller has to know
+        logger.exception("a refusal could not be noted")
 
 
 def noted_within(server: Server, request: Request, db: sqlite3.Connection) -> None:
@@ -104,5 +107,10 @@ def _outcome(request: Request) -> Outcome:
     if version and ":" not in subject:
         subject = f"{subject}:{version}"
     told = {**params, **facts}
-    details = {key: value if isinstance(value, int) else str(value)[:_LONGEST_DETAIL] for key, value in told.items()}
-    return Outcome(said.action, subject[:_LONGEST_SUBJECT], details)
+    return Outcome(said.action, subject[:_LONGEST_SUBJECT], {key: _detail(value) for key, value in told.items()})
+
+
+def _detail(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_detail(each) for each in value]
+    return value if isinstance(value, int) else str(value)[:_LONGEST_DETAIL]

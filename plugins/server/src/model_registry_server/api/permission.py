@@ -121,7 +121,7 @@ class Route(APIRoute):
             server = server_of(request)
             caller = request.state.caller = self.admit(server, request)
             request.state.admit = partial(self.admit_again, server, request)
-            request.state.noted = Noted()
+            request.state.noted = _noted_for(request)
             if not (permission.streams or request.method in _SAFE):
                 request = bounded(request, server.options.pace)
             if permission.role is None:
@@ -156,9 +156,18 @@ def caller_of(request: Request) -> Caller:
 
 def actor_of(request: Request) -> str:
     """Who is recorded for changes: the caller, and whom it says to act for, such as the person at a shared machine."""
-    caller = caller_of(request)
+    caller, said = caller_of(request), _acting_for(request)
+    return f"{caller.name} ({said})" if said else caller.name
+
+
+def _acting_for(request: Request) -> str:
     said = unquote(request.headers.get("x-model-registry-actor", ""))[:_LONGEST_ACTOR].strip()
-    return f"{caller.name} ({said})" if said and said.isprintable() else caller.name
+    return said if said.isprintable() else ""
+
+
+def _noted_for(request: Request) -> Noted:
+    said = _acting_for(request)
+    return Noted(acting_for=said) if said else Noted()
 
 
 def owner_of(caller: Caller) -> str:

@@ -18,7 +18,7 @@ from model_registry_server.jobs.failures import WorkerError
 
 _JSON = ("performance_metrics", "metadata", "options", "input_shape", "output_shape", "parent")
 _OBJECTS = ("performance_metrics", "metadata", "options")
-_TRUE = ("1", "true", "yes", "on")
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 #: What the server says itself, or nobody may by a request.
 _OURS = frozenset({"path", "digests", "model", "self", "weights_only", "example_inputs"})
 _PARENT = frozenset({"relation", "name", "version", "digest"})
@@ -100,7 +100,7 @@ def _of_text(key: str, text: str) -> Any:
     if key == "tags":
         return [tag.strip() for tag in text.split(",") if tag.strip()]
     if key == "exist_ok":
-        return text.lower() in _TRUE
+        return True if text.lower() in _TRUE else False if text.lower() in _FALSE else text
     return text
 
 

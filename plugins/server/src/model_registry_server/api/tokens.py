@@ -91,8 +91,9 @@ def make(
 
 def _noted(request: Request) -> Also:
     def also(db: sqlite3.Connection, token: Token) -> None:
-        facts = {"name": token.name, "role": token.role.value, "models": " ".join(token.patterns)}
-        request.state.noted.update(subject=token.id, **facts)
+        facts = {"name": token.name, "role": token.role.value, "models": list(token.patterns)}
+        ends = {} if token.expires_at is None else {"expires_at": token.expires_at.isoformat()}
+        request.state.noted.update(subject=token.id, **facts, **ends)
         noted_within(server_of(request), request, db)
 
     return also

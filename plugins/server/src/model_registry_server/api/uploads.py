@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header, Request, Response
 
+from model_registry import InvalidNameError
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import Route, allow, caller_of, owner_of, server_of
@@ -30,9 +32,11 @@ _MOST = 100
 def begin_upload(request: Request, body: schemas.NewUpload) -> Response:
     """Begin an upload of one or more files, each of which is sent in parts."""
     server, caller = server_of(request), caller_of(request)
-    for file in body.files:
-        plain_name(file.path)
-    server.quota.require(sum(file.size or 0 for file in body.files))
+    paths = [plain_name(file.path) for file in body.files]
+    twice = next((str(path) for path, times in Counter(paths).items() if times > 1), None)
+    if twice is not None:
+        raise InvalidNameError(f"{twice!r:.200} is there twice", hint="give each file another name", value=twice)
+    server.quota.require_in_thread(sum(file.size or 0 for file in body.files))
     files = [Announced(file.path, file.size, file.sha256) for file in body.files]
     upload = server.uploads.create(owner_of(caller), files, most=_MOST)
     request.state.noted["subject"] = upload.id

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from model_registry import ModelEntry
+from model_registry import ConfigurationError, ModelEntry
 from model_registry_server.client.address import checked_address, is_loopback
 from model_registry_server.client.cache import Cache
 from model_registry_server.client.entries import Remote
@@ -38,7 +38,7 @@ class Connection:
     def __init__(self, address: str, token: str | None, config: Mapping[str, Any]) -> None:
         self.address = checked_address(address)
         self._given = address, token, dict(config)
-        secret = token or os.environ.get(TOKEN_VARIABLE) or None
+        secret = _checked_token(token or os.environ.get(TOKEN_VARIABLE, ""))
         if secret is not None:
             _warn_of_plain_text(self.address)
         self.cache = Cache(self.address, config)
@@ -84,6 +84,18 @@ def local(entry: ModelEntry) -> ModelEntry:
     """An entry whose bytes are here: as it is, or pulled from the server that it is of."""
     inspector = entry._inspector
     return inspector.server.pulled(entry) if isinstance(inspector, Remote) else entry
+
+
+def _checked_token(text: str) -> str | None:
+    """The token, without what a file or a shell leaves around it; None if there is none.
+
+    :raises ConfigurationError: for what cannot be sent. It is not shown, since most of it may be right.
+    """
+    token = text.strip()
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        hint = f"give what «model-registry token create» printed, as token= or in {TOKEN_VARIABLE}"
+        raise ConfigurationError("the token holds a character that no token has", hint=hint, mistakes=())
+    return token or None
 
 
 def _warn_of_plain_text(address: str) -> None:

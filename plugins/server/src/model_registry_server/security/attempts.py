@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
+from model_registry import StorageError
 from model_registry_server.security.audit import Audit
 from model_registry_server.security.undertakings import Outcome
 
@@ -47,5 +48,12 @@ class Attempts:
         with self._counting:
             more, self._more = self._more, Counter()
             self._told.clear()
-        for (actor, action), times in more.items():
-            self._audit.record(actor, action, "", {"times": times})
+        while more:
+            (actor, action), times = next(iter(more.items()))
+            try:
+                self._audit.record(actor, action, "", {"times": times})
+            except StorageError:
+                with self._counting:
+                    self._more += more  # to be told the next time
+                raise
+            del more[actor, action]

@@ -51,9 +51,9 @@ class Hosts:
         if scope["type"] == "http":
             headers = scope["headers"]
             host = _only(headers, b"host")
-            if host is None or not self._is_ours(host):
+            if host is None or not (self._is_ours(host) or _is_address_of(scope, host)):
                 said = (host or b"").decode("latin-1")[:_LONGEST]
-                detail = "this server has another name"
+                detail = f"this server is not called {said!r}"
                 return await refuse(
                     send, HTTPStatus.MISDIRECTED_REQUEST, detail, _WRONG_HOST, host=said, option="hosts"
                 )
@@ -64,6 +64,12 @@ class Hosts:
             await receive()
             return await send({"type": "websocket.close", "code": 1008})
         return await self._app(scope, receive, send)
+
+
+def _is_address_of(scope: Scope, host: bytes) -> bool:
+    """Whether the host is the very address that the connection came to: nobody's name can be pointed at that."""
+    match, (address, _) = _HOST.fullmatch(host), scope.get("server") or ("", None)
+    return match is not None and bool(address) and canonical(match[1].decode()) == canonical(address)
 
 
 def _only(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes | None:

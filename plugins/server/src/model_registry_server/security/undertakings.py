@@ -68,7 +68,7 @@ class Undertakings:
             raise
 
     async def settle(self, number: int, outcome: Outcome | None) -> None:
-        """End it in a thread, after an error that is the one to raise."""
+        """End it in a thread. If that cannot be noted, the caller is told all the same whether it was done."""
         try:
             await run_sync(self.end, number, outcome)
         except StorageError:  # the next server tells of it

@@ -21,7 +21,10 @@ ERRORS: Mapping[str, tuple[str, str]] = {
     "error.ConfigurationError": ("The server's configuration is wrong", "服务器配置有误"),
     "error.ParityError": ("The result computes something else than its source", "结果与源模型的输出不一致"),
     "error.UnsupportedModelError": ("This model cannot be kept in this format", "该模型无法以此格式保存"),
-    "error.UnsafeModelError": ("This was refused: it asks for more than data", "文件不安全，已被拒绝"),
+    "error.UnsafeModelError": (
+        "This file was refused: it is damaged, or asks for more than data",
+        "文件已被拒绝：已损坏，或不只是数据",
+    ),
     "error.UnsupportedFormatError": ("No plugin here handles this format", "没有插件支持此格式"),
     "error.ClassNotFoundError": ("A class of the model is not known here", "找不到模型所用的类"),
     "error.PermissionRequiredError": (

@@ -35,7 +35,7 @@ def list_tokens(request: Request) -> Response:
 async def create_token(request: Request) -> Response:
     """Make a token, and show it this once."""
     server, fields = server_of(request), await fields_of(request)
-    patterns = tuple(fields.get("models", "").split()) or ("*",)
+    patterns = tuple(fields.get("models", "").replace(",", " ").split()) or ("*",)
     name = fields.get("name", "").strip() or None
     role, end = fields.get("role", ""), _end(fields.get("days", ""))
     text, token = await run_sync(api.make, request, name, role, patterns, end)
