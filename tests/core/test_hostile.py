@@ -19,6 +19,7 @@ from model_registry import (
     ModelRegistry,
     ModelRegistryError,
     PermissionRequiredError,
+    RegistryNotFoundError,
     SourceNotFoundError,
     StorageError,
     UnsafeModelError,
@@ -374,8 +375,8 @@ class TestACatalogOfSomebodyElse:
 class TestPlaces:
     def test_that_are_files_are_no_registries(self, registry: ModelRegistry) -> None:
         Path("file").touch()
-        for path in ("file", "file/below"):
-            with pytest.raises(StorageError) as refusal:
+        for path, error in (("file", RegistryNotFoundError), ("file/below", StorageError)):
+            with pytest.raises(error) as refusal:
                 ModelRegistry(path)
             assert one_line(refusal.value)
 

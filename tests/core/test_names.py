@@ -61,8 +61,8 @@ def test_a_model_may_have_this_name(name: str) -> None:
         ("a\nb", r"'\n' (U+000A, a character without a name) at position 2"),
         ("a b", "' ' (U+0020, SPACE) at position 2"),
         ("a\\b", "(U+005C, REVERSE SOLIDUS)"),
-        ("a:b", "(U+003A, COLON)"),
-        ("a@b", "(U+0040, COMMERCIAL AT)"),
+        ("a:", "(U+003A, COLON)"),
+        ("a@", "(U+0040, COMMERCIAL AT)"),
         ("b\u0435rt", "(U+0435, CYRILLIC SMALL LETTER IE) at position 2"),
         ("\uff41bc", "(U+FF41, FULLWIDTH LATIN SMALL LETTER A)"),
         ("\u212aelvin", "(U+212A, KELVIN SIGN)"),
@@ -95,6 +95,16 @@ def test_a_refused_name_is_told_in_one_line_with_what_is_allowed(name: object, p
     assert str(refusal.value).isprintable()  # one line, and no character that a terminal would act on
     assert refusal.value.value == name
     assert len(str(refusal.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [("a:1.0", ("a", "1.0")), ("team/a:@best", ("team/a", "@best")), ("a@best", ("a", "@best"))],
+)
+def test_a_name_with_a_version_is_told_how_both_are_given(name: str, parts: tuple[str, str]) -> None:
+    hint = f"it holds a version — give the two by themselves: {parts[0]!r}, {parts[1]!r}"
+    with pytest.raises(InvalidNameError, match=f"^model name {name!r}: {hint}$"):
+        check_model_name(name)
 
 
 @given(st.text())

@@ -76,6 +76,7 @@ def test_a_file_and_a_folder_are_kept_byte_for_byte(registry: ModelRegistry) -> 
             UnsupportedModelError,
             "no installed plugin recognises a int; formats known: bytes, loud, script — say",
         ),
+        ({"model": int}, UnsupportedModelError, "int is a class, not a model — give an instance of it, such as int()"),
         ({"model": 3, "model_format": "bytes"}, UnsupportedModelError, "a int is not bytes — give bytes"),
         ({"model_format": "loud"}, UnsupportedModelError, "'loud' is a format to export to, not to register in"),
         ({"model_format": "onnx"}, UnsupportedFormatError, "no plugin handles the format 'onnx'; formats known: bytes"),

@@ -24,6 +24,7 @@ MAX_TAG_VALUE_LENGTH = 1000
 MAX_MEMBER_PATH_LENGTH = 512
 
 _NAME_PART = re.compile(r"[A-Za-z0-9]+(?:(?:\.|__?|-+)[A-Za-z0-9]+)*")
+_REFERENCE = re.compile(r"(?P<name>[A-Za-z0-9._/-]{1,200})(?::|(?=@))(?P<version>@?[A-Za-z0-9._+!-]{1,200})")
 _FOREIGN_TO_NAME = re.compile(r"[^A-Za-z0-9._/-]")
 _FOREIGN_TO_MEMBER_PATH = re.compile(r'[^ -~]|[\\:*?"<>|]')
 _FOREIGN_TO_ALIAS = re.compile(r"[^A-Za-z0-9._-]")
@@ -51,6 +52,9 @@ def check_model_name(value: object) -> str:
 
     :raises InvalidNameError: naming the part that is wrong and what is allowed.
     """
+    if isinstance(value, str) and (both := _REFERENCE.fullmatch(value)):
+        hint = f"give the two by themselves: {both['name']!r}, {both['version']!r}"
+        raise InvalidNameError(f"model name {shown(value)}: it holds a version", hint=hint, value=value)
     name = check_text("model name", value, MAX_NAME_LENGTH, _FOREIGN_TO_NAME, _NAME_HINT)
     for part in name.split("/"):
         if problem := _name_part_problem(part):

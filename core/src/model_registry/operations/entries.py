@@ -85,10 +85,10 @@ def require(context: Context, name: str, version: str = LATEST) -> VersionRow:
         )
     known = [other.version for other in context.catalog.versions(name=name)]
     if known:
+        meant = [f"@{each}" for each in context.catalog.aliases.of_model(name) if each.lower() == version.lower()]
         highest = ", ".join([*(["…"] if len(known) > 5 else []), *known[-5:]])
-        raise VersionNotFoundError(
-            f"model {name!r} has no version {version!r}", hint=f"it has {highest}", model=name, version=version
-        )
+        hint = f"did you mean {meant[0]!r}?" if meant else f"it has {highest}"
+        raise VersionNotFoundError(f"model {name!r} has no version {version!r}", hint=hint, model=name, version=version)
     raise _no_model(context, name)
 
 

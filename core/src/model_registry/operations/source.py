@@ -90,6 +90,11 @@ def _require_sound(source: Path | bytes, content: Content, claimed: str | None) 
 
 def _unclaimed(context: Context, source: Any, content: Content | None) -> UnsupportedModelError:
     """What to raise when no format was given and no plugin claims the model."""
+    if isinstance(source, type):
+        name = source.__qualname__
+        return UnsupportedModelError(
+            f"{name} is a class, not a model", hint=f"give an instance of it, such as {name}()"
+        )
     formats = ", ".join(context.plugins.formats()) or "none; install a plugin, such as model-registry-pytorch"
     if content is None or content.kind is Kind.UNKNOWN:
         return UnsupportedModelError(
