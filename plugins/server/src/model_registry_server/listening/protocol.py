@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import struct
 import termios
 from typing import Any, ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from model_registry_server.transfer.pace import USUAL, Pace
+
+logger = logging.getLogger("model_registry.server")
 
 #: Seconds in which a request's head must have come, from the connection on, or from its first byte.
 HEAD_SECONDS = 20.0
@@ -18,6 +21,11 @@ HEAD_SECONDS = 20.0
 MOST_HEAD = 64 << 10
 #: Seconds after an answer in which the next request must begin.
 _IDLE_SECONDS = 30.0
+#: Bytes that a client may have taken before any of it shows: its system opens a window that was full when a sixteenth
+#: of the connection's buffer is free, and buffers grow to 32 MiB.
+_UNSEEN = 2 << 20
+#: Bytes a second by which those are waited for, if any number may pass.
+_ANY_RATE = 1000.0
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -34,7 +42,8 @@ class PatientProtocol(HttpToolsProtocol):
     _watch: asyncio.TimerHandle | None = None
     _in_head = True
     _unused = 0
-    _unsent = 0
+    _unsent_before = 0
+    _served: RequestResponseCycle | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -88,12 +97,19 @@ class PatientProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         self._end_watch()
+        if self._served is not None and not self._served.response_complete:
+            self._served.disconnected = True  # uvicorn tells only the last request that came of several
+            self._served.message_event.set()
         super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._served = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _begin_watch(self) -> None:
         """From now on, look now and then whether an answer is taken, until all of it is, or there is room for more."""
         self._end_watch()
-        self._unsent = 0
+        self._unsent_before = 0
         if self.pace.seconds is not None:
             self._watch = self.loop.call_later(self.pace.seconds, self._look)
 
@@ -101,11 +117,15 @@ class PatientProtocol(HttpToolsProtocol):
         self._watch = None
         if not self.transport.get_write_buffer_size():
             return
-        before, self._unsent = self._unsent, _unsent(self.transport)
-        if before and before - self._unsent < min(self.pace.least, before):
+        span = span_of_answer(self.pace)
+        before, self._unsent_before = self._unsent_before, _unsent_of(self.transport)
+        taken = before - self._unsent_before
+        if before and 0 <= taken < min(self.pace.least, before):  # below 0, there was room for another answer
+            client = self.client[0] if self.client else "somebody"
+            logger.warning("an answer to %s was given up: %d bytes of it were taken in %g seconds", client, taken, span)
             self.transport.abort()
         else:
-            self._watch = self.loop.call_later(self.pace.seconds or 0, self._look)
+            self._watch = self.loop.call_later(span, self._look)
 
     def _end_watch(self) -> None:
         if self._watch is not None:
@@ -132,7 +152,15 @@ def patient(pace: Pace) -> type[PatientProtocol]:
     return Paced
 
 
-def _unsent(transport: asyncio.WriteTransport) -> int:
+def span_of_answer(pace: Pace) -> float:
+    """Seconds within which it is seen that a client takes the least bytes of a pace, if it takes them at that pace.
+
+    They are many: 35 minutes by the usual options. So long, a client that takes nothing costs a connection.
+    """
+    return (pace.seconds or 0) + _UNSEEN / (pace.rate or _ANY_RATE)
+
+
+def _unsent_of(transport: asyncio.WriteTransport) -> int:
     """Bytes that the client has not got: those that the transport keeps, and those that the system does.
 
     Without the latter, a slow client would seem to take nothing for minutes, then as much as the system can keep.
