@@ -35,6 +35,7 @@ TREE = {
     "RegistryNotFoundError": (ModelRegistryError, FileNotFoundError),
     "DestinationExistsError": (ModelRegistryError, FileExistsError),
     "RegistrationLostError": (ModelRegistryError, RuntimeError),
+    "AliasMovedError": (ModelRegistryError, RuntimeError),
     "StorageError": (ModelRegistryError, OSError),
 }
 CLASSES = [cls for _, cls in inspect.getmembers(errors, inspect.isclass)]

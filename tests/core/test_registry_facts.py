@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from model_registry import (
+    AliasMovedError,
     InvalidMetadataError,
     InvalidNameError,
     ModelNotFoundError,
@@ -58,6 +59,17 @@ class TestAliases:
         assert [entry and entry.version for entry in back] == ["2.0", "1.0", None]
         with pytest.raises(VersionNotFoundError, match="alias @champion of 'm' has nothing to go back to"):
             three.undo_alias("m", "champion")
+
+    def test_do_not_go_back_if_somebody_was_faster(self, three: ModelRegistry) -> None:
+        three.set_alias("m", "champion", "1.0")
+        (seen,) = three.history("m", alias="champion")
+        three.delete_alias("m", "champion")
+        with pytest.raises(AliasMovedError, match="somebody changed @champion of 'm' meanwhile: it is gone — look at"):
+            three.undo_alias("m", "champion", expected=seen.id)
+        newest = three.history("m", alias="champion", limit=1)[0]
+        entry = three.undo_alias("m", "champion", expected=newest.id)
+        assert entry is not None
+        assert entry.version == "1.0"
 
     def test_that_were_deleted_come_back(self, three: ModelRegistry) -> None:
         three.set_alias("m", "champion", "1.0")

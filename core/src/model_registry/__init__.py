@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from model_registry.comparison import FileChange as FileChange
     from model_registry.comparison import MetricChange as MetricChange
     from model_registry.comparison import TensorChange as TensorChange
+    from model_registry.errors import AliasMovedError as AliasMovedError
     from model_registry.errors import ClassNotFoundError as ClassNotFoundError
     from model_registry.errors import ConfigurationError as ConfigurationError
     from model_registry.errors import DestinationExistsError as DestinationExistsError
@@ -110,11 +111,11 @@ if TYPE_CHECKING:
 _HOMES = {
     "comparison": "Change Comparison FileChange MetricChange TensorChange",
     "errors": (
-        "ClassNotFoundError ConfigurationError DestinationExistsError IntegrityError InvalidMetadataError"
-        " InvalidNameError InvalidOptionError InvalidQueryError ModelNotFoundError ModelRegistryError ParityError"
-        " PermissionRequiredError PluginError PluginLoadError RegistrationLostError RegistryNotFoundError"
-        " SourceNotFoundError StorageError UnsafeModelError UnsupportedFormatError UnsupportedModelError"
-        " VersionExistsError VersionNotFoundError"
+        "AliasMovedError ClassNotFoundError ConfigurationError DestinationExistsError IntegrityError"
+        " InvalidMetadataError InvalidNameError InvalidOptionError InvalidQueryError ModelNotFoundError"
+        " ModelRegistryError ParityError PermissionRequiredError PluginError PluginLoadError RegistrationLostError"
+        " RegistryNotFoundError SourceNotFoundError StorageError UnsafeModelError UnsupportedFormatError"
+        " UnsupportedModelError VersionExistsError VersionNotFoundError"
     ),
     "example_inputs": "read_example_inputs",
     "hookspecs": "EXAMPLE_INPUTS Source Stage VersionFiles hookimpl",

@@ -24,6 +24,7 @@
     ├── RegistryNotFoundError     (FileNotFoundError)  no registry at this place
     ├── DestinationExistsError    (FileExistsError)    an export would overwrite something
     ├── RegistrationLostError     (RuntimeError)       the registration's lease ran out under it
+    ├── AliasMovedError           (RuntimeError)       somebody changed the alias since the change to take back
     └── StorageError              (OSError)            the disk or the database refused
 
 Each also is the built-in that a caller would catch, and carries its facts as attributes.
@@ -137,6 +138,10 @@ class DestinationExistsError(ModelRegistryError, FileExistsError):
 
 class RegistrationLostError(ModelRegistryError, RuntimeError):
     """The registration was taken for dead and its claims were dropped. Nothing became visible."""
+
+
+class AliasMovedError(ModelRegistryError, RuntimeError):
+    """The last change of the alias is another one than was said. Facts: ``model``, ``alias``, ``expected``."""
 
 
 class StorageError(ModelRegistryError, OSError):

@@ -619,14 +619,16 @@ class ModelRegistry:
         """Forget an alias; False if there is none."""
         return operations.aliases.delete_alias(self._context, name, alias)
 
-    def undo_alias(self, name: str, alias: str) -> ModelEntry | None:
+    def undo_alias(self, name: str, alias: str, *, expected: int | None = None) -> ModelEntry | None:
         """Take back the last change of an alias, a rollback too; called again, the one before it.
 
+        :param expected: The id of the alias's newest event, as :meth:`history` told it: nothing else is taken back.
         :returns: What it names again; None if it is no alias now.
 
+        :raises AliasMovedError: if somebody changed the alias since the event that was expected.
         :raises VersionNotFoundError: if there is nothing to take back, or what it named is not there any more.
         """
-        return operations.aliases.undo(self._context, name, alias)
+        return operations.aliases.undo(self._context, name, alias, expected)
 
     def rollback(self, name: str, alias: str) -> ModelEntry:
         """Let an alias name what it named before: the last version that is another one and still there.

@@ -18,7 +18,8 @@ CODES = {
     "ConfigurationError": 2,
     "IntegrityError": 5, "UnsafeModelError": 6, "PermissionRequiredError": 6,
     "UnsupportedModelError": 7, "UnsupportedFormatError": 7, "ClassNotFoundError": 7, "PluginError": 7,
-    "PluginLoadError": 7, "StorageError": 8, "ParityError": 9, "RegistrationLostError": 8, "ModelRegistryError": 1,
+    "PluginLoadError": 7, "StorageError": 8, "ParityError": 9, "RegistrationLostError": 8,
+    "AliasMovedError": 1, "ModelRegistryError": 1,
 }  # fmt: skip
 
 

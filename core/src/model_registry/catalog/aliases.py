@@ -14,7 +14,7 @@ from model_registry.catalog.facts import VersionKey
 from model_registry.catalog.history import record
 from model_registry.catalog.rows import SELECT, VISIBLE, id_of, one, row_of, visible_id
 from model_registry.digests import is_sha256
-from model_registry.errors import ModelRegistryError, VersionNotFoundError
+from model_registry.errors import AliasMovedError, ModelRegistryError, VersionNotFoundError
 from model_registry.names import name_key
 from model_registry.versions import check_version, sort_key
 
@@ -23,12 +23,12 @@ Named = dict[str, Any]
 
 _NAMED = f"{SELECT} JOIN aliases a ON a.version_id = v.id WHERE m.key = ? AND a.key = ?"
 #: What was said of an alias, the oldest first.
-_TOLD = f"""
-    SELECT (SELECT word FROM words WHERE id = e.action), e.before, e.after FROM events e
+_FROM = f"""
+    FROM events e
     WHERE e.model_id = ? AND lower(e.subject) = ?
         AND e.action IN (SELECT id FROM words WHERE word IN {actions.OF_ALIASES})
-    ORDER BY e.id
 """
+_TOLD = f"SELECT (SELECT word FROM words WHERE id = e.action), e.before, e.after {_FROM} ORDER BY e.id"
 
 
 class SqliteAliases:
@@ -75,9 +75,11 @@ class SqliteAliases:
             record(db, actions.ALIAS_DELETED, found[0], _version_of(before), alias, before=before)
             return True
 
-    def undo(self, name: str, alias: str) -> VersionRow | None:
+    def undo(self, name: str, alias: str, *, expected: int | None = None) -> VersionRow | None:
         with self._connections.writing(durable=True) as db:
             model = _model(db, name)
+            if expected not in (None, _newest(db, model, alias)):
+                raise _moved(name, alias, expected, _named(db, model, alias))
             changes, _ = _past(db, model, alias)
             if not changes:
                 raise _nothing(name, alias)
@@ -169,6 +171,12 @@ def _model(db: sqlite3.Connection, name: str) -> int:
     return int(found[0]) if found else 0
 
 
+def _newest(db: sqlite3.Connection, model_id: int, alias: str) -> int:
+    """The id of the newest event of an alias; 0 if there is none."""
+    found = db.execute(f"SELECT max(e.id) {_FROM}", (model_id, alias.lower())).fetchone()
+    return int(found[0] or 0)
+
+
 def forget(db: sqlite3.Connection, version_id: int) -> None:
     """Say of the aliases of a version that is about to be forgotten that they go with it."""
     query = "SELECT model_id, alias FROM aliases WHERE version_id = ?"
@@ -208,6 +216,17 @@ def _visible_with(db: sqlite3.Connection, name: str, named: Named) -> int | None
 
 def _row(db: sqlite3.Connection, id: int) -> VersionRow:
     return row_of(db.execute(f"{SELECT} WHERE v.id = ?", (id,)).fetchone())
+
+
+def _moved(name: str, alias: str, expected: int | None, now: Named | None) -> AliasMovedError:
+    where = "is gone" if now is None else f"names {name}:{now['version']}"
+    return AliasMovedError(
+        f"somebody changed @{alias} of {name!r} meanwhile: it {where}",
+        hint="look at the history, and move it to where it belongs",
+        model=name,
+        alias=alias,
+        expected=expected,
+    )
 
 
 def _nothing(name: str, alias: str) -> VersionNotFoundError:

@@ -67,10 +67,12 @@ class Aliases(Protocol):
     def delete(self, name: str, alias: str) -> bool:
         """Forget the alias; False if there is none."""
 
-    def undo(self, name: str, alias: str) -> VersionRow | None:
+    def undo(self, name: str, alias: str, *, expected: int | None = None) -> VersionRow | None:
         """Take back the last change of the alias that was not taken back yet, as if it had not been.
 
+        :param expected: The id of the alias's newest event.
         :returns: What it names since then; None if there is no alias since then.
+        :raises AliasMovedError: if that is another one.
         :raises VersionNotFoundError: if there is nothing to take back, or what it named is not visible any more.
         """
 

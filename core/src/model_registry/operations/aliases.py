@@ -25,10 +25,10 @@ def delete_alias(context: Context, name: str, alias: str) -> bool:
     return context.catalog.aliases.delete(check_model_name(name), check_alias(alias))
 
 
-def undo(context: Context, name: str, alias: str) -> ModelEntry | None:
+def undo(context: Context, name: str, alias: str, expected: int | None) -> ModelEntry | None:
     """See ``ModelRegistry.undo_alias``."""
     alias = check_alias(alias)
-    row = context.catalog.aliases.undo(check_model_name(name), alias)
+    row = context.catalog.aliases.undo(check_model_name(name), alias, expected=expected)
     return None if row is None else _told(context, alias, row)
 
 

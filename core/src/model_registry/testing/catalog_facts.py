@@ -13,7 +13,7 @@ import pytest
 from model_registry.actor import acting_as
 from model_registry.catalog import Catalog, VersionRow
 from model_registry.clock import now
-from model_registry.errors import ModelNotFoundError, VersionNotFoundError
+from model_registry.errors import AliasMovedError, ModelNotFoundError, VersionNotFoundError
 from model_registry.records import Parent
 from model_registry.testing.catalog_suite import CatalogSuite, add, numbered, row
 
@@ -116,6 +116,20 @@ class CatalogFacts(CatalogSuite):
             filled.aliases.undo("m", "best")
         filled.aliases.set("m", "best", "1.0")
         assert filled.aliases.undo("m", "best") is None
+
+    def test_only_the_change_that_is_expected_is_taken_back(self, filled: Catalog) -> None:
+        filled.aliases.set("m", "new", "1.0")
+        seen = filled.history.events("m", alias="new", limit=1)[0].id
+        filled.aliases.set("m", "new", "2.0")
+        filled.aliases.set("m", "other", "1.0")
+        for expected in (0, seen):
+            with pytest.raises(AliasMovedError, match=r"it names m:2\.0"):
+                filled.aliases.undo("m", "NEW", expected=expected)
+        newest = filled.history.events("m", alias="new", limit=1)[0].id
+        assert alias_of(filled, "m", "new") == "2.0"
+        undone = filled.aliases.undo("m", "new", expected=newest)
+        assert undone is not None
+        assert undone.version == "1.0"
 
     def test_an_alias_rolls_back_to_another_version_that_is_there(self, filled: Catalog) -> None:
         filled.aliases.delete("m", "best")

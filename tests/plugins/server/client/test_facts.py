@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_registry import InvalidNameError, ModelRegistry, Parent
+from model_registry import AliasMovedError, InvalidNameError, ModelRegistry, Parent
 from model_registry.errors import ModelRegistryError
 from model_registry_server.client import Client
 
@@ -80,7 +80,10 @@ def test_aliases_move_and_move_back(client: Client, held: ModelRegistry) -> None
     assert client.set_alias("aliased", "champion") == second
     assert client.load_model("aliased", "@champion").model == b"2"
     assert client.rollback("aliased", "champion") == first
-    assert client.undo_alias("aliased", "champion") == second
+    newest = client.history("aliased", alias="champion", limit=1)[0].id
+    with pytest.raises(AliasMovedError, match="somebody changed @champion"):
+        client.undo_alias("aliased", "champion", expected=newest - 1)
+    assert client.undo_alias("aliased", "champion", expected=newest) == second
     assert client.undo_alias("aliased", "champion") == first
     assert client.undo_alias("aliased", "champion") is None
     assert client.set_alias("aliased", "champion", "1.0.0") == first

@@ -56,9 +56,14 @@ def delete_alias(request: Request, name: str, alias: str) -> Response:
 
 @router.post("/models/{name:model}/aliases/{alias:part}/undo", response_model=schemas.AliasUndone)
 @allow(Role.WRITER)
-def undo_alias(request: Request, name: str, alias: str) -> Response:
-    """Take back the last change of an alias; again, the one before it."""
-    entry = server_of(request).registry.undo_alias(name, alias)
+def undo_alias(
+    request: Request,
+    name: str,
+    alias: str,
+    expected: Annotated[int | None, Query(ge=0, lt=1 << 63, description="The id of the alias's newest event")] = None,
+) -> Response:
+    """Take back the last change of an alias; again, the one before it. Not if it is another one than is expected."""
+    entry = server_of(request).registry.undo_alias(name, alias, expected=expected)
     request.state.noted.done()
     return answer({"alias": alias, "version": None if entry is None else documents.listed(entry)})
 

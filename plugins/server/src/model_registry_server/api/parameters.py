@@ -21,6 +21,7 @@ EXAMPLES: Mapping[str, str | int | float] = {
     "before": 1200,
     "delivery": "msg_01KGB0T1Q8",
     "depth": 3,
+    "expected": 1200,
     "format": "onnx",
     "head": "9f86d081884c7d659a2feaa0c55ad015" * 2,
     "id": "8f14e45fceea167a",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from http import HTTPStatus
-from typing import ClassVar
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 
 from model_registry import ModelRegistry
-from model_registry.errors import InvalidNameError, ModelRegistryError
+from model_registry.errors import InvalidNameError
 from model_registry_server.api import facts, schemas
 from model_registry_server.api.permission import allow, server_of
 from model_registry_server.security.roles import Role
@@ -21,14 +19,8 @@ from model_registry_server.web.page import PageRoute, see_other
 
 router = APIRouter(route_class=PageRoute)
 
-#: Instead of the id of a move that was overtaken by another at once.
-_OVERTAKEN = "overtaken"
-
-
-class AliasMovedError(ModelRegistryError, RuntimeError):
-    """Somebody changed the alias since the change that was to be taken back. Facts: ``alias``."""
-
-    status: ClassVar[int] = HTTPStatus.CONFLICT
+#: Instead of the id of a move that was overtaken by another at once: no event has it.
+_OVERTAKEN = 0
 
 
 @router.post("/ui/models/{name:model}/aliases")
@@ -51,25 +43,21 @@ async def set_alias(request: Request, name: str) -> Response:
 async def undo_alias(request: Request, name: str, alias: str) -> Response:
     """Take back the last change of an alias, if it is still the one that the reader saw."""
     seen = (await fields_of(request)).get("move", "")
-    await run_sync(_undo, request, name, alias, seen)
+    await run_sync(partial(facts.undo_alias, request, name, alias, _id_of(seen)))
     return see_other(model_url(name, done="alias_undone", alias=alias))
+
+
+def _id_of(seen: str) -> int | None:
+    if not seen:
+        return None
+    return int(seen) if seen.isdecimal() and len(seen) < 20 else _OVERTAKEN
 
 
 def _move_to(registry: ModelRegistry, name: str, alias: str, version: str) -> str:
     """What tells the move that was made just now from later ones."""
     moved = last_move(registry, name, alias)
     is_ours = moved is not None and isinstance(moved.after, dict) and moved.after.get("version") == version
-    return str(moved.id) if moved is not None and is_ours else _OVERTAKEN
-
-
-def _undo(request: Request, name: str, alias: str, seen: str) -> None:
-    registry = server_of(request).registry
-    last = last_move(registry, name, alias)
-    if seen and (last is None or seen != str(last.id)):
-        now = registry.aliases(name).get(alias)
-        message = f"somebody changed @{alias} meanwhile: it " + (f"names {name}:{now}" if now else "is gone")
-        raise AliasMovedError(message, hint="look at the history, and move it to where it belongs", alias=alias)
-    facts.undo_alias(request, name, alias)
+    return str(moved.id if moved is not None and is_ours else _OVERTAKEN)
 
 
 @router.post("/ui/models/{name:model}/aliases/{alias:part}/delete")
