@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import ExitStack, suppress
+import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -13,15 +14,30 @@ from model_registry_server.transfer.errors import TooLargeError
 
 
 class Disk:
-    """What is there, and how often somebody looked."""
+    """What is there, and how often somebody looked.
 
-    def __init__(self, there: int = 0) -> None:
+    :param seconds: What a look takes.
+    """
+
+    def __init__(self, there: int = 0, seconds: float = 0.0) -> None:
         self.there = there
         self.looks = 0
+        self.held, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
+        self._seconds = seconds
 
     def __call__(self) -> int:
         self.looks += 1
-        return self.there
+        time.sleep(self._seconds)
+        there = self.there
+        self.held.set()
+        assert self.go_on.wait(20)
+        return there
+
+    def hold(self) -> None:
+        """The next looks see what is there, and tell when they may go on."""
+        self.held.clear()
+        self.go_on.clear()
 
 
 def test_bytes_are_taken_one_by_one_until_there_is_no_more_room() -> None:
@@ -39,7 +55,7 @@ def test_bytes_are_taken_one_by_one_until_there_is_no_more_room() -> None:
 
 def test_what_bodies_brought_counts_until_the_next_look_tells_what_became_of_it() -> None:
     async def taken() -> None:
-        disk = Disk()
+        disk = Disk(seconds=0.3)
         bound = Bound(10, "quota_mb", disk)
         with Body([bound], stays=True) as body:
             await body.take(8)
@@ -57,31 +73,66 @@ def test_what_bodies_brought_counts_until_the_next_look_tells_what_became_of_it(
 
 def test_a_body_that_ends_while_somebody_looks_is_not_forgotten() -> None:
     async def taken() -> None:
-        begun, go_on = threading.Event(), threading.Event()
-
-        def look() -> int:
-            begun.set()
-            assert go_on.wait(20)
-            return 0  # as it was before the body came
-
-        def ask_for_too_much() -> None:
-            with suppress(TooLargeError):
-                bound.require(9)
-
-        bound = Bound(10, "quota_mb", look)
-        looking = threading.Thread(target=ask_for_too_much)
+        disk = Disk()
+        bound = Bound(10, "quota_mb", disk)
         with Body([bound], stays=True) as body:
-            go_on.set()
             await body.take(8)
-            begun.clear()
-            go_on.clear()
-            looking.start()
-            assert begun.wait(20)
-        go_on.set()
-        looking.join()
-        begun.clear()
+            disk.hold()
+            asking = asyncio.create_task(bound.require(3))
+            await asyncio.to_thread(disk.held.wait, 20)
+        disk.there = 8  # but the look has seen it as it was before
+        disk.go_on.set()
         with pytest.raises(TooLargeError, match="2 may come"):
-            bound._refuse_beyond(3)
+            await asking
+
+    asyncio.run(taken())
+
+
+def test_a_body_that_ends_while_somebody_looks_is_not_counted_twice() -> None:
+    async def taken() -> None:
+        disk = Disk(2)
+        bound = Bound(10, "quota_mb", disk)
+        with Body([bound], stays=True) as other:
+            with Body([bound], stays=True) as body:
+                await body.take(4)
+                await other.take(1)
+                disk.there = 4  # what was there is thrown away, and what came is there
+                disk.hold()
+                taking = asyncio.create_task(other.take(5))
+                await asyncio.to_thread(disk.held.wait, 20)
+            disk.go_on.set()
+            await taking
+            with pytest.raises(TooLargeError, match="0 may come"):
+                await other.take(1)
+
+    asyncio.run(taken())
+
+
+def test_what_is_sure_is_not_looked_at() -> None:
+    async def taken() -> None:
+        disk = Disk(seconds=0.3)
+        bound = Bound(10, "quota_mb", disk)
+        await bound.require(1)
+        disk.hold()  # nobody gets an answer any more
+        with Body([bound], stays=True) as body:
+            await body.require(10)
+            await body.take(10)
+        assert disk.looks == 1
+
+    asyncio.run(asyncio.wait_for(taken(), 20))
+
+
+def test_a_look_that_takes_long_counts_for_long() -> None:
+    async def taken() -> None:
+        disk = Disk(seconds=0.5)
+        bound = Bound(10, "quota_mb", disk)
+        with Body([bound], stays=True) as body:
+            await body.take(1)
+            begun = time.monotonic()
+            while time.monotonic() - begun < 2:  # longer than a look that is fast counts
+                await body.take(0)
+                await asyncio.sleep(0.1)
+        assert disk.looks == 1
 
     asyncio.run(taken())
 

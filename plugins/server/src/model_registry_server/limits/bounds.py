@@ -12,8 +12,9 @@ from anyio.to_thread import run_sync
 
 from model_registry_server.transfer.errors import TooLargeError
 
-#: Seconds for which a look counts: what others than bodies write is noticed then.
-_FRESH = 1.0
+#: For how many times as long as it took a look counts, and seconds that it does at least. What others than bodies write
+#: is noticed then; what bodies bring counts at once.
+_FRESH = 20, 1.0
 
 
 class Bound:
@@ -27,26 +28,29 @@ class Bound:
         self._most = most
         self._option = option
         self._look = look
-        self._looked = float("-inf")
+        self._looked = float("-inf")  # when the last look began
+        self._fresh_until = float("-inf")
         self._looking = threading.Lock()
         self._line = CapacityLimiter(1)  # who waits for somebody else's look holds no thread
         self._lock = threading.Lock()
         self._there = 0  # at the last look, and what has ended since
         self._coming = 0
         self._ended = 0
+        self._ended_before = 0  # when the last look began
 
-    async def would_take(self, count: int) -> None:
+    async def require(self, count: int) -> None:
         """:raises TooLargeError: unless so many bytes may come now."""
-        await run_sync(self.require, count, limiter=self._line)
+        await self._make_sure(count)
+        self._refuse_beyond(count)
 
-    def require(self, count: int) -> None:
-        """The same, from a thread: it waits for the disk.
+    def require_in_thread(self, count: int) -> None:
+        """The same, for a thread: it waits for the disk.
 
         :raises TooLargeError: likewise.
         """
         now = time.monotonic()
         if self._is_unsure(count, now):
-            self._look_again(now)
+            self._look_for(count, now)
         self._refuse_beyond(count)
 
     async def take(self, count: int) -> None:
@@ -54,9 +58,7 @@ class Bound:
 
         :raises TooLargeError: if these may not.
         """
-        now = time.monotonic()
-        if self._is_unsure(count, now):
-            await run_sync(self._look_again, now, limiter=self._line)
+        await self._make_sure(count)
         with self._lock:
             self._refuse_beyond(count)
             self._coming += count
@@ -72,8 +74,19 @@ class Bound:
                 self._there += count
                 self._ended += count
 
+    async def _make_sure(self, count: int) -> None:
+        now = time.monotonic()
+        if self._is_unsure(count, now):
+            await run_sync(self._look_for, count, now, limiter=self._line)
+
     def _is_unsure(self, count: int, now: float) -> bool:
-        return self._look is not None and (count > self._room() or now - self._looked > _FRESH)
+        return self._look is not None and (count > self._room() or now > self._fresh_until)
+
+    def _look_for(self, count: int, wanted: float) -> None:
+        """Look; and once more before so many bytes are refused, if what ended meanwhile may have been counted twice."""
+        self._look_again(wanted)
+        if count > self._room() and self._ended != self._ended_before:
+            self._look_again(time.monotonic())
 
     def _look_again(self, wanted: float) -> None:
         with self._looking:
@@ -83,7 +96,10 @@ class Bound:
             there = self._look()
             with self._lock:
                 self._there = there + self._ended - ended  # a body that ended meanwhile may have been seen, or not
-                self._looked = begun
+                self._looked, self._ended_before = begun, ended
+            times, least = _FRESH
+            now = time.monotonic()
+            self._fresh_until = now + max(times * (now - begun), least)
 
     def _room(self) -> int:
         return self._most - self._there - self._coming
@@ -109,7 +125,7 @@ class Body:
     async def require(self, count: int) -> None:
         """:raises TooLargeError: unless so many bytes may come now."""
         for bound in self._taken:
-            await bound.would_take(count)
+            await bound.require(count)
 
     async def take(self, count: int) -> None:
         """So many bytes come.

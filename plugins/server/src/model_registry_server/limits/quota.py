@@ -22,13 +22,13 @@ class Quota:
         #: Of uploads of which parts are coming in; the parts hold them.
         self._single: WeakValueDictionary[str, Bound] = WeakValueDictionary()
 
-    def require(self, announced: int) -> None:
-        """Look whether an upload of so many bytes could come now. It waits for the disk: call it from a thread.
+    def require_in_thread(self, announced: int) -> None:
+        """Look whether an upload of so many bytes could come now. It waits for the disk.
 
         :raises TooLargeError: if not.
         """
         for bound in self._bounds(self._one()):
-            bound.require(announced)
+            bound.require_in_thread(announced)
 
     def body(self) -> Body:
         """Of an upload in one request."""
