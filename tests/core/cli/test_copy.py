@@ -74,7 +74,7 @@ def test_tags_go_along_and_aliases_if_asked(digits: Done) -> None:
 
 @pytest.mark.skipif(not hasattr(ModelRegistry, "search"), reason="this core has no search")
 def test_a_query_says_which(digits: Done) -> None:
-    run("copy", "other", "metrics.accuracy > 0.96")
+    run("copy", "other", "metrics.accuracy > 0.96" + " and metrics.accuracy > 0.96" * 20)
     assert [entry.version for entry in ModelRegistry("other").list_models()] == ["1.0.1"]
 
 
@@ -88,3 +88,15 @@ def test_nothing_is_copied_into_a_file(digits: Done, weights: Path, more: list[s
 def test_a_source_that_is_not_there_is_told(digits: Done) -> None:
     assert run("-r", "nowhere", "copy", "other").code == 3
     assert not Path("other").exists()
+
+
+@pytest.mark.parametrize("target", ["http://models:8000", "./other"])
+def test_what_to_copy_comes_after_where_to(digits: Done, target: str) -> None:
+    ModelRegistry("other")
+    done = run("copy", "digits", target)
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"error: '{target}' is where to copy to, which comes before what to copy\n"
+        f"hint: «model-registry copy {target} QUERY», with a query such as: name = 'iris'\n"
+    )
+    assert not Path("digits").exists()

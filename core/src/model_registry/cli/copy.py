@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ import click
 from model_registry.cli.batches import batch_code, batch_document, show_batch
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.session import Session
-from model_registry.errors import RegistryNotFoundError
+from model_registry.errors import InvalidOptionError, RegistryNotFoundError
 
 if TYPE_CHECKING:
     from model_registry.registry import ModelRegistry
@@ -34,6 +36,7 @@ def command(context: click.Context, target: str, where: str, aliases: bool, no_t
     running it again. Exits with the code of the first failure.
     """
     session = context.ensure_object(Session)
+    _require_query(where)
     registry = session.open()
     with _target(session, target, dry_run) as other, session.working("copying …", registry):
         report = registry.copy_versions(
@@ -44,6 +47,16 @@ def command(context: click.Context, target: str, where: str, aliases: bool, no_t
     else:
         show_batch(session, report)
     context.exit(batch_code(report))
+
+
+def _require_query(where: str) -> None:
+    """:raises InvalidOptionError: for an address or a folder, which no query is."""
+    from model_registry import remotes
+
+    is_folder = os.path.isdir(where)  # noqa: PTH112 - a query may be too long for a path, which Path would fail of
+    if is_folder or (where and remotes.address({"path": where})):
+        hint = f"«model-registry copy {shlex.quote(where)} QUERY», with a query such as: name = 'iris'"
+        raise InvalidOptionError(f"{where!r} is where to copy to, which comes before what to copy", hint=hint)
 
 
 @contextmanager

@@ -148,7 +148,9 @@ def test_an_id_that_no_token_has_is_an_error() -> None:
 def test_global_options_may_stand_before_and_after(folder: Path) -> None:
     for arguments in (["--registry", str(folder), "token", "list"], ["token", "list", "-r", str(folder)]):
         assert run(*arguments).exit_code == 0
-    assert run("token", "list", "-r", "nowhere").exit_code == 3
+    for words in (["list"], ["create", "ci"], ["revoke", "ffffffff"]):
+        assert run("token", *words, "-r", "nowhere").exit_code == 3
+    assert not Path("nowhere").exists()
     assert "--registry" not in run("token", "list", "--help").stdout
 
 

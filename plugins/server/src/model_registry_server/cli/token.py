@@ -38,9 +38,10 @@ def command() -> None:
 def create(session: Session, name: str | None, role: str, patterns: Sequence[str], expires: int | None) -> None:
     """Make a token, and print it.
 
-    It stands alone on stdout: TOKEN=$(model-registry token create ci --role writer)
+    It stands alone on stdout: TOKEN=$(model-registry token create ci --role writer). The registry has to be there;
+    serving makes one, and so does registering.
     """
-    state = _state(session, create=None)
+    state = _state(session)
     end = None if expires is None else now() + timedelta(days=expires)
     tokens, also = Tokens(state), _audited(state, "create_token")
     is_first = not tokens.any()
@@ -91,8 +92,8 @@ def revoke(session: Session, token_id: str) -> None:
         session.say(f"token {token_id} is revoked")
 
 
-def _state(session: Session, *, create: bool | None = False) -> State:
-    return State(folder_of(session, create=create).settings.path)
+def _state(session: Session) -> State:
+    return State(folder_of(session).settings.path)
 
 
 def _audited(state: State, action: str) -> Also:
