@@ -17,6 +17,7 @@ from anyio.to_thread import run_sync
 from model_registry import ModelRegistry
 from model_registry_server.answers import Answers
 from model_registry_server.housekeeping import keep_house
+from model_registry_server.jobs.job import Job
 from model_registry_server.jobs.pool import WorkerPool
 from model_registry_server.jobs.runner import Runner
 from model_registry_server.jobs.store import Jobs
@@ -105,7 +106,7 @@ class Server:
         self._finishing: set[str] = set()
         self._long = WorkerPool(options.workers, workers, idle, hub, tasks=TASKS)
         self.stored_jobs = Jobs(self.state)
-        self.jobs = Runner(self.stored_jobs, self._long)
+        self.jobs = Runner(self.stored_jobs, self._long, self._kept_of)
         self.webhooks = Webhooks(self.state, options.webhook_hosts)
         self.deliveries = Deliveries(self.state)
         self._sender = Sender(registry, self.state, self.deliveries, options)
@@ -124,6 +125,13 @@ class Server:
             yield
         finally:
             self._finishing.discard(upload)
+
+    def _kept_of(self, job: Job, result: Any) -> Any:
+        """What a job's result is to whoever asks later. What a validation found of each version is told by that."""
+        if job.kind != "validate" or job.started_at is None:
+            return result
+        self.verified.note_all(result["read"], since=job.started_at)
+        return {key: value for key, value in result.items() if key != "read"}
 
     def end_soon(self) -> None:
         """Let whoever follows something, or waits for a job, go. For signal handlers, and for any thread."""

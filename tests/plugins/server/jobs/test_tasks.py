@@ -18,14 +18,18 @@ def do(registry: ModelRegistry, task: str, /, **arguments: Any) -> Any:
 
 
 def test_validation_tells_what_is_damaged(registry: ModelRegistry, folder: Path) -> None:
-    assert do(registry, "validate")["valid_models"] == 1
+    whole = registry.register_model("whole", b"another", "text")
+    assert do(registry, "validate")["valid_models"] == 2
     digest = registry.resolve("m").files[0].sha256
     blob = next(path for path in folder.rglob(f"*{digest[8:]}*") if path.is_file())
     blob.chmod(0o600)
     blob.write_bytes(b"j" + blob.read_bytes()[1:])
     report = do(registry, "validate", deep=True)
-    assert (report["total_models"], report["valid_models"]) == (1, 0)
+    assert (report["total_models"], report["valid_models"]) == (2, 1)
     assert report["findings"][0]["severity"] == "error"
+    damaged = registry.resolve("m").digest
+    assert report["read"] == {damaged: False, whole.digest: True}
+    assert do(registry, "validate")["read"] == {damaged: False}  # the other one was not read
 
 
 def test_a_model_of_a_hub_is_registered(registry: ModelRegistry) -> None:

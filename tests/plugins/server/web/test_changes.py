@@ -249,12 +249,30 @@ def test_a_validation_of_every_byte_is_told_on_the_page_of_each_version(
 ) -> None:
     ended(web, submit(web, "/ui/validate").url.path)
     assert badge(web, whole) == ""  # not every byte was read
+    assert badge(web, broken) == "✗ Damaged"  # a file that was changed is read, and found out
     ended(web, submit(web, "/ui/validate", deep="on").url.path)
+    assert badge(web, whole) == "✓ Verified"
+    assert badge(web, broken) == "✗ Damaged"
+    ended(web, submit(web, "/ui/validate").url.path)  # takes back nothing
     assert badge(web, whole) == "✓ Verified"
     assert badge(web, broken) == "✗ Damaged"
     (tmp_path / "later.grid").write_bytes(grid() + b"later")
     registry.register_model(whole, tmp_path / "later.grid")
     assert badge(web, whole, "1.0.1") == ""
+
+
+def test_a_version_with_a_date_of_long_ago_that_comes_after_a_validation_was_not_read_by_it(
+    web: httpx.Client, registry: ModelRegistry, tmp_path: Path
+) -> None:
+    ended(web, submit(web, "/ui/validate", deep="on").url.path)
+    (tmp_path / "old.grid").write_bytes(grid() + b"old")
+    elsewhere = ModelRegistry(tmp_path / "elsewhere")
+    entry = elsewhere.register_model("from-elsewhere", tmp_path / "old.grid")
+    long_ago = datetime(2020, 1, 1, tzinfo=timezone.utc)
+    registry.receive_version(entry.digest, entry.blob, registered_at=long_ago)
+    assert registry.resolve("from-elsewhere").registered_at == long_ago
+    assert badge(web, "from-elsewhere") == ""
+    registry.remove_model("from-elsewhere")
 
 
 @pytest.mark.parametrize(

@@ -32,11 +32,14 @@ class Runner:
 
     :param jobs: Where jobs are remembered. It is used in a thread of its own, so a slow disk holds up no request.
     :param pool: Who does them. Whoever made it closes it, after the runner was stopped.
+    :param keep: Told of each job that succeeded, and of its result, in the thread of the jobs; what it returns is
+        remembered as the result. A StorageError means that it is called again.
     """
 
-    def __init__(self, jobs: Jobs, pool: WorkerPool) -> None:
+    def __init__(self, jobs: Jobs, pool: WorkerPool, keep: Callable[[Job, Any], Any] | None = None) -> None:
         self._jobs = jobs
         self._pool = pool
+        self._keep = keep
         self._board = Board()
         self._thread = ThreadPoolExecutor(1, "jobs")  # one: what is written first is seen first
         self._added = asyncio.Event()
@@ -189,11 +192,15 @@ class Runner:
             return partial(self._jobs.finish, job.id, "cancelled")
         error = work.exception()
         if error is None:
-            return partial(self._jobs.finish, job.id, "succeeded", result=work.result())
+            return partial(self._succeed, job, work.result())
         if not isinstance(error, WorkerError):
             logger.error("the job %s failed in the server itself", job.id, exc_info=error)
         document = error.document() if isinstance(error, WorkerError) else error_document(error)
         return partial(self._jobs.finish, job.id, "failed", error=document)
+
+    def _succeed(self, job: Job, result: Any) -> Job:
+        kept = result if self._keep is None else self._keep(job, result)
+        return self._jobs.finish(job.id, "succeeded", result=kept)
 
     async def _cancel(self, id: str) -> Job:
         job = await self._store(self._jobs.cancel, id)

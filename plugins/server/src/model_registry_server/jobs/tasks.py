@@ -28,6 +28,8 @@ TASKS: dict[str, Task] = {}
 
 #: The version that is meant where none is said.
 _LATEST = {"version": "latest"}
+#: Beginnings of the codes of findings by which the stored bytes are not those that were registered.
+_DAMAGE = ("blob-", "manifest-")
 #: What a hub's model brings along, or only a program can give.
 _NO_METADATA = frozenset({"self", "context", "model", "model_format", "options", "weights_only", "example_inputs"})
 
@@ -49,8 +51,20 @@ def task(name: str) -> Callable[[Task], Task]:
 
 @task("validate")
 def validate(registry: ModelRegistry, arguments: Arguments) -> Any:
-    """``deep`` → what ``validate_registry`` gives."""
-    return plain(registry.validate_registry(**_known(arguments, optional="deep")))
+    """``deep`` → what ``validate_registry`` gives, and ``read``: of versions, by digest, whether they are intact.
+
+    These are all that were there at the beginning; not ``deep``, only those that are damaged.
+    """
+    given = _known(arguments, optional="deep")
+    there = {entry.reference: entry.digest for entry in registry.list_models()}
+    report = registry.validate_registry(**given)
+    damaged = {
+        found.where.partition(", ")[0]
+        for found in report["findings"]
+        if found.severity == "error" and found.code.startswith(_DAMAGE)
+    }
+    told = there if given.get("deep") else damaged.intersection(there)
+    return plain({**report, "read": {there[reference]: reference not in damaged for reference in told}})
 
 
 @task("register_from_hub")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from attrs import frozen
@@ -40,6 +41,23 @@ class Verified:
         values = (digest, moments.microseconds(moments.now()), intact)
         with self._state.writing() as db:
             db.execute("REPLACE INTO verified (digest, at, intact) VALUES (?, ?, ?)", values)
+
+    def note_all(self, read: Mapping[str, bool], *, since: datetime) -> None:
+        """What was found of many versions, that were read one after the other. Either all of it is noted or nothing.
+
+        Where one of them was read by itself meanwhile, nobody knows what came last: damage is told, whoever found it.
+
+        :param read: Whether each is intact, by digest.
+        :param since: When the first was begun.
+        """
+        at = moments.microseconds(since)
+        with self._state.writing() as db:
+            db.executemany(
+                "INSERT INTO verified (digest, at, intact) VALUES (?, ?, ?) ON CONFLICT (digest)"
+                " DO UPDATE SET at = excluded.at, intact = excluded.intact"
+                " WHERE excluded.at >= verified.at OR NOT excluded.intact",
+                [(digest, at, intact) for digest, intact in read.items()],
+            )
 
     def last(self, digest: str) -> Verification | None:
         """What was found when the version was read last; None if it never was."""

@@ -24,7 +24,6 @@ from model_registry_server.web.model import family
 from model_registry_server.web.page import PageRoute, see_other
 from model_registry_server.web.rendering import render
 from model_registry_server.web.snippets import snippets
-from model_registry_server.web.verifying import last_verification
 
 router = APIRouter(route_class=PageRoute)
 
@@ -51,7 +50,7 @@ def get_version(request: Request, name: str, version: str) -> Response:
         facts=metadata,
         extra=entry.metadata.extra,
         card=card_of(entry),
-        verified=last_verification(server, entry),
+        verified=server.verified.last(entry.digest),
         family=picture(family(registry, entry, caller)),
         targets=_targets(registry, entry),
         compressions=[word for word in CompressionType.known() if word not in _NONE],
