@@ -85,7 +85,8 @@ class ArchiveReport:
     :param versions: ``name:version`` of each whose files take less now.
     :param files: How many files that were.
     :param before: Their bytes as they were; ``stored``: as they are kept now.
-    :param skipped: Versions that could not be archived, and why.
+    :param skipped: Versions that could not be archived, and why; if models were named, also those of them that need
+        not be, but for the newest.
     """
 
     versions: tuple[str, ...] = ()
