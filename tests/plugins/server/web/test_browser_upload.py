@@ -203,6 +203,20 @@ def test_bytes_that_change_on_their_way_are_noticed_and_sent_again(
     page.close()
 
 
+def test_files_go_in_parts_also_where_the_browser_computes_no_digests(
+    context: BrowserContext, server: Running, folder: Path, tmp_path: Path
+) -> None:
+    seen: list[str | None] = []
+    page = chosen(context, server.url, THREE_PARTS, tmp_path, "plain")
+    page.on("request", lambda told: seen.append(told.headers.get("content-digest")) if PARTS.search(told.url) else None)
+    page.evaluate("Object.defineProperty(crypto, 'subtle', { value: undefined })")  # as on a page that came by HTTP
+    send(page)
+    page.wait_for_url("**/ui/models/plain/versions/1.0.0*")
+    assert seen == [None] * 3
+    assert stored(folder, "plain") == THREE_PARTS
+    page.close()
+
+
 @pytest.mark.parametrize("status", [None, 504], ids=["the connection breaks", "a proxy does not wait"])
 def test_a_version_is_made_once_if_the_answer_that_tells_of_it_is_lost(
     context: BrowserContext, server: Running, folder: Path, tmp_path: Path, status: int | None

@@ -53,7 +53,7 @@ async function madeBefore(form, files) {
   const known = recall(files);
   if (!known || JSON.stringify(known.fields) !== JSON.stringify(fieldsOf(form))) return null;
   const made = await register(form, known.id).catch(() => null);
-  forget(files);
+  if (made) forget(files);
   return made;
 }
 
