@@ -17,6 +17,7 @@ from model_registry_server.errors import problem
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _LONGEST = 2000
+_LONGEST_FIELD = 200
 
 
 def of_path(request: Request) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def _allowed(request: Request, path: str) -> Iterator[str]:
 
 def _field(mistake: dict[str, Any]) -> str:
     where = mistake["loc"][:1] if mistake["type"] == "json_invalid" else mistake["loc"]
-    return ".".join(map(str, where))
+    return ".".join(map(str, where))[:_LONGEST_FIELD]
 
 
 def _what(mistake: dict[str, Any]) -> str:
@@ -63,7 +64,7 @@ def _what(mistake: dict[str, Any]) -> str:
         return f"is no JSON: {mistake['ctx']['error']} at character {mistake['loc'][-1]}"
     if mistake["type"] == "extra_forbidden":
         return "there is no such field"
-    if mistake["loc"] == ("body",) and mistake["type"] != "missing":
+    if mistake["loc"] == ("body",) and mistake["type"] not in ("missing", "too_many_mistakes"):
         return "is no JSON object"
     return str(mistake["msg"])
 
@@ -77,8 +78,9 @@ def _body_of(request: Request) -> type[BaseModel] | None:
 
 def _about_body(request: Request, mistakes: Sequence[Any], body: type[BaseModel]) -> str:
     for mistake in mistakes:
-        unknown = mistake["loc"][-1] if mistake["type"] == "extra_forbidden" else ""
-        near = get_close_matches(str(unknown), body.model_fields, n=1) if len(mistake["loc"]) == 2 else []
+        is_unknown = mistake["type"] == "extra_forbidden" and len(mistake["loc"]) == 2
+        unknown = str(mistake["loc"][-1])[:_LONGEST_FIELD]
+        near = get_close_matches(unknown, body.model_fields, n=1) if is_unknown else []
         if near:
             return f"did you mean {near[0]!r}?"
     kind = request.headers.get("content-type", "").partition(";")[0].strip()

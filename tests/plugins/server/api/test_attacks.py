@@ -312,6 +312,7 @@ def test_whoever_holds_a_transaction_holds_up_nobody_who_reads(tmp_path: Path) -
 
 def test_guesses_at_the_page_that_asks_for_a_token_are_limited(tmp_path: Path) -> None:
     folder = tmp_path / "models"
+    ModelRegistry(folder)
     good = token(folder, "good", "reader")
     with serving(folder, options="rate_limit = 10") as running, httpx.Client(base_url=running.url) as client:
         client.headers["Origin"] = running.url

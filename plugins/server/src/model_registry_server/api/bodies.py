@@ -3,17 +3,25 @@ elsewhere."""
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
+from typing import Any
 
+from anyio.to_thread import run_sync
 from fastapi import HTTPException, Request
 from starlette.types import Message
 
+from model_registry_server.transfer.announced import announced_length
 from model_registry_server.transfer.deadline import Deadline
 from model_registry_server.transfer.digests import claimed_digest, require_digest
 from model_registry_server.transfer.errors import DigestMismatchError, TooLargeError, TooSlowError, TransferError
 from model_registry_server.transfer.pace import Pace
 
 MOST_BYTES = 8 << 20
+#: Values of a body, each of which takes many times its bytes when it is parsed.
+_MOST_VALUES = 250_000
+#: Bytes that are parsed sooner than a thread begins.
+_FEW_BYTES = 64 << 10
 
 
 class BodyRefused(HTTPException):
@@ -24,15 +32,29 @@ class BodyRefused(HTTPException):
         self.error = error
 
 
-def bounded(request: Request, pace: Pace) -> Request:
+class _Bounded(Request):
+    """A request whose body is parsed where it holds up no other, if it is large."""
+
+    async def json(self) -> Any:
+        """:raises BodyRefused: if there is more in it than anybody needs.
+        :raises ValueError: if it is no JSON; it may also be a ``RecursionError``.
+        """
+        body = await self.body()
+        if sum(body.count(sign) for sign in (b",", b"[", b"{")) > _MOST_VALUES:
+            hint = "send less at once"
+            raise BodyRefused(TooLargeError(f"the body has more than {_MOST_VALUES:,} values", hint=hint))
+        return json.loads(body) if len(body) <= _FEW_BYTES else await run_sync(json.loads, body)
+
+
+def bounded(request: Request, pace: Pace, most: int = MOST_BYTES) -> Request:
     """The same request, whose body may have so many bytes, must come, and has the digest that was told.
 
+    :param most: Bytes that it may have.
     :raises BodyRefused: for what is too large, too slow or another body, when it is read.
     :raises InvalidBodyError: for a digest that cannot be checked.
     """
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > MOST_BYTES:
-        raise _too_large()
+    if (announced_length(request.headers) or 0) > most:
+        raise _too_large(most)
     receive, seen = request.receive, 0
     claimed, running = claimed_digest(request.headers.items()), sha256()
     deadline = Deadline(pace, "the body")
@@ -53,8 +75,8 @@ def bounded(request: Request, pace: Pace) -> Request:
         if claimed is not None:
             running.update(piece)
         seen += len(piece)
-        if seen > MOST_BYTES:
-            raise _too_large()
+        if seen > most:
+            raise _too_large(most)
         if not message.get("more_body"):
             is_whole = True
             deadline.close()
@@ -62,7 +84,7 @@ def bounded(request: Request, pace: Pace) -> Request:
                 _check(claimed, running.hexdigest())
         return message
 
-    return Request(request.scope, bounded_receive)
+    return _Bounded(request.scope, bounded_receive)
 
 
 def _check(claimed: str | None, found: str) -> None:
@@ -72,6 +94,6 @@ def _check(claimed: str | None, found: str) -> None:
         raise BodyRefused(error) from error
 
 
-def _too_large() -> BodyRefused:
+def _too_large(most: int) -> BodyRefused:
     hint = "send less at once; files of any size are sent in parts, by POST /uploads"
-    return BodyRefused(TooLargeError(f"the body has more than {MOST_BYTES:,} bytes", hint=hint, limit=MOST_BYTES))
+    return BodyRefused(TooLargeError(f"the body has more than {most:,} bytes", hint=hint, limit=most))

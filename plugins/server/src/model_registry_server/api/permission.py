@@ -23,7 +23,7 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from model_registry import ModelNotFoundError, ModelRegistryError
-from model_registry_server.api.bodies import bounded
+from model_registry_server.api.bodies import MOST_BYTES, bounded
 from model_registry_server.api.noting import Noted, note_refusal, noted
 from model_registry_server.errors import AuthenticationError, ForbiddenError, TooManyRequestsError
 from model_registry_server.jobs.failures import WorkerError
@@ -116,6 +116,8 @@ class Route(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         serve = super().get_route_handler()
         permission, action = self.permission, getattr(self.endpoint, "__name__", "")
+        bodies = [param.field_info.annotation for param in self.dependant.body_params]
+        most = max((getattr(body, "most_bytes", MOST_BYTES) for body in bodies), default=MOST_BYTES)
 
         async def handle(request: Request) -> Response:
             server = server_of(request)
@@ -123,7 +125,7 @@ class Route(APIRoute):
             request.state.admit = partial(self.admit_again, server, request)
             request.state.noted = _noted_for(request)
             if not (permission.streams or request.method in _SAFE):
-                request = bounded(request, server.options.pace)
+                request = bounded(request, server.options.pace, most)
             if permission.role is None:
                 return await serve(request)
             changes = request.method not in _SAFE if permission.changes is None else permission.changes

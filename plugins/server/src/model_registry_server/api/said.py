@@ -28,6 +28,10 @@ _KNOWN = frozenset(
 )
 #: How alike a name must be to one that is known, to be taken for it; from 0 to 1.
 _ALIKE = 0.8
+#: Characters of a name that may be like one that is known.
+_LONGEST_ALIKE = 40
+#: What may be said, beside what is within it: each is a name to be searched for.
+_MOST = 1000
 
 
 def keywords_of(said: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,6 +40,8 @@ def keywords_of(said: Mapping[str, Any]) -> dict[str, Any]:
     :raises InvalidNameError: without a name.
     :raises InvalidOptionError: for what cannot be said, or not so, or seems misspelt: it would become metadata.
     """
+    if len(said) > _MOST:
+        _refuse("the fields", f"there are more than {_MOST:,}", "say the others by metadata={…}")
     for key in said:
         _require_no_slip(key)
     given = {key: _value(key, value) for key, value in said.items() if value not in (None, "")}
@@ -70,7 +76,8 @@ def as_sent(error: WorkerError, root: Path) -> WorkerError:
 
 
 def _require_no_slip(key: str) -> None:
-    near = get_close_matches(key, _KNOWN, n=1, cutoff=_ALIKE) if key not in _KNOWN else []
+    may_be_slip = key not in _KNOWN and len(key) <= _LONGEST_ALIKE
+    near = get_close_matches(key, _KNOWN, n=1, cutoff=_ALIKE) if may_be_slip else []
     if near:
         meant = json.dumps({key: "…"}, ensure_ascii=False)
         _refuse(key, "is no field", f"did you mean {near[0]!r}? If it is your own, say metadata={meant}")

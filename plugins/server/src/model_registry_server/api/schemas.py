@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
+from model_registry_server.api.bodies import MOST_BYTES
 from model_registry_server.api_path import API
 from model_registry_server.security.roles import Role
 
@@ -61,10 +71,30 @@ _MOST_LEVELS = 32
 Anything = Annotated[dict[str, Any], AfterValidator(shallow)]
 
 
+#: Mistakes of one body that are told one by one: to tell each takes far longer than to find it.
+_MOST_MISTAKES = 100
+
+
 class _Given(BaseModel):
-    """What a client sends: nothing in it may be unknown."""
+    """What a client sends: nothing in it may be unknown.
+
+    :cvar most_bytes: As many as the body may have.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
+    most_bytes: ClassVar[int] = 256 << 10
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _with_few_mistakes(cls, given: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return validate(given)
+        except ValidationError as error:
+            count = error.error_count()
+            if count <= _MOST_MISTAKES:
+                raise
+        message = "has {count} fields or items that are not as they must be"
+        raise PydanticCustomError("too_many_mistakes", message, {"count": count})
 
 
 class _Told(BaseModel):
@@ -85,6 +115,7 @@ class TagValue(_Given):
 
 
 class Description(_Given):
+    most_bytes = 2 << 20
     description: Said | None = None
 
 
@@ -164,7 +195,7 @@ class UploadedVersion(BaseModel):
     """What is registered of an upload; beside these, any metadata."""
 
     model_config = ConfigDict(extra="allow")
-    upload: Annotated[str, Field(examples=[_ID * 2])]
+    upload: Annotated[str, Field(max_length=100, examples=[_ID * 2])]
     name: Name
     version: VersionText | None = None
     format: Annotated[str | None, Field(examples=["safetensors"])] = None
@@ -179,10 +210,12 @@ class FileAnnounced(_Given):
 
 
 class NewUpload(_Given):
+    most_bytes = MOST_BYTES
     files: Annotated[list[FileAnnounced], Field(min_length=1, max_length=10_000)]
 
 
 class Offered(_Given):
+    most_bytes = MOST_BYTES
     blobs: Annotated[
         dict[Sha256, Annotated[int, Field(ge=0, lt=1 << 62)]],
         Field(max_length=100_000, examples=[{_SHA256: 1_048_576}]),

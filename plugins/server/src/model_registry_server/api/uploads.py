@@ -15,6 +15,7 @@ from model_registry_server.api.permission import Route, allow, caller_of, owner_
 from model_registry_server.api_path import API
 from model_registry_server.errors import ForbiddenError
 from model_registry_server.security.roles import Role
+from model_registry_server.transfer.announced import announced_length
 from model_registry_server.transfer.digests import claimed_digest
 from model_registry_server.transfer.errors import InvalidBodyError
 from model_registry_server.transfer.layout import plain_name
@@ -68,8 +69,7 @@ async def append_to_upload(
     if "repr-digest" in request.headers:  # of what: the part, or the file?
         hint = "Content-Digest is of the part; the file's own is told when the upload begins"
         raise InvalidBodyError("Repr-Digest: a part is not the whole file", hint=hint)
-    text = request.headers.get("content-length", "")
-    length = int(text) if text.isdecimal() else None
+    length = announced_length(request.headers)
     with server.quota.part(id) as body:
         await body.require(length or 0)
         file = await server.uploads.append(

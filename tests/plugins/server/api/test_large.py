@@ -1,0 +1,144 @@
+"""One caller who sends much, or asks for much: others are answered meanwhile, and the server's memory stays small."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from running import Running, serving, token
+
+from model_registry import ModelRegistry
+
+API = "/model-registry"
+#: Seconds in which others must be answered, on a machine that has much else to do.
+PATIENCE = 2.0
+#: Megabytes that the server may take more.
+MORE = 250
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("large") / "models"
+    (folder.parent / "f").write_bytes(b"x")
+    ModelRegistry(folder).register_model("m", folder.parent / "f", "opaque")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tokens(folder: Path) -> dict[str, str]:
+    return {role: token(folder, role, role) for role in ("reader", "writer", "admin")}
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path, tokens: dict[str, str]) -> Iterator[Running]:
+    with serving(folder, options="rate_limit = 0") as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Running, tokens: dict[str, str]) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"Bearer {tokens['writer']}", "Content-Type": "application/json"}
+    with httpx.Client(base_url=f"{server.url}{API}", headers=headers, timeout=60) as client:
+        yield client
+
+
+@contextmanager
+def little_is_taken(server: Running) -> Iterator[None]:
+    """Fails if others had to wait while the block ran, or the server took much memory."""
+    longest, over = 0.0, threading.Event()
+
+    def ask() -> None:
+        nonlocal longest
+        with httpx.Client(base_url=server.url, timeout=60) as other:
+            while not over.is_set():
+                begun = time.monotonic()
+                assert other.get("/healthz").status_code == 200
+                longest = max(longest, time.monotonic() - begun)
+
+    process = Path(f"/proc/{server.process.pid}")
+    (process / "clear_refs").write_text("5")  # the peak begins anew
+    before = _megabytes(process, "VmRSS")
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        asking.join()
+    assert longest < PATIENCE
+    assert _megabytes(process, "VmHWM") < before + MORE
+
+
+def _megabytes(process: Path, name: str) -> float:
+    return int((process / "status").read_text().partition(f"{name}:")[2].split()[0]) / 1000
+
+
+def _numbered(count: int) -> str:
+    return "{" + ",".join(f'"{number}":1' for number in range(count)) + "}"
+
+
+def test_many_unknown_fields(server: Running, client: httpx.Client) -> None:
+    with little_is_taken(server):
+        assert client.post("/parity", content=_numbered(600_000)).status_code == 413
+        few = client.post("/parity", content=_numbered(20_000))
+    assert few.status_code == 422
+    assert few.json()["detail"] == "body: has 20002 fields or items that are not as they must be"
+    assert few.json()["hint"].startswith("send application/json, such as")
+
+
+@pytest.mark.parametrize("sign", ["[]", "{}", "1"])
+def test_many_values(server: Running, client: httpx.Client, sign: str) -> None:
+    body = '{"blobs": {}, "x": [' + ",".join([sign] * 2_000_000) + "]}"
+    for path in ("/models/m/missing", "/models/upload"):
+        with little_is_taken(server):
+            response = client.post(path, content=body)
+        assert (response.status_code, response.json()["detail"]) == (413, "the body has more than 250,000 values")
+
+
+def test_many_bad_digests(server: Running, client: httpx.Client) -> None:
+    with little_is_taken(server):
+        refused = client.post("/models/m/missing", content='{"blobs": ' + _numbered(100_000) + "}")
+    assert refused.status_code == 422
+    assert "100000 fields or items" in refused.json()["detail"]
+
+
+def test_many_digests_are_looked_for(server: Running, client: httpx.Client) -> None:
+    blobs = {f"{number:064x}": number for number in range(100_000)}
+    with little_is_taken(server):
+        found = client.post("/models/m/missing", json={"blobs": blobs})
+    assert found.json()["missing"] == sorted(blobs)
+
+
+def test_some_mistakes_are_told_one_by_one(client: httpx.Client) -> None:
+    body = {"blobs": {"x" * 1000: 1, "0" * 64: -1}}
+    told = client.post("/models/m/missing", json=body).json()
+    assert told["facts"]["fields"] == [f"body.blobs.{'x' * 1000}"[:200], f"body.blobs.{'0' * 64}"]
+
+
+def test_much_metadata(server: Running, client: httpx.Client) -> None:
+    with little_is_taken(server):
+        body = {"upload": _uploaded(client), "name": "said", **dict.fromkeys(map(str, range(100_000)), 1)}
+        fields = client.post("/models/upload", json=body)
+        query = "&".join(f"formatt{number}=1" for number in range(3000))
+        parameters = client.post(f"/models/upload?name=said&{query}", content=b"x", headers={"Content-Type": "x/y"})
+    for refused in (fields, parameters):
+        assert refused.status_code == 422, refused.text
+        assert refused.json()["detail"] == "the fields: there are more than 1,000"
+    metadata = dict.fromkeys(map(str, range(100_000)), 1)
+    body = {"upload": _uploaded(client), "name": "said", "format": "opaque", "metadata": {"x": metadata}}
+    with little_is_taken(server):
+        made = client.post("/models/upload", json=body)
+    assert made.status_code == 201, made.text
+    client.delete("/models/said").raise_for_status()
+
+
+def _uploaded(client: httpx.Client) -> str:
+    upload: dict[str, Any] = client.post("/uploads", json={"files": [{"path": "w", "size": 1}]}).json()
+    client.patch(f"/uploads/{upload['id']}/files/0", content=b"x", headers={"Upload-Offset": "0"}).raise_for_status()
+    return str(upload["id"])
