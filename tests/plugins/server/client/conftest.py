@@ -47,6 +47,7 @@ class Plugin:
             (request.destination / "below").mkdir(parents=True)
             (request.destination / "below" / "a.txt").write_text("a")
             (request.destination / "b.txt").write_text("b")
+            (request.destination / "c.bin").write_bytes(files.read("part-0.bin"))
             return True
         elif request.target_format == "echo":
             request.destination.write_bytes(files.read("part-0.bin"))

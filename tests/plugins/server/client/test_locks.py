@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
+from contextlib import suppress
 from pathlib import Path
+
+import pytest
 
 from model_registry_server.client.cache import Cache
 from model_registry_server.client.locks import locked, sweep
@@ -50,29 +54,39 @@ def test_a_lock_that_somebody_has_stays(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_two_have_a_lock_while_locks_are_swept(tmp_path: Path) -> None:
-    inside, most, over = [], [], threading.Event()
+def test_who_waited_for_a_lock_that_was_swept_keeps_out_those_who_come_later(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    has_it, may_go = threading.Event(), threading.Event()
 
     def take() -> None:
-        for _ in range(300):
-            with locked(tmp_path / "lock"):
-                inside.append(None)
-                most.append(len(inside))
-                inside.pop()
+        with locked(path):
+            has_it.set()
+            may_go.wait()
 
-    def keep_sweeping() -> None:
-        while not over.is_set():
-            sweep(tmp_path, -1)
+    sweeper = os.open(path, os.O_RDWR | os.O_CREAT)
+    fcntl.flock(sweeper, fcntl.LOCK_EX)
+    taking = threading.Thread(target=take)
+    taking.start()
+    while open_at(path) < 2:  # it has opened the file, and waits for the lock
+        time.sleep(0.001)
+    path.unlink()
+    os.close(sweeper)
+    has_it.wait()
+    try:
+        with path.open("a") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        may_go.set()
+        taking.join()
 
-    sweeper = threading.Thread(target=keep_sweeping)
-    sweeper.start()
-    with ThreadPoolExecutor(4) as pool:
-        done = [pool.submit(take) for _ in range(4)]
-    over.set()
-    sweeper.join()
-    for each in done:
-        each.result()
-    assert max(most) == 1
+
+def open_at(path: Path) -> int:
+    """How many descriptors of this process are of a file."""
+    found = 0
+    for descriptor in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # that of the listing itself
+            found += os.readlink(f"/proc/self/fd/{descriptor}") == str(path)
+    return found
 
 
 def test_an_upload_is_remembered_for_longer_than_its_server_keeps_it_by_default() -> None:

@@ -9,7 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import repeat
+from itertools import count, repeat
 from pathlib import Path
 
 import httpx
@@ -21,6 +21,7 @@ from model_registry_server.client import Client
 from model_registry_server.client.errors import UnreachableError
 from model_registry_server.client.http import Http
 from model_registry_server.client.patience import Patience
+from model_registry_server.transfer.errors import ConflictError, OffsetError
 
 LARGE = random.Random(3).randbytes(3 << 20)
 
@@ -119,6 +120,35 @@ def test_a_version_that_was_registered_though_nobody_heard_of_it_is_no_other(
     [copied] = report.done
     assert copied.digest == entry.digest
     assert proxy.answers("POST", "/receive") == [504, 409]
+
+
+def test_a_connection_that_breaks_after_the_server_was_busy_for_long_is_still_waited_for(
+    behind: Client, proxy: Proxy, monkeypatch
+) -> None:
+    away, busy = (504, {}, b"<html>"), (409, {}, problem("ConflictError", path="x"))
+    answers = [away, busy, busy, busy, away, away]
+    proxy.instead = lambda asked: answers.pop(0) if answers and asked.path.endswith("/receive") else None
+    patience = 0.5  # which the time that the server is busy uses up
+    monkeypatch.setattr("model_registry_server.client.push.Patience", lambda seconds=patience: Patience(seconds))
+    assert behind.register_model("busy", b"x").verify_integrity()
+    assert proxy.answers("POST", "/receive") == [504, 409, 409, 409, 504, 504, 201]
+
+
+def test_a_server_that_stays_busy_is_not_waited_for_for_ever(behind: Client, proxy: Proxy, monkeypatch) -> None:
+    busy = (409, {}, problem("ConflictError", path="x"))
+    proxy.instead = lambda asked: busy if asked.path.endswith("/receive") else None
+    monkeypatch.setattr("model_registry_server.client.push._LONGEST_RECEIPT", 0.5)
+    with pytest.raises(ConflictError, match="not now"):
+        behind.register_model("busy/still", b"x")
+
+
+def test_an_offset_that_changes_each_time_is_not_followed_for_ever(behind: Client, proxy: Proxy, monkeypatch) -> None:
+    offsets = (problem("OffsetError", offset=number) for number in count(1))
+    proxy.instead = lambda asked: (409, {}, next(offsets)) if asked.command == "PATCH" else None
+    monkeypatch.setattr("model_registry_server.client.uploads.Patience", lambda **_: Patience(0.5))
+    with pytest.raises(OffsetError, match="not now"):
+        behind.register_model("offset", LARGE)
+    assert len(proxy.answers("PATCH", "/files/")) < 10
 
 
 def test_whoever_sends_too_often_waits(behind: Client, proxy: Proxy) -> None:

@@ -58,7 +58,7 @@ class Exports:
             if len(made) != 1:
                 return None
             folder.touch()  # it was asked for just now
-            return _content(made[0], key, archive)
+            return _content(made[0], archive)
         return None
 
     def make_room(self, spared: Collection[str] = ()) -> None:
@@ -77,13 +77,18 @@ class Exports:
                     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _content(path: Path, key: str, archive: Archive | None) -> Content:
+def _content(path: Path, archive: Archive | None) -> Content:
     if path.is_file() and archive is None:
         return file_content(path, path.name, _sha256(path), path.stat().st_size)
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     root = path.parent if path.is_file() else path
     members = [Member(file.relative_to(root).as_posix(), file, file.stat().st_size, _sha256(file)) for file in files]
-    return archive_content(members, path.name, key, archive)
+    return archive_content(members, path.name, _digest(members), archive)
+
+
+def _digest(members: Collection[Member]) -> str:
+    """Of the bytes, not of what was asked for: what is made a second time, when it had to make room, may be other."""
+    return sha256(json.dumps([(member.path, member.sha256) for member in members]).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:
