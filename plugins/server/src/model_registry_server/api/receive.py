@@ -11,7 +11,7 @@ from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, server_of
 from model_registry_server.api.uploads import upload_of
-from model_registry_server.incoming import folder_of_request
+from model_registry_server.request_folders import folder_of_request
 from model_registry_server.security.moments import aware
 from model_registry_server.security.roles import Role
 from model_registry_server.transfer.layout import Came, laid_out

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,17 +13,18 @@ from pydantic import ValidationError
 from model_registry.documents import version_document
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
+from model_registry_server.api.bodies import bounded
 from model_registry_server.api.examples import json_of
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, owner_of, require, server_of
 from model_registry_server.api.said import as_sent, keywords_of
 from model_registry_server.api.uploads import upload_of
 from model_registry_server.api_path import API
-from model_registry_server.incoming import folder_of_body, folder_of_request
 from model_registry_server.jobs.failures import WorkerError
+from model_registry_server.request_folders import folder_of_body, folder_of_request
 from model_registry_server.security.roles import Role
 from model_registry_server.transfer.digests import claimed_digest, require_digest
 from model_registry_server.transfer.errors import InvalidBodyError
-from model_registry_server.transfer.incoming import Incoming, Take
+from model_registry_server.transfer.incoming import Take
 from model_registry_server.transfer.layout import Came, laid_out
 from model_registry_server.transfer.multipart import FormLimits, read_form
 from model_registry_server.transfer.receiving import receive
@@ -33,7 +32,6 @@ from model_registry_server.transfer.receiving import receive
 router = APIRouter(route_class=Route, tags=["uploads"])
 
 _SUCH_AS = f"send JSON such as {json_of(schemas.UploadedVersion)}, or a form, or a file"
-_JSON_MOST = 8 << 20
 #: Bytes of a form that are no file's, hardly ever more. What is announced as larger than these and what may come is
 #: refused before it comes: a client that is still sending may not see why.
 _FORM_SLACK = 1 << 20
@@ -120,7 +118,7 @@ async def _register(
 ) -> Mapping[str, Any]:
     """Have a worker register what came, and say what it is now."""
     server, caller = server_of(request), caller_of(request)
-    given = keywords_of(said)
+    given = await run_sync(keywords_of, said)
     require(caller, Role.WRITER, given["name"])
     for parent in given.get("parent", ()):
         named = parent if isinstance(parent, str) else str(parent.get("name"))
@@ -142,12 +140,7 @@ def _query(request: Request) -> dict[str, str]:
 
 
 async def _json(request: Request) -> Any:
-    claimed, data = claimed_digest(request.headers.items()), bytearray()
-    with Incoming(request.stream(), _JSON_MOST, server_of(request).options.pace) as body:
-        while piece := await body.read():
-            data += piece
-    require_digest(claimed, sha256(data).hexdigest(), "the body")
     try:
-        return json.loads(data)
+        return await bounded(request, server_of(request).options.pace).json()
     except (ValueError, RecursionError) as error:
         raise InvalidBodyError("the body is no JSON", hint=_SUCH_AS) from error

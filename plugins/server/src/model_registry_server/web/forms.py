@@ -6,24 +6,23 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 
-from model_registry_server.api.permission import server_of
-from model_registry_server.transfer.errors import InvalidBodyError
-from model_registry_server.transfer.incoming import Incoming
+from model_registry_server.transfer.errors import InvalidBodyError, TooLargeError
 
 _MOST_BYTES = 1 << 20
 _MOST_FIELDS = 200
 
 
 async def fields_of(request: Request) -> dict[str, str]:
-    """The fields of a form without files; of a field that comes twice, the last.
+    """The fields of a form without files, whose body its route has bounded; of a field that comes twice, the last.
 
     :raises InvalidBodyError: if it is no such form.
     :raises TooLargeError: if it is larger than any page sends.
     """
     data = bytearray()
-    with Incoming(request.stream(), _MOST_BYTES, server_of(request).options.pace) as body:
-        while piece := await body.read():
-            data += piece
+    async for piece in request.stream():
+        data += piece
+        if len(data) > _MOST_BYTES:
+            raise TooLargeError(f"the form has more than {_MOST_BYTES:,} bytes", limit=_MOST_BYTES)
     try:
         said = parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
     except ValueError as error:

@@ -12,6 +12,7 @@ from anyio.to_thread import run_sync
 from starlette.requests import Request
 
 from model_registry_server.server import Server
+from model_registry_server.transfer.announced import announced_length
 from model_registry_server.transfer.incoming import Take
 
 
@@ -33,8 +34,7 @@ async def folder_of_body(server: Server, request: Request, slack: int) -> AsyncI
     :param slack: Bytes of the body that may be no file's.
     :raises TooLargeError: if the request says that there are more.
     """
-    text = request.headers.get("content-length", "")
-    announced = int(text) if text.isdecimal() else 0
+    announced = announced_length(request.headers) or 0
     with server.quota.body() as body:
         await body.require(max(announced - slack, 0))
         async with folder_of_request(server) as folder:
