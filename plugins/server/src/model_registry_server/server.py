@@ -23,7 +23,7 @@ from model_registry_server.jobs.runner import Runner
 from model_registry_server.jobs.store import Jobs
 from model_registry_server.jobs.worker import HOSTS_VARIABLE
 from model_registry_server.limits.alone import be_the_only_one
-from model_registry_server.limits.followers import Followers
+from model_registry_server.limits.at_once import AtOnce
 from model_registry_server.limits.quota import Quota
 from model_registry_server.limits.turns import Turns
 from model_registry_server.metrics import Metrics
@@ -50,6 +50,9 @@ from model_registry_server.webhooks.store import Webhooks
 _QUICK = 2
 #: How many downloads are looked up at once; the first of each version reads all of it.
 _READING = 8
+#: Streams of events, and downloads, that one caller has open at once. A client takes a few files at once, and waits
+#: where it may not; a download that is taken slowly costs a megabyte of memory and two descriptors.
+_STREAMS, _DOWNLOADS = 100, 64
 TASKS = ("model_registry_server.jobs.tasks", "model_registry_server.jobs.quick")
 
 
@@ -85,7 +88,8 @@ class Server:
         self.exports = Exports(export_folder(self.folder), registry, int(registry.settings.cache_size * MEGABYTE))
         self.answers = Answers(registry)
         self.changes = Changes(registry)
-        self.followers = Followers()
+        self.followers = AtOnce(_STREAMS, "streams open", "close some; one stream of …/events tells of every model", 60)
+        self.downloads = AtOnce(_DOWNLOADS, "downloads under way", "go on when some of them have ended", 2)
         self.metrics = Metrics(self)
         self.readiness = Readiness(registry, self.state)
         self.stopping = asyncio.Event()

@@ -15,6 +15,7 @@ from model_registry_server.api import schemas
 from model_registry_server.api.parameters import Version
 from model_registry_server.api.permission import Route, allow, caller_of, owner_of, server_of
 from model_registry_server.errors import NotFoundError
+from model_registry_server.security.limits import address_key
 from model_registry_server.security.roles import Role
 from model_registry_server.transfer.archives import Archive, archive_content
 from model_registry_server.transfer.content import Content, Member, file_content
@@ -45,7 +46,17 @@ async def download(
     def find() -> Content:
         return content_of(server.registry.resolve(name, version), path, archive)
 
-    return Sending(await found(request, find))
+    return sending(request, await found(request, find))
+
+
+def sending(request: Request, content: Content) -> Sending:
+    """The answer that sends a content.
+
+    Sending it raises ``TooManyRequestsError`` if the caller takes as many already as it may.
+    """
+    server, caller = server_of(request), caller_of(request)
+    owner = caller.token_id or address_key(caller.address)  # without tokens, everybody has the same name
+    return Sending(content, lambda: server.downloads.one_more(owner))
 
 
 async def found(request: Request, find: Callable[[], T]) -> T:
@@ -102,4 +113,4 @@ async def download_blob(request: Request, name: str, sha256: str, version: Versi
             raise NotFoundError(f"{entry.reference} has no blob {sha256:.80}", hint=hint, id=sha256)
         return file_content(entry.blob(sha256), sha256, sha256, size)
 
-    return Sending(await found(request, find))
+    return sending(request, await found(request, find))

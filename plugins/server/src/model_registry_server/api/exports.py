@@ -13,7 +13,7 @@ from model_registry.documents import plain
 from model_registry.errors import InvalidOptionError
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
-from model_registry_server.api.downloads import content_of, found
+from model_registry_server.api.downloads import content_of, found, sending
 from model_registry_server.api.jobs import accepted, submit, told, unless_failed
 from model_registry_server.api.parameters import Version
 from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
@@ -22,7 +22,6 @@ from model_registry_server.server import Server
 from model_registry_server.transfer.archives import Archive
 from model_registry_server.transfer.content import Content
 from model_registry_server.transfer.exports import export_key
-from model_registry_server.transfer.sending import Sending
 
 router = APIRouter(route_class=Route, tags=["conversions"])
 
@@ -55,7 +54,7 @@ async def export_model(
     entry = await run_sync(server.registry.resolve, name, version)
     if format is None or format == entry.metadata.format:
         stored = await found(request, lambda: content_of(entry, None, archive))
-        return Sending(stored)
+        return sending(request, stored)
     given = _options(options)
     await run_sync(server.registry.plan_conversion, entry.name, entry.version, format)  # told now, if it cannot be
     gate = {"check": check, "allow_mismatch": allow_mismatch, "tolerance": tolerance}
@@ -77,7 +76,7 @@ async def export_model(
         content = await found(request, find)
         if content is None:
             return told(job)
-    return Sending(content)
+    return sending(request, content)
 
 
 @router.get("/models/{name:model}/plan", response_model=schemas.Plan)

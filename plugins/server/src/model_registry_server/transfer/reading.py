@@ -11,74 +11,70 @@ from model_registry_server.transfer.content import Buffer, FilePart, Piece
 from model_registry_server.transfer.threads import in_thread
 
 #: Bytes that are read and sent at once.
-CHUNK = 1 << 20
+CHUNK = 1 << 19
 #: Bytes that the disk is told to bring while others are sent.
 _AHEAD = 8 << 20
-#: Files that one response has open before they are needed; of further ones only the size is looked at.
-_MOST_OPEN = 16
 #: On other systems than Linux, and on some of its filesystems, everything is read in a thread.
 _NOWAIT = getattr(os, "RWF_NOWAIT", None)
 
 
 class Files:
-    """The files of one response. Close it in the end."""
+    """The files of one response, of which one is open at a time: who takes them slowly may be many. Close it in the
+    end."""
 
     def __init__(self) -> None:
-        self._open: dict[Path, int] = {}
+        self._path: Path | None = None
+        self._descriptor = -1
 
     def look_at(self, pieces: Iterable[Piece]) -> None:
-        """Open what will be read. The disk may have to be waited for.
+        """Open the first file that will be read, and look at the others. The disk may have to be waited for.
 
         :raises StorageError: A file is missing or has not the size that it must have.
         """
         for piece in pieces:
-            if isinstance(piece, FilePart) and piece.path not in self._open:
-                self._look_at(piece)
+            if isinstance(piece, FilePart) and piece.path != self._path:
+                if self._path is None:
+                    self._open(piece)
+                else:
+                    _look_at(piece)
 
     async def read(self, part: FilePart, start: int) -> Buffer:
         """Bytes of a part from ``start`` on: at least one, at most :data:`CHUNK`.
 
         :raises StorageError: They are not there any more.
         """
-        descriptor = self._open.get(part.path)
-        if descriptor is None:
-            descriptor = await in_thread(self._opened, part)
+        if part.path != self._path:
+            await in_thread(self._open, part)
         place, length = part.offset + start, min(part.length - start, CHUNK)
-        data = _read_at_once(descriptor, place, length)
+        data = _read_at_once(self._descriptor, place, length)
         if data is None:
-            data = await in_thread(_read_from_disk, descriptor, place, length, part.path)
+            data = await in_thread(_read_from_disk, self._descriptor, place, length, part.path)
         if not len(data):
             raise StorageError(f"{part.path}: ends at byte {place:,} while it is sent", path=str(part.path))
         return data
 
-    def done(self, part: FilePart) -> None:
-        """The part's file is not needed any more; if it is, it will be opened again."""
-        descriptor = self._open.pop(part.path, None)
-        if descriptor is not None:
-            os.close(descriptor)
-
     def close(self) -> None:
-        while self._open:
-            os.close(self._open.popitem()[1])
+        """Close what is open; what is read after that is opened again."""
+        if self._path is not None:
+            self._path = None
+            os.close(self._descriptor)
 
-    def _look_at(self, part: FilePart) -> None:
-        if len(self._open) < _MOST_OPEN:
-            self._opened(part)
-            return
+    def _open(self, part: FilePart) -> None:
+        self.close()
         try:
-            size = os.stat(part.path).st_size
+            self._descriptor = os.open(part.path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise _cannot_read(part.path, error) from error
-        _check_size(part, size)
+        self._path = part.path
+        _check_size(part, os.fstat(self._descriptor).st_size)
 
-    def _opened(self, part: FilePart) -> int:
-        try:
-            descriptor = os.open(part.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise _cannot_read(part.path, error) from error
-        self._open[part.path] = descriptor
-        _check_size(part, os.fstat(descriptor).st_size)
-        return descriptor
+
+def _look_at(part: FilePart) -> None:
+    try:
+        size = os.stat(part.path).st_size
+    except OSError as error:
+        raise _cannot_read(part.path, error) from error
+    _check_size(part, size)
 
 
 def _check_size(part: FilePart, size: int) -> None:

@@ -7,8 +7,8 @@ import base64
 import json
 import logging
 import re
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -32,10 +32,13 @@ class Sending(Response):
     """Return it from a route. Further headers may be set by ``headers``.
 
     How slowly a client may take it is for the server to say, which alone sees what of it was taken.
+
+    :param counted: Entered while it is sent; may refuse that.
     """
 
-    def __init__(self, content: Content) -> None:
+    def __init__(self, content: Content, counted: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
         self.content = content
+        self._counted = counted
         self.status_code = 200
         self.background = None
         self.media_type = content.media_type
@@ -47,7 +50,8 @@ class Sending(Response):
         size = self.content.size if self.content.ranges else None
         found = answer(scope["method"], joined, self.content.etag, size)
         if found.status in (200, 206):
-            await self._send_content(scope, receive, send, found)
+            with self._counted():
+                await self._send_content(scope, receive, send, found)
         else:
             await self._send_refusal(scope, send, found.status)
         if self.background is not None:
@@ -124,6 +128,7 @@ class _Body:
     async def _send_part(self, part: FilePart, leaving: asyncio.Future[None]) -> None:
         done = 0
         while done < part.length:
+            await self._send_on(b"")  # returns when there is room: until then, nothing that would be sent is held
             data = await self._files.read(part, done)
             await self._put_and_show(data, part)
             done += len(data)
@@ -131,7 +136,6 @@ class _Body:
             await asyncio.sleep(0)
             if leaving.done():
                 return
-        self._files.done(part)
 
     async def _put_and_show(self, data: Buffer, part: FilePart) -> None:
         if part.seen is None:
