@@ -112,7 +112,7 @@ class _Page:
 
     def add(self, entry: ModelEntry) -> None:
         self._found.append(entry)
-        self._bytes += len(repr(entry.metadata))
+        self._bytes += len(repr(entry.metadata)) + len(entry.description or "")
 
     def document(self, cursor: str | None) -> Document:
         return {"versions": [listed(entry, self._caller) for entry in self._found], "cursor": cursor}

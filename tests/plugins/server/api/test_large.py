@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +144,77 @@ def _uploaded(client: httpx.Client) -> str:
     upload: dict[str, Any] = client.post("/uploads", json={"files": [{"path": "w", "size": 1}]}).json()
     client.patch(f"/uploads/{upload['id']}/files/0", content=b"x", headers={"Upload-Offset": "0"}).raise_for_status()
     return str(upload["id"])
+
+
+def test_a_history_of_long_descriptions(server: Running, client: httpx.Client) -> None:
+    for number in range(60):
+        body = {"description": f"{number:06}" + "x" * 99_994}
+        client.put("/models/m/description", json=body).raise_for_status()
+    for path in ("/history", "/models/m/history"):
+        told, before = [], {}
+        with little_is_taken(server):
+            while before is not None:
+                answer = client.get(path, params={"limit": 1000, **before})
+                assert len(answer.content) < 5 << 20
+                page = answer.json()
+                told += [event["after"][:6] for event in page["events"] if event["action"].startswith("describe")]
+                assert page["more"] == (page["cursor"] is not None)
+                before = {"before": page["cursor"]} if page["more"] else None
+        assert told == [f"{number:06}" for number in reversed(range(60))]
+
+
+def test_a_history_has_pages_of_as_many_events_as_are_asked_for(client: httpx.Client) -> None:
+    for number in range(8):
+        client.put("/models/m/tags/k", json={"value": str(number)}).raise_for_status()
+    ids = [event["id"] for event in client.get("/models/m/history", params={"limit": 8}).json()["events"]]
+    assert len(ids) == 8
+    first = client.get("/models/m/history", params={"limit": 5}).json()
+    assert ([event["id"] for event in first["events"]], first["cursor"]) == (ids[:5], ids[4])
+    rest = client.get("/models/m/history", params={"limit": 3, "before": first["cursor"]}).json()
+    assert [event["id"] for event in rest["events"]] == ids[5:]
+
+
+def test_a_job_is_given_little(client: httpx.Client) -> None:
+    response = client.post("/models/m/convert", json={"to": "onnx", "options": {"x": "x" * 100_000}})
+    assert response.status_code == 422
+    assert response.json()["detail"] == "a job may be given 65,536 characters"
+
+
+def test_jobs_with_large_arguments_errors_and_results(folder: Path, server: Running, client: httpx.Client) -> None:
+    job = client.post("/models/m/convert", json={"to": "nothing"}, headers={"Prefer": "wait=30"}).json()
+    assert client.get("/jobs").json()["jobs"][0]["arguments"]["to"] == "nothing"
+    large = json.dumps({"type": "StorageError", "message": "x" * 4_000_000, "hint": "", "facts": {}})
+    columns = "kind, models, actor, owner, state, created_at, finished_at"
+    with closing(sqlite3.connect(folder / "server/state.sqlite", isolation_level=None)) as db:
+        for number in range(40):
+            db.execute(
+                f"INSERT INTO jobs (id, arguments, error, result, {columns})"
+                f" SELECT ?, ?, ?, ?, {columns} FROM jobs WHERE id = ?",
+                (f"{number:016}", large, large, large, job["id"]),
+            )
+    with little_is_taken(server):
+        listed = client.get("/jobs", params={"limit": 500})
+        page = httpx.get(f"{server.url}/ui/jobs", headers=dict(client.headers), timeout=60)
+        whole = client.get(f"/jobs/{7:016}").json()
+    assert len(listed.json()["jobs"]) == 41
+    assert len(listed.content) < 100_000
+    assert page.text.count("<tr data-id=") == 41
+    assert len(whole["arguments"]["message"]) == len(whole["result"]["message"]) == 4_000_000
+
+
+def test_versions_with_long_descriptions(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path / "models")
+    (tmp_path / "f").write_bytes(b"x")
+    for number in range(60):
+        entry = registry.register_model("m", tmp_path / "f", "opaque", version=f"1.0.{number}")
+        registry.describe("m", "x" * 100_000, entry.version)
+    with serving(tmp_path / "models") as running, httpx.Client(base_url=f"{running.url}{API}", timeout=60) as client:
+        for path in ("/models", "/models/m/versions", "/search"):
+            seen, after = [], {}
+            while after is not None:
+                answer = client.get(path, params={"limit": 1000, **after})
+                assert len(answer.content) < 5 << 20
+                page = answer.json()
+                seen += [version["version"] for version in page["versions"]]
+                after = {"after": page["cursor"]} if page["cursor"] else None
+            assert sorted(seen) == sorted(f"1.0.{number}" for number in range(60))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Annotated, Any
 
 from attrs import evolve
@@ -18,6 +19,11 @@ from model_registry_server.errors import NotFoundError
 from model_registry_server.security.roles import Caller, Role
 
 router = APIRouter(route_class=Route, tags=["facts"])
+
+#: Of what was and is in a page of the history; at least one event is told.
+_MOST_CHARACTERS = 4 << 20
+#: Events that are read at once: each may hold hundreds of kilobytes.
+_FEW = 50
 
 OptionalVersion = Annotated[str | None, Query(description="A version or alias. Default: the model itself")]
 
@@ -170,10 +176,8 @@ def history_of_model(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """What was changed of a model, when and by whom; the newest first. Also of one that is gone."""
-    registry = server_of(request).registry
-    events = registry.history(name, version, alias=alias, before=before, limit=limit + 1)
-    page = _page(events, limit)
-    return answer({**page, "events": visible(page["events"], caller_of(request))})
+    read = partial(server_of(request).registry.history, name, version, alias=alias)
+    return answer(_page(read, before, limit, caller_of(request)))
 
 
 @router.get("/history", response_model=schemas.Events)
@@ -184,16 +188,27 @@ def history(
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """What was changed, when and by whom, of the models that the caller may see; the newest first."""
-    registry, caller = server_of(request).registry, caller_of(request)
-    events = registry.history(before=before, limit=limit + 1)
-    page = _page(events, limit)
-    return answer({**page, "events": visible(page["events"], caller)})
+    return answer(_page(server_of(request).registry.history, before, limit, caller_of(request)))
 
 
-def _page(events: list[Event], limit: int) -> dict[str, Any]:
-    """The page, of which one more event was asked for; ``before`` takes its cursor, also where none of it is seen."""
-    more = len(events) > limit
-    return {"events": events[:limit], "more": more, "cursor": events[limit - 1].id if more else None}
+def _page(read: Callable[..., list[Event]], before: int | None, limit: int, caller: Caller) -> dict[str, Any]:
+    """Events, up to a number and an amount of text; ``before`` takes its cursor, also where none of it is seen."""
+    found: list[Event] = []
+    characters, more = 0, False
+    for event in _events(read, before, min(limit + 1, _FEW)):
+        if len(found) == limit or characters > _MOST_CHARACTERS:
+            more = True
+            break
+        found.append(event)
+        characters += len(repr(event.before)) + len(repr(event.after))
+    return {"events": visible(found, caller), "more": more, "cursor": found[-1].id if more else None}
+
+
+def _events(read: Callable[..., list[Event]], before: int | None, step: int) -> Iterator[Event]:
+    """All before one, a few at a time."""
+    while events := read(before=before, limit=step):
+        yield from events
+        before = events[-1].id
 
 
 def visible(events: Iterable[Event], caller: Caller) -> list[Event]:

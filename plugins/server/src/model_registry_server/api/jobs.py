@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from model_registry import InvalidOptionError
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, owner_of, require, server_of
@@ -26,6 +28,8 @@ router = APIRouter(route_class=Route, tags=["jobs"])
 _LONGEST_WAIT = 60.0
 #: Jobs of one caller that may wait or run at once.
 _MOST_UNFINISHED = 100
+#: Of the arguments of a job as JSON: they are kept for weeks.
+_MOST_CHARACTERS = 64 << 10
 _WAIT = re.compile(r"\bwait=(\d+)\b")
 JOBS = f"{API}/jobs"
 
@@ -33,7 +37,13 @@ JOBS = f"{API}/jobs"
 async def submit(
     request: Request, kind: str, arguments: Mapping[str, Any], models: Iterable[str], key: str | None = None
 ) -> Job:
-    """Queue a job, and wait for it as long as the caller wants to."""
+    """Queue a job, and wait for it as long as the caller wants to.
+
+    :raises InvalidOptionError: if it is given too much to keep.
+    """
+    if len(json.dumps(arguments, ensure_ascii=False)) > _MOST_CHARACTERS:
+        message, hint = f"a job may be given {_MOST_CHARACTERS:,} characters", "say less in its options and metadata"
+        raise InvalidOptionError(message, hint=hint, option="options")
     server = server_of(request)
     owner = owner_of(caller_of(request))
     if await run_sync(server.stored_jobs.unfinished, owner) >= _MOST_UNFINISHED:
@@ -96,13 +106,15 @@ async def list_jobs(
     ] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
-    """The jobs that the caller may see, the newest first, without their results."""
+    """The jobs that the caller may see, the newest first, without their results and what else of them is long."""
     server, caller = server_of(request), caller_of(request)
-    found = await run_sync(lambda: server.stored_jobs.list(state, before, limit))
-    cursor = found[-1].id if len(found) == limit else None
-    return answer(
-        {"jobs": [{**document(job), "result": None} for job in found if _sees(caller, job)], "cursor": cursor}
-    )
+
+    def page() -> Response:
+        found = server.stored_jobs.list(state, before, limit)
+        cursor = found[-1].id if len(found) == limit else None
+        return answer({"jobs": [document(job) for job in found if _sees(caller, job)], "cursor": cursor})
+
+    return await run_sync(page)
 
 
 @router.get("/jobs/{id:part}", response_model=schemas.Job)
@@ -111,7 +123,8 @@ async def get_job(request: Request, id: str) -> Response:
     """A job as it is now, or with «Prefer: wait=10» as soon as it has ended, at most so many seconds later."""
     seconds = wanted_wait(request)
     job = await _job(request, id)
-    return told(await server_of(request).jobs.wait(id, seconds) if seconds else job, 200)
+    found = await server_of(request).jobs.wait(id, seconds) if seconds else job
+    return await run_sync(told, found, 200)
 
 
 @router.delete("/jobs/{id:part}", response_model=schemas.Job)

@@ -48,6 +48,12 @@ _BY_STATE = "CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number)"
 _BY_KIND = "CREATE INDEX IF NOT EXISTS jobs_by_kind ON jobs (kind, state, finished_at)"
 _BY_OWNER = "CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, state, number)"
 
+#: Characters of what a job is listed with, of which there may be hundreds in a list.
+_BRIEF = 2000
+_BRIEFLY = f"""
+id, kind, key, models, actor, owner, state, attempts, created_at, started_at, finished_at, progress, NULL AS result,
+CASE WHEN length(arguments) <= {_BRIEF} THEN arguments ELSE '{{}}' END AS arguments,
+CASE WHEN length(error) <= {_BRIEF} THEN error END AS error"""
 
 # Taking turns: an owner whose job was begun last comes after those who wait since before.
 _NEXT = """
@@ -113,13 +119,13 @@ class Jobs:
         return self._job(row)
 
     def list(self, state: JobState | None = None, before: str | None = None, limit: int = 50) -> Sequence[Job]:
-        """The newest jobs first.
+        """The newest jobs first, without their results, and without arguments and errors that are long.
 
         :param before: The id of the last job of the page before.
         """
         with self._state.reading() as db:
             rows = db.execute(
-                "SELECT * FROM jobs WHERE (:state IS NULL OR state = :state)"
+                f"SELECT {_BRIEFLY} FROM jobs WHERE (:state IS NULL OR state = :state)"  # noqa: S608 - constant
                 " AND (:before IS NULL OR number < (SELECT number FROM jobs WHERE id = :before))"
                 " ORDER BY number DESC LIMIT :limit",
                 {"state": state, "before": before, "limit": limit},
