@@ -62,6 +62,13 @@ def test_a_path_that_is_announced_twice_is_refused_before_anything_comes(http: h
     assert (twice.status_code, twice.json()["detail"]) == (422, "'a/x' is there twice")
 
 
+def a_registry(folder: Path) -> Path:
+    """A new one, for which tokens can be made: it has a model."""
+    (folder / "m").write_bytes(b"m")
+    ModelRegistry(folder / "models").register_model("m", folder / "m", "opaque")
+    return folder / "models"
+
+
 def test_an_upload_becomes_one_version_however_often_its_answer_is_lost(tmp_path: Path) -> None:
     folder = tmp_path / "models"
     with serving(folder) as first, httpx.Client(base_url=first.url + API, timeout=60) as http:
@@ -78,7 +85,7 @@ def test_an_upload_becomes_one_version_however_often_its_answer_is_lost(tmp_path
 
 
 def test_what_an_upload_became_is_told_to_its_owner_alone(tmp_path: Path) -> None:
-    folder = tmp_path / "models"
+    folder = a_registry(tmp_path)
     first, second = ({"Authorization": f"Bearer {token(folder, name, 'writer')}"} for name in ("ada", "bob"))
     with serving(folder) as running, httpx.Client(base_url=running.url + API, timeout=60, headers=first) as http:
         upload = begin(http, {"path": "m.bin", "size": 3})
@@ -160,7 +167,7 @@ def test_an_upload_survives_a_server_that_is_killed(tmp_path: Path) -> None:
 
 
 def test_an_upload_is_its_owners(tmp_path: Path) -> None:
-    folder = tmp_path / "models"
+    folder = a_registry(tmp_path)
     one, other = token(folder, "one", "writer"), token(folder, "other", "writer")
     with serving(folder) as running, httpx.Client(base_url=f"{running.url}{API}") as http:
         http.headers["Authorization"] = f"Bearer {one}"

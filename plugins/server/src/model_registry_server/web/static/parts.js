@@ -31,6 +31,7 @@ export async function inParts(form, files, tell, begun) {
   }
   share = 1;
   tell(share, false);
+  remember(files, upload.id, fieldsOf(form)); // the words may have been changed since it was begun
   const done = await again(() => register(form, upload.id), wait);
   forget(files);
   return done;
