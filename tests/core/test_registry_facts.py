@@ -135,6 +135,8 @@ class TestAliases:
         three.set_alias("m", "champion")
         with pytest.raises(VersionNotFoundError, match="model 'm' has no alias '@best' — it has @champion"):
             three.load_model("m", "@best")
+        with pytest.raises(VersionNotFoundError, match="has no version 'Champion' — did you mean '@champion'"):
+            three.load_model("m", "Champion")
         with pytest.raises(ModelNotFoundError, match="there is no model 'n'"):
             three.load_model("n", "@best")
 
