@@ -63,7 +63,7 @@ def test_everything_that_can_be_done_is_tried_and_nothing_kept(registry: ModelRe
             assert trial.latency_ms is not None
             if not trial.problem:
                 assert best.ratio is not None
-                assert best.ratio <= trial.ratio
+                assert best.ratio <= trial.ratio * 1.02  # of those that are about as small, the fastest
     assert report.kept is None
     assert len(registry.list_models(name="m")) == 1
     table = str(report).splitlines()
