@@ -103,10 +103,12 @@ class Server:
         )
         self.quick = WorkerPool(_QUICK, workers, idle, nowhere, tasks=TASKS)
         self.looking = WorkerPool(_QUICK, workers, idle, nowhere, tasks=TASKS)
-        self.turns = Turns()
+        # One caller leaves some of each to all others.
+        self.turns = Turns(_QUICK // 2)
+        self.registering_turns = Turns(_QUICK // 2)
         #: Threads in which files are verified before they are sent: the others are for what is answered at once.
         self.reading = CapacityLimiter(_READING)
-        self.reading_turns = Turns(_READING // 2)  # so that one caller leaves some to all others
+        self.reading_turns = Turns(_READING // 2)
         self._finishing: set[str] = set()
         self._long = WorkerPool(options.workers, workers, idle, hub, tasks=TASKS)
         self.stored_jobs = Jobs(self.state)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
+import struct
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -33,8 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def headers(folder: Path) -> dict[str, dict[str, str]]:
-    """Of two readers."""
-    return {name: {"Authorization": f"Bearer {token(folder, name, 'reader')}"} for name in ("a", "b")}
+    """Of two readers and two writers."""
+    roles = {"a": "reader", "b": "reader", "writer": "writer", "other": "writer"}
+    return {name: {"Authorization": f"Bearer {token(folder, name, role)}"} for name, role in roles.items()}
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +88,48 @@ def test_who_takes_downloads_slowly_has_few_of_them_and_each_takes_little(
         deadline = time.monotonic() + 20
         while httpx.head(url, headers=headers["a"], timeout=30).status_code == 429:
             assert time.monotonic() < deadline
+
+
+def _safetensors(count: int) -> bytes:
+    """A file of so many tensors without elements: small, and much to read."""
+    tensor = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = json.dumps({f"part.{number}": tensor for number in range(count)}).encode()
+    return struct.pack("<Q", len(header)) + header
+
+
+def test_of_many_tensors_some_are_told_at_a_time(server: Running, headers: dict[str, dict[str, str]]) -> None:
+    pytest.importorskip("model_registry_pytorch", reason="needs a plugin that reads safetensors")
+    with httpx.Client(base_url=f"{server.url}{API}", headers=headers["writer"], timeout=60) as client:
+        query = {"name": "many", "filename": "m.safetensors"}
+        client.post("/models/upload", params=query, content=_safetensors(10_001)).raise_for_status()
+        first = client.get("/models/many/inside").json()
+        rest = client.get("/models/many/inside", params={"start": 10_000}).json()
+    assert (len(first["tensors"]), first["tensor_count"], first["nbytes"]) == (10_000, 10_001, 0)
+    assert len(rest["tensors"]) == 1
+    names = {tensor["name"] for tensor in first["tensors"] + rest["tensors"]}
+    assert names == {f"part.{number}" for number in range(10_001)}
+    through = ModelRegistry(server.url, token=headers["writer"]["Authorization"].removeprefix("Bearer "))
+    assert {tensor.name for tensor in through.resolve("many").tensors} == names
+
+
+def test_whoever_uploads_what_takes_long_to_read_holds_up_nobody_else(
+    server: Running, headers: dict[str, dict[str, str]]
+) -> None:
+    pytest.importorskip("model_registry_pytorch", reason="needs a plugin that reads safetensors")
+    slow, ended = _safetensors(10_000), threading.Semaphore(0)
+
+    def upload(name: str, content: bytes, **query: str) -> None:
+        who = headers["writer" if name.startswith("slow") else "other"]
+        url, query = f"{server.url}{API}/models/upload", {"name": name, **query}
+        httpx.post(url, params=query, content=content, headers=who, timeout=300).raise_for_status()
+
+    def upload_slow(number: int) -> None:
+        upload(f"slow{number}", slow, filename="m.safetensors")
+        ended.release()
+
+    with ThreadPoolExecutor(4) as pool:
+        uploads = [pool.submit(upload_slow, number) for number in range(4)]
+        assert ended.acquire(timeout=120)  # all others have come meanwhile
+        upload("quick", b"x", format="opaque")
+        assert sum(each.done() for each in uploads) <= 2
+    assert all(each.result() is None for each in uploads)

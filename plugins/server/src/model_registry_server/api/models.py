@@ -19,6 +19,9 @@ from model_registry_server.security.roles import Role
 
 router = APIRouter(route_class=Route, tags=["models"])
 
+#: Tensors, and modules, that are told of at once.
+MOST_INSIDE = 10_000
+
 
 @router.get("/models", response_model=schemas.VersionPage)
 @allow(Role.READER)
@@ -75,11 +78,16 @@ async def list_versions(request: Request, name: str, limit: Limit = 50, after: C
 
 @router.get("/models/{name:model}/inside", response_model=schemas.Inside)
 @allow(Role.READER)
-async def look_inside(request: Request, name: str, version: Version = "latest") -> Response:
-    """The tensors and modules of a version, read from its files without loading it."""
+async def look_inside(
+    request: Request,
+    name: str,
+    version: Version = "latest",
+    start: Annotated[int, Query(ge=0, lt=1 << 31, description="How many tensors and modules to leave out")] = 0,
+) -> Response:
+    """The tensors and modules of a version, read from its files without loading it: 10,000 of each, from `start` on."""
     server = server_of(request)
     entry = await run_sync(server.registry.resolve, name, version)
-    arguments = {"name": entry.name, "version": entry.version}
+    arguments = {"name": entry.name, "version": entry.version, "start": start, "most": MOST_INSIDE}
     return await run_sync(answer, await look(request, "inside", arguments))
 
 

@@ -32,6 +32,7 @@ EXAMPLES: Mapping[str, str | int | float] = {
     "number": 0,
     "path": "model.safetensors",
     "sha256": "9f86d081884c7d659a2feaa0c55ad015" * 2,
+    "start": 10_000,
     "subject": "digits",
     "tolerance": 0.001,
     "upload-offset": 0,

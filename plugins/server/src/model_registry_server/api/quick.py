@@ -32,6 +32,17 @@ async def look(request: Request, task: str, arguments: Mapping[str, Any]) -> Any
                 await each
 
 
+async def have_registered(request: Request, task: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The version that a task registers. It goes on when the caller leaves.
+
+    :raises WorkerError: for whatever failed.
+    """
+    server = server_of(request)
+    async with server.registering_turns.turn(owner_of(caller_of(request))):
+        document: Mapping[str, Any] = await server.quick.run(task, arguments, actor_of(request))
+    return document
+
+
 async def _in_turn(request: Request, owner: str, task: str, arguments: Mapping[str, Any]) -> Any:
     server = server_of(request)
     async with server.turns.turn(owner):

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request, Response
 
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
-from model_registry_server.api.permission import Route, actor_of, allow, caller_of, server_of
+from model_registry_server.api.permission import Route, allow, caller_of, server_of
+from model_registry_server.api.quick import have_registered
 from model_registry_server.api.uploads import upload_of
 from model_registry_server.request_folders import folder_of_request
 from model_registry_server.security.moments import aware
@@ -67,6 +68,6 @@ async def _receive(request: Request, name: str, body: schemas.Receive, files: Ma
         "registered_at": None if body.registered_at is None else aware(body.registered_at).isoformat(),
         "borrow": caller_of(request).sees_all,
     }
-    document = await server_of(request).quick.run("receive", arguments, actor_of(request))
+    document = await have_registered(request, "receive", arguments)
     request.state.noted.done(subject=document["reference"], digest=document["digest"])
     return answer(document, 201)

@@ -336,6 +336,9 @@ class Tensor(_Told):
 class Inside(_Told):
     tensors: list[Tensor]
     modules: Annotated[dict[str, str], Field(examples=[{"layers.0": "torch.nn.Linear"}])]
+    tensor_count: Count
+    module_count: Count
+    nbytes: Bytes
 
 
 class Verified(_Told):

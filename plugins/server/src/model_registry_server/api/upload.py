@@ -15,7 +15,8 @@ from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.bodies import bounded
 from model_registry_server.api.examples import json_of
-from model_registry_server.api.permission import Route, actor_of, allow, caller_of, owner_of, require, server_of
+from model_registry_server.api.permission import Route, allow, caller_of, owner_of, require, server_of
+from model_registry_server.api.quick import have_registered
 from model_registry_server.api.said import as_sent, keywords_of
 from model_registry_server.api.uploads import upload_of
 from model_registry_server.api_path import API
@@ -117,7 +118,7 @@ async def _register(
     request: Request, folder: Path, came: Sequence[Came], said: Mapping[str, Any], *, stays: bool = False
 ) -> Mapping[str, Any]:
     """Have a worker register what came, and say what it is now."""
-    server, caller = server_of(request), caller_of(request)
+    caller = caller_of(request)
     given = await run_sync(keywords_of, said)
     require(caller, Role.WRITER, given["name"])
     for parent in given.get("parent", ()):
@@ -128,7 +129,7 @@ async def _register(
     path, digests = await run_sync(lambda: laid_out(root, came, stays=stays))
     arguments = {**given, "path": str(path), "digests": {str(file): sha256 for file, sha256 in digests.items()}}
     try:
-        document: Mapping[str, Any] = await server.quick.run("register", arguments, actor_of(request))
+        document = await have_registered(request, "register", arguments)
     except WorkerError as error:
         raise as_sent(error, root) from error
     request.state.noted.done(subject=document["reference"], digest=document["digest"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -58,10 +58,11 @@ class Remote:
         return record(self._asked(entry)["parents"], tuple[Parent, ...])
 
     def tensors(self, entry: ModelEntry) -> tuple[TensorRecord, ...]:
-        return record(self._inside(entry)["tensors"], tuple[TensorRecord, ...])
+        told = [tensor for page in self._inside(entry, "tensor") for tensor in page["tensors"]]
+        return record(told, tuple[TensorRecord, ...])
 
     def modules(self, entry: ModelEntry) -> Mapping[str, str]:
-        return dict(self._inside(entry)["modules"])
+        return {path: line for page in self._inside(entry, "module") for path, line in page["modules"].items()}
 
     def verify(self, entry: ModelEntry) -> None:
         with self.server.working(f"verifying {entry.reference}"):
@@ -82,9 +83,16 @@ class Remote:
         require_same(entry, document["digest"])
         return document
 
-    def _inside(self, entry: ModelEntry) -> Document:
-        found: Document = self.server.http.get(f"{_path(entry)}/inside", timeout=PATIENT, version=entry.version)
-        return found
+    def _inside(self, entry: ModelEntry, kind: str) -> Iterator[Document]:
+        """What is told of a version, page by page, until all of a kind is."""
+        start, path = 0, f"{_path(entry)}/inside"
+        while True:
+            page: Document = self.server.http.get(path, timeout=PATIENT, version=entry.version, start=start or None)
+            yield page
+            told = len(page[f"{kind}s"])
+            start += told
+            if not told or start >= page.get(f"{kind}_count", 0):  # an older server tells all at once
+                return
 
     def _verified(self, entry: ModelEntry, *, deep: bool) -> Document:
         path = f"{_path(entry)}/verify"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,9 +67,14 @@ def receive(registry: ModelRegistry, arguments: Arguments) -> Any:
 
 @task("inside")
 def inside(registry: ModelRegistry, arguments: Arguments) -> Any:
-    """``name``, ``version`` → ``tensors`` and ``modules``."""
+    """``name``, ``version``; ``start`` and the ``most`` of each that are told from there on → ``tensors`` and
+    ``modules``, how many of each there are, and the ``nbytes`` of all tensors."""
     entry = registry.resolve(arguments["name"], arguments["version"])
-    return plain({"tensors": entry.tensors, "modules": entry.modules})
+    start, stop = arguments["start"], arguments["start"] + arguments["most"]
+    tensors, modules = entry.tensors, entry.modules
+    told = {"tensors": tensors[start:stop], "modules": dict(islice(modules.items(), start, stop))}
+    nbytes = sum(tensor.nbytes for tensor in tensors)
+    return plain({**told, "tensor_count": len(tensors), "module_count": len(modules), "nbytes": nbytes})
 
 
 @task("compare")

@@ -9,6 +9,7 @@ from anyio.to_thread import run_sync
 from attrs import field, frozen
 from fastapi import APIRouter, Query, Request, Response
 
+from model_registry_server.api.models import MOST_INSIDE
 from model_registry_server.api.permission import allow, server_of
 from model_registry_server.api.quick import look
 from model_registry_server.security.roles import Role
@@ -61,20 +62,21 @@ async def look_inside(
 ) -> Response:
     """The tensors and modules of a version."""
     entry = await run_sync(server_of(request).registry.resolve, name, version)
-    told = await look(request, "inside", {"name": entry.name, "version": entry.version})
-    tensors = told["tensors"]
+    arguments = {"name": entry.name, "version": entry.version, "start": start, "most": MOST_INSIDE}
+    told = await look(request, "inside", arguments)
+    count = told["tensor_count"]
     return render(
         request,
         "parts/inside.html" if fragment else "inside.html",
         entry=entry,
-        layers=layers(tensors[start : start + MOST]),
+        layers=layers(told["tensors"][:MOST]),
         tree=None if start else tree(told["modules"]),
         most=MOST,
-        modules=len(told["modules"]),
-        tensors=len(tensors),
-        nbytes=sum(tensor["nbytes"] for tensor in tensors),
+        modules=told["module_count"],
+        tensors=count,
+        nbytes=told["nbytes"],
         start=start,
-        next=start + MOST if start + MOST < len(tensors) else None,
+        next=start + MOST if start + MOST < count else None,
     )
 
 
