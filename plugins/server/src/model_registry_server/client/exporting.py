@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tarfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +27,7 @@ from model_registry_server.client.parallel import Stop
 from model_registry_server.client.patience import Patience
 from model_registry_server.client.progress import Told
 from model_registry_server.client.records import parity_of, record
+from model_registry_server.client.unpacking import unpack
 from model_registry_server.client.waiting import Jobs
 from model_registry_server.client.writing import published
 from model_registry_server.transfer.exports import export_key
@@ -132,14 +132,10 @@ def plan_of(http: Http, entry: ModelEntry, to: str | None, path: str | os.PathLi
 
 
 def _unpack(archive: Path) -> None:
-    """Put a folder in the place of the archive that came. Nothing in it leads out of the folder."""
+    """Put a folder in the place of the archive that came."""
     packed = archive.with_name(f"{archive.name}.tar")
     try:
         archive.rename(packed)
-        archive.mkdir()
-        with tarfile.open(packed, "r:") as tar:
-            tar.extractall(archive, filter="data")
-    except tarfile.TarError as error:
-        raise StorageError(f"the server's archive cannot be unpacked: {error}", path=str(archive)) from error
+        unpack(packed, archive)
     finally:
         packed.unlink(missing_ok=True)
