@@ -72,7 +72,7 @@ A name with slashes is one part of a path: `team-a%2Fdigits`.
 def create_app(server: Server) -> Application:
     """The application of a server, which it starts and stops."""
     measured = Measured(Shortcut(routed(server), server), server.metrics)
-    served: Any = Hosts(DecodedOnce(measured), (server.options.host, *server.options.hosts))
+    served: Any = Hosts(DecodedOnce(measured), (server.options.host, *server.options.hosts), API)
     if server.options.proxies:
         served = ProxyHeadersMiddleware(served, list(server.options.proxies))
     return Application(served, server)

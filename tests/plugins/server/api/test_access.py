@@ -341,6 +341,10 @@ def test_a_page_elsewhere_changes_nothing(folder: Path, tmp_path: Path) -> None:
             f"{API}/models/upload", data=form, files={"file": ("f", b"x")}, headers={"Origin": "http://evil.example"}
         )
         assert foreign.status_code == 403
+        for path in ("/validate?deep=true", "/models"):
+            far = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+            assert client.get(f"{API}{path}", headers=far).status_code == 403
+        assert client.get(f"{API}/jobs").json()["jobs"] == []
         rebound = client.get(f"{API}/models", headers={"Host": "evil.example"})
         assert rebound.status_code == 421
         assert client.get(f"{API}/models").json()["versions"] == []

@@ -21,11 +21,15 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"served"})
 
 
-HOSTS = Hosts(application, ALLOWED)
+HOSTS = Hosts(application, ALLOWED, "/model-registry")
 
 
 def ask(
-    *headers: tuple[str, str], method: str = "GET", kind: str = "http", at: tuple[str, int | None] = ("10.9.9.9", 8000)
+    *headers: tuple[str, str],
+    method: str = "GET",
+    path: str = "/",
+    kind: str = "http",
+    at: tuple[str, int | None] = ("10.9.9.9", 8000),
 ) -> list[Message]:
     sent: list[Message] = []
 
@@ -36,12 +40,12 @@ def ask(
         return {"type": "websocket.connect"}
 
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers]
-    asyncio.run(HOSTS({"type": kind, "method": method, "path": "/", "headers": raw, "server": at}, receive, send))
+    asyncio.run(HOSTS({"type": kind, "method": method, "path": path, "headers": raw, "server": at}, receive, send))
     return sent
 
 
-def status(*headers: tuple[str, str], method: str = "GET") -> int:
-    code: int = ask(*headers, method=method)[0]["status"]
+def status(*headers: tuple[str, str], method: str = "GET", path: str = "/") -> int:
+    code: int = ask(*headers, method=method, path=path)[0]["status"]
     return code
 
 
@@ -200,8 +204,40 @@ def test_the_origin_counts_more_than_the_distance() -> None:
 
 def test_reading_and_programs_that_are_no_browsers_need_no_origin() -> None:
     for method in ("GET", "HEAD", "OPTIONS"):
-        assert status(OURS, ("origin", "http://evil.test"), ("sec-fetch-site", "cross-site"), method=method) == 200
+        assert status(OURS, ("origin", "http://evil.test"), method=method) == 200
     assert status(OURS, method="DELETE") == 200
+
+
+NAVIGATES = (("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"))
+
+
+@pytest.mark.parametrize(
+    ("path", "how", "expected"),
+    [
+        ("/", NAVIGATES, 200),
+        ("/ui/models/digits", NAVIGATES, 200),
+        ("/ui/models/digits", (("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")), 403),
+        ("/ui/models/digits", (("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")), 403),
+        ("/ui/models/digits", (), 403),
+        ("/model-registry/validate", NAVIGATES, 403),
+        ("/model-registry/validate", (("sec-fetch-mode", "cors"), ("sec-fetch-dest", "empty")), 403),
+        ("/model-registry", NAVIGATES, 403),
+    ],
+)
+@pytest.mark.parametrize("distance", ["cross-site", "same-site"])
+def test_another_site_may_link_to_pages_and_no_more(
+    distance: str, path: str, how: tuple[tuple[str, str], ...], expected: int
+) -> None:
+    for method in ("GET", "HEAD"):
+        assert status(OURS, ("sec-fetch-site", distance), *how, method=method, path=path) == expected
+    for nearer in ("none", "same-origin"):
+        assert status(OURS, ("sec-fetch-site", nearer), *how, path=path) == 200
+    assert status(OURS, *how, path=path) == 200
+
+
+def test_a_distance_that_is_told_twice_is_far() -> None:
+    near = ("sec-fetch-site", "none")
+    assert status(OURS, near, near, path="/model-registry/validate") == 403
 
 
 def test_web_sockets_are_refused() -> None:

@@ -1,7 +1,8 @@
 """Refuses what a web page elsewhere makes a browser send here.
 
 A page may point its own name at this machine (DNS rebinding): its requests then carry that name as the ``Host``. Or it
-may send a form, or a fetch without asking first, straight to this server's name: those carry its ``Origin``.
+may send a form, or a fetch without asking first, straight to this server's name: those carry its ``Origin``. What only
+reads it cannot see, but may cost work: other sites may link to pages here, and no more.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _DEFAULT_PORTS = {b"http": 80, b"https": 443}
 
 _WRONG_HOST = "call it by a name in hosts of [plugins.server] in registry.toml, or add this one there"
 _WRONG_ORIGIN = "send the request without a browser"
+_NO_LINK = "type the address into the browser, or send the request without one"
 
 
 class Hosts:
@@ -33,10 +35,12 @@ class Hosts:
     :param app: The application.
     :param allowed: Names of this server, and patterns such as ``*.example.com``. Ports do not matter, and loopback
         names are always allowed.
+    :param no_pages: How the paths begin of what is no page, to which no other site may link: much of it starts work.
     """
 
-    def __init__(self, app: App, allowed: Sequence[str]) -> None:
+    def __init__(self, app: App, allowed: Sequence[str], no_pages: str) -> None:
         self._app = app
+        self._no_pages = no_pages
         names = (*LOOPBACK, *allowed)
 
         @lru_cache(maxsize=256)  # clients say the same few names again and again
@@ -57,13 +61,20 @@ class Hosts:
                 return await refuse(
                     send, HTTPStatus.MISDIRECTED_REQUEST, detail, _WRONG_HOST, host=said, option="hosts"
                 )
-            if scope["method"] not in _SAFE_METHODS and _is_foreign(headers, host):
-                detail = "a page of another site may not change anything here"
-                return await refuse(send, HTTPStatus.FORBIDDEN, detail, _WRONG_ORIGIN)
+            if scope["method"] not in _SAFE_METHODS:
+                if _is_foreign(headers, host):
+                    detail = "a page of another site may not change anything here"
+                    return await refuse(send, HTTPStatus.FORBIDDEN, detail, _WRONG_ORIGIN)
+            elif _is_from_afar(headers) and not (_is_link(headers) and self._is_page(scope["path"])):
+                detail = "a page of another site may not ask for this"
+                return await refuse(send, HTTPStatus.FORBIDDEN, detail, _NO_LINK)
         elif scope["type"] == "websocket":  # there are none, and browsers open them across sites without asking
             await receive()
             return await send({"type": "websocket.close", "code": 1008})
         return await self._app(scope, receive, send)
+
+    def _is_page(self, path: str) -> bool:
+        return not f"{path}/".startswith(f"{self._no_pages}/")
 
 
 def _is_address_of(scope: Scope, host: bytes) -> bool:
@@ -88,8 +99,18 @@ def _is_foreign(headers: Sequence[tuple[bytes, bytes]], host: bytes) -> bool:
     if b"origin" in names:
         origin = _only(headers, b"origin")
         return origin is None or not _is_same(origin, host)
-    # A browser that hides the origin still says how far away the page is; «none» is the user, at the address bar.
-    return b"sec-fetch-site" in names and _only(headers, b"sec-fetch-site") not in (b"same-origin", b"none")
+    return _is_from_afar(headers)  # which a browser says that hides the origin
+
+
+def _is_from_afar(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether a browser says that it asks for another site's page; «none» is the user, at the address bar."""
+    said = [value for name, value in headers if name == b"sec-fetch-site"]
+    return bool(said) and said not in ([b"same-origin"], [b"none"])
+
+
+def _is_link(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether a browser says that it fills a tab: no picture, no frame, nothing that a script fetches."""
+    return (_only(headers, b"sec-fetch-mode"), _only(headers, b"sec-fetch-dest")) == (b"navigate", b"document")
 
 
 @lru_cache(maxsize=256)
