@@ -333,3 +333,85 @@ def test_a_server_that_others_pass_requests_on_to_is_not_open(tmp_path: Path) ->
 def test_whoever_looks_after_the_server_may_ask_as_often_as_they_want(tmp_path: Path) -> None:
     with serving(tmp_path / "models", options='rate_limit = 10\nauth = "required"') as running:
         assert {httpx.get(f"{running.url}/healthz").status_code for _ in range(30)} == {200}
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        (f"{API}/parity", "application/json"),
+        (f"{API}/models/upload?name=team-a/long", "application/octet-stream"),
+        (f"{API}/uploads/1/files/0", "application/octet-stream"),
+        ("/ui/language", "application/x-www-form-urlencoded"),
+    ],
+)
+def test_a_length_of_many_digits_is_one(server: Running, tokens: dict[str, str], path: str, kind: str) -> None:
+    method = "PATCH" if "files" in path else "POST"
+    request = (
+        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {tokens['writer']}\r\n"
+        f"Origin: http://localhost\r\nUpload-Offset: 0\r\nContent-Type: {kind}\r\nConnection: close\r\n"
+        f"Content-Length: {2:05000}\r\n\r\n{{}}"
+    )
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as connection:
+        connection.sendall(request.encode())
+        answer = connection.recv(1 << 16)
+    assert answer.startswith(b"HTTP/1.1 ")
+    assert not answer.startswith(b"HTTP/1.1 5"), answer
+
+
+def test_half_of_a_letter_is_no_text(writer: httpx.Client) -> None:
+    for body in (b'{"upload": "\\ud800", "name": "team-a/x"}', b'{"upload": "x", "name": "\\ud800"}'):
+        response = writer.post("/models/upload", content=body, headers={"Content-Type": "application/json"})
+        assert response.status_code == 400, response.text
+
+
+def test_only_admins_see_where_on_the_server_something_is(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    registry = ModelRegistry(folder)
+    headers = {role: {"Authorization": f"Bearer {token(folder, role, role)}"} for role in ("admin", "reader")}
+    with serving(folder) as running, httpx.Client(base_url=f"{running.url}{API}", timeout=60) as client:
+        job = client.post("/backup", json={}, headers={**headers["admin"], "Prefer": "wait=60"}).json()
+        backup = Path(job["result"]["path"])
+        assert backup.is_file()
+        address = f"/jobs/{job['id']}"
+        assert client.get(address, headers=headers["admin"]).json()["result"]["path"] == str(backup)
+        assert client.get(address, headers=headers["reader"]).json()["result"]["path"] == backup.name
+        assert client.get("/stats", headers=headers["admin"]).json() == registry.get_detailed_stats()
+        assert client.get("/stats", headers=headers["reader"]).json()["path"] == "models"
+        told = [client.get(path, headers=headers["reader"]).text for path in (address, f"{address}/events", "/stats")]
+        told.append(httpx.get(f"{running.url}/ui{address}", headers=headers["reader"]).text)
+    assert not [text for text in told if str(tmp_path) in text]
+
+
+def test_a_refused_name_is_shown_as_it_is_written(
+    server: Running, reader: httpx.Client, tokens: dict[str, str]
+) -> None:
+    assert reader.delete("/models/team-a%2F%E2%80%AEgnp.exe").status_code == 403
+    page = httpx.get(f"{server.url}/ui/audit", headers={"Authorization": f"Bearer {tokens['admin']}"}).text
+    assert "team-a/\\u202egnp.exe" in page
+    assert "\u202e" not in page
+
+
+def test_a_token_that_ends_after_the_last_year_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    ModelRegistry(folder)
+    headers = {"Authorization": f"Bearer {token(folder, 'admin', 'admin')}"}
+    with serving(folder) as running, httpx.Client(base_url=running.url, headers=headers, timeout=15) as client:
+        for end, status in (("9999-12-31T23:59:59-23:00", 422), ("9999-12-31T00:00:00Z", 201)):
+            assert client.post(f"{API}/tokens", json={"expires_at": end}).status_code == status
+        with closing(sqlite3.connect(folder / "server/state.sqlite", isolation_level=None)) as db:
+            db.execute("UPDATE tokens SET expires_at = ? WHERE expires_at IS NOT NULL", (1 << 62,))
+        told = client.get(f"{API}/tokens").json()["tokens"]
+        assert [each["expires_at"] for each in told] == [None, "9999-12-31T00:00:00+00:00"]
+        assert client.get("/ui/tokens").status_code == 200
+
+
+def test_a_metric_that_is_too_large_for_a_float_is_shown(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path / "models")
+    (tmp_path / "f").write_bytes(b"x")
+    for version, value in (("1.0.0", 10**400), ("1.1.0", 5), ("1.2.0", -(10**400)), ("1.3.0", 7)):
+        registry.register_model("m", tmp_path / "f", "opaque", version=version, performance_metrics={"steps": value})
+    with serving(tmp_path / "models") as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        pages = ["/ui", "/ui/models", "/ui/models/m", "/ui/compare?a=m:1.0.0&b=m:1.1.0&c=m:1.2.0"]
+        pages += [f"/ui/models/m/versions/1.{number}.0" for number in range(3)]
+        assert [path for path in pages if client.get(path, follow_redirects=True).status_code != 200] == []
+        assert "<polyline" in client.get("/ui/models/m").text  # of those that can be drawn

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from model_registry_server.web.formats import aligned, brief, change, common_decimals, fit, number, seconds
+from model_registry_server.web.formats import aligned, brief, change, common_decimals, cut, fit, number, said, seconds
 from model_registry_server.web.svg import round_values
 
 
@@ -52,6 +52,17 @@ def test_a_duration_is_told_in_the_unit_that_fits(took: float | timedelta | None
 )
 def test_a_difference_has_its_sign(value: float, expected: str) -> None:
     assert change(value) == expected
+
+
+def test_a_difference_of_integers_that_are_larger_than_any_float_is_not_told() -> None:
+    assert (change(10**400, 5), change(10**400, 0.5), change(10**400, 10**400)) == ("", "", "=")
+
+
+def test_what_turns_a_text_or_hides_in_it_is_told_by_its_number() -> None:
+    assert (
+        cut("a\u202eb\x1b[0m\x00\u2066", 60) == said("a\u202eb\x1b[0m\x00\u2066") == "a\\u202eb\\u001b[0m\\u0000\\u2066"
+    )
+    assert said("two\nlines,\ta tab, 中文, עברית") == "two\nlines,\ta tab, 中文, עברית"
 
 
 def test_numbers_of_like_size_stand_in_line() -> None:

@@ -72,10 +72,10 @@ async def export_model(
         job = await submit(request, "export", {**named, **said, "options": given}, [entry.name], f"{_KEY}{key}")
         unless_failed(job)
         if job.state != "succeeded":
-            return told(job)
+            return told(job, caller_of(request))
         content = await found(request, find)
         if content is None:
-            return told(job)
+            return told(job, caller_of(request))
     return sending(request, content)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import PurePath
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
@@ -70,23 +71,25 @@ async def accepted(
     request: Request, kind: str, arguments: Mapping[str, Any], models: Iterable[str], key: str | None = None
 ) -> Response:
     """Queue a job, and say where it is told of."""
-    return told(await submit(request, kind, arguments, models, key))
+    return told(await submit(request, kind, arguments, models, key), caller_of(request))
 
 
-def told(job: Job, status: int = 202) -> Response:
+def told(job: Job, caller: Caller, status: int = 202) -> Response:
     """What is known of a job, with the way to it."""
     headers = {"Location": f"{JOBS}/{job.id}", "Link": f'<{JOBS}/{job.id}/events>; rel="monitor"'}
     if not job.ended:
         headers["Retry-After"] = "1"
-    return answer(document(job), status, headers)
+    return answer(document(job, caller), status, headers)
 
 
-def document(job: Job) -> dict[str, Any]:
-    """A job, without what is only for workers, and where on the server an export is."""
+def document(job: Job, caller: Caller) -> dict[str, Any]:
+    """A job, without what is only for workers, and where on the server an export is. Where a backup is, admins see."""
     told = job.document()
     arguments = {key: value for key, value in told["arguments"].items() if key not in ("path", "files", "digests")}
     if job.kind == "export" and told["result"] is not None:
         told["result"] = {key: value for key, value in told["result"].items() if key != "path"}
+    if job.kind == "backup" and told["result"] is not None and not caller.may(Role.ADMIN):
+        told["result"] = {**told["result"], "path": PurePath(told["result"]["path"]).name}
     return {**told, "arguments": arguments, "url": f"{JOBS}/{job.id}"}
 
 
@@ -112,7 +115,7 @@ async def list_jobs(
     def page() -> Response:
         found = server.stored_jobs.list(state, before, limit)
         cursor = found[-1].id if len(found) == limit else None
-        return answer({"jobs": [document(job) for job in found if _sees(caller, job)], "cursor": cursor})
+        return answer({"jobs": [document(job, caller) for job in found if _sees(caller, job)], "cursor": cursor})
 
     return await run_sync(page)
 
@@ -124,7 +127,7 @@ async def get_job(request: Request, id: str) -> Response:
     seconds = wanted_wait(request)
     job = await _job(request, id)
     found = await server_of(request).jobs.wait(id, seconds) if seconds else job
-    return await run_sync(told, found, 200)
+    return await run_sync(told, found, caller_of(request), 200)
 
 
 @router.delete("/jobs/{id:part}", response_model=schemas.Job)
@@ -135,7 +138,7 @@ async def cancel_job(request: Request, id: str) -> Response:
     if job.owner != caller.owner:
         require(caller, Role.WRITER)
     request.state.noted.is_nothing = job.ended
-    return told(await server_of(request).jobs.cancel(id), 200)
+    return told(await server_of(request).jobs.cancel(id), caller, 200)
 
 
 @router.get("/jobs/{id:part}/events", response_class=StreamingResponse, responses=schemas.EVENTS)
@@ -143,11 +146,11 @@ async def cancel_job(request: Request, id: str) -> Response:
 async def follow_job(request: Request, id: str) -> Response:
     """Follow a job by server-sent events: each is the job as it is then; the last one when it has ended."""
     await _job(request, id)
-    server = server_of(request)
+    server, caller = server_of(request), caller_of(request)
 
     async def told() -> AsyncIterator[str]:
         async for job in server.jobs.follow(id):
-            yield event(job.state, document(job))
+            yield event(job.state, document(job, caller))
 
     return streamed(request, told())
 

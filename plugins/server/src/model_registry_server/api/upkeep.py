@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Annotated
 
 from anyio.to_thread import run_sync
@@ -26,15 +27,17 @@ async def validate_registry(
     The answer is 202 with a job, whose result is the report, unless it is there within the seconds of «Prefer: wait=…».
     """
     job = unless_failed(await submit(request, "validate", {"deep": deep}, [], f"validate {deep}"))
-    return answer(job.result) if job.state == "succeeded" else told(job)
+    return answer(job.result) if job.state == "succeeded" else told(job, caller_of(request))
 
 
 @router.get("/stats", response_model=schemas.Stats)
 @allow(Role.READER, everything=True)
 async def get_stats(request: Request) -> Response:
     """Counts and bytes: models, versions, logical and stored bytes, by format and type."""
-    server = server_of(request)
-    return answer(await run_sync(server.registry.get_detailed_stats))
+    told = await run_sync(server_of(request).registry.get_detailed_stats)
+    if not caller_of(request).may(Role.ADMIN):  # where on the server it is, is nothing to others
+        told["path"] = PurePath(told["path"]).name
+    return answer(told)
 
 
 @router.get("/plugins", response_model=schemas.Plugins)

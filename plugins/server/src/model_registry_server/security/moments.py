@@ -6,6 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
+#: The last one that there is in every time zone.
+LAST = datetime(9999, 12, 31, tzinfo=timezone.utc)
 
 
 def now() -> datetime:
@@ -24,5 +26,5 @@ def microseconds(moment: datetime) -> int:
 
 
 def moment(microseconds: int) -> datetime:
-    """The way back."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+    """The way back; instead of a moment after the last one, that."""
+    return _EPOCH + min(microseconds * _MICROSECOND, LAST - _EPOCH)

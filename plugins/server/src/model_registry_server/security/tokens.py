@@ -287,6 +287,8 @@ def _check_end(expires_at: datetime | None, created: datetime) -> None:
         problem, hint = "without a time zone", "use a datetime in UTC"
     elif expires_at <= created:
         problem, hint = "which is past", "choose a later moment, or none"
+    elif expires_at > moments.LAST:
+        problem, hint = "which is too far away", "choose an earlier moment, or none"
     else:
         return
     raise InvalidOptionError(f"a token cannot expire at {expires_at}, {problem}", hint=hint, option="expires_at")

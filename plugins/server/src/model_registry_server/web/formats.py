@@ -16,6 +16,10 @@ from model_registry.documents import plain
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _MOST_CHARACTERS = 4000
 _MOST_BRIEF = 300
+#: What nobody sees, or what turns the text around it: told by its number, so that no text looks like another one.
+_CONTROLS = {*range(0x20), *range(0x7F, 0xA0)} - set(map(ord, "\t\n\r"))
+_TURNS = {0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+_HIDDEN = {code: f"\\u{code:04x}" for code in _CONTROLS | _TURNS}
 
 
 def size(value: float | None) -> str:
@@ -51,12 +55,16 @@ def aligned(value: Any, decimals: int | None) -> str:
     return number(value) if decimals is None else f"{value:,.{decimals}f}"
 
 
-def change(value: float) -> str:
-    """How a number differs from another: ``+0.02``, ``=``."""
-    if value == 0:
+def change(value: float, before: float = 0) -> str:
+    """How a number differs from another: ``+0.02``, ``=``; empty for integers that are larger than any float."""
+    try:
+        difference = float(value - before)
+    except OverflowError:
+        return ""
+    if difference == 0:
         return "="
-    size = abs(value)
-    return ("−" if value < 0 else "+") + (f"{size:,.0f}" if 1000 <= size < 1e7 else f"{size:.3g}")
+    size = abs(difference)
+    return ("−" if difference < 0 else "+") + (f"{size:,.0f}" if 1000 <= size < 1e7 else f"{size:.3g}")
 
 
 def short(value: float | None) -> str:
@@ -113,7 +121,7 @@ def said(value: Any) -> str:
     if isinstance(value, (bool, int, float)):
         return "true" if value is True else "false" if value is False else number(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
-    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"
+    return cut(text, _MOST_CHARACTERS + 1)
 
 
 def brief(value: Mapping[str, Any]) -> str:
@@ -127,7 +135,7 @@ def brief(value: Mapping[str, Any]) -> str:
 def cut(value: object, most: int) -> str:
     """The beginning of a text."""
     text = str(value)
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    return (text if len(text) <= most else f"{text[: most - 1]}…").translate(_HIDDEN)
 
 
 def fit(value: object, most: int) -> str:

@@ -75,7 +75,7 @@ async def get_job(request: Request, id: str) -> Response:
         request,
         "job.html",
         job=job,
-        shown=api.document(job),
+        shown=api.document(job, caller),
         result_url=result_url(job),
         may_cancel=may_cancel,
         trouble=None if job.error is None else trouble_of_document(job.error, language_of(request)),

@@ -108,7 +108,7 @@ def measures(values: Sequence[float | None]) -> list[Measure]:
 
 
 def _can_be_drawn(value: float | None) -> TypeGuard[float]:
-    return value is not None and math.isfinite(value) and abs(value) < 1e300
+    return value is not None and abs(value) < 1e300  # compared as it is: an integer may be too large for a float
 
 
 @frozen
