@@ -157,6 +157,27 @@ def test_a_file_with_another_digest_is_thrown_away_and_may_come_again(uploads: U
     assert _append(uploads, upload.id, 0, 0, b"abcdef").done
 
 
+def test_an_owner_announces_no_more_files_than_it_may(uploads: Uploads) -> None:
+    two = [Announced("a"), Announced("b")]
+    first = uploads.create("ann", two, most_files=3)
+    with pytest.raises(TooManyRequestsError, match="your uploads under way have 2 files, of at most 3"):
+        uploads.create("ann", two, most_files=3)
+    uploads.create("ann", two[:1], most_files=3)
+    uploads.create("bob", two, most_files=3)
+    uploads.discard(first.id)
+    uploads.create("ann", two, most_files=3)
+
+
+def test_empty_files_are_on_the_disk_when_the_upload_is_finished_and_not_before(
+    uploads: Uploads, tmp_path: Path
+) -> None:
+    upload = uploads.create("ann", [Announced(str(number), 0) for number in range(3)])
+    assert [file.done for file in upload.files] == [True] * 3
+    assert list((tmp_path / "server" / "uploads" / upload.id).iterdir()) == []
+    for _ in range(2):
+        assert [file.file.read_bytes() for file in uploads.finish(upload.id)] == [b""] * 3
+
+
 def test_an_empty_file_has_the_digest_of_nothing(uploads: Uploads) -> None:
     with pytest.raises(DigestMismatchError):
         uploads.create("ann", [Announced("e", 0, "0" * 64)])

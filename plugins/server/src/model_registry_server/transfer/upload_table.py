@@ -21,6 +21,8 @@ _TABLES = (
     "CREATE INDEX IF NOT EXISTS uploads_of_owners ON uploads (owner)",
 )
 
+_COUNT_FILES = "SELECT count(*) FROM upload_files WHERE upload IN (SELECT id FROM uploads WHERE owner = ?)"
+
 
 @frozen
 class Announced:
@@ -64,8 +66,8 @@ class UploadTable:
         self._state = state
         state.create(*_TABLES)
 
-    def add(self, upload_id: str, owner: str, files: Sequence[Announced], most: int) -> None:
-        """:raises TooManyRequestsError: The owner has so many already."""
+    def add(self, upload_id: str, owner: str, files: Sequence[Announced], most: int, most_files: int) -> None:
+        """:raises TooManyRequestsError: The owner has so many already, or so many files in them."""
         now = _now()
         rows = [(upload_id, number, file.path, file.size, file.sha256) for number, file in enumerate(files)]
         with self._state.writing() as db:
@@ -73,6 +75,11 @@ class UploadTable:
             if count >= most:
                 hint = "finish or discard some; GET …/uploads/{id} tells how far one has come"
                 raise TooManyRequestsError(f"you have {count} uploads under way", hint=hint, retry_after=60)
+            (count,) = db.execute(_COUNT_FILES, (owner,)).fetchone()
+            if count + len(files) > most_files:
+                hint = "finish or discard some, or announce fewer files"
+                message = f"your uploads under way have {count:,} files, of at most {most_files:,}"
+                raise TooManyRequestsError(message, hint=hint, retry_after=60)
             db.execute("INSERT INTO uploads VALUES (?, ?, ?, ?)", (upload_id, owner, now, now))
             db.executemany("INSERT INTO upload_files VALUES (?, ?, ?, ?, ?, NULL, NULL)", rows)
 

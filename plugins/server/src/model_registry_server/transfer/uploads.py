@@ -96,11 +96,12 @@ class Uploads:
         with _storage_errors(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def create(self, owner: str, files: Sequence[Announced], *, most: int = 100) -> Upload:
+    def create(self, owner: str, files: Sequence[Announced], *, most: int = 100, most_files: int = 20_000) -> Upload:
         """Begin an upload.
 
         :param owner: Whose it is: a token's id or a name.
         :param most: Uploads that an owner may have under way.
+        :param most_files: What all of them may have together.
         :raises TooManyRequestsError: The owner has so many.
         :raises DigestMismatchError: An empty file is announced with another digest than that of nothing.
         """
@@ -108,14 +109,10 @@ class Uploads:
             if file.size == 0:
                 _check_digest(file, RunningHash())
         upload_id = secrets.token_hex(16)
-        self._table.add(
-            upload_id, owner, files, most
-        )  # first: a folder of an upload that is not in the table is garbage
+        # First: a folder of an upload that is not in the table is garbage.
+        self._table.add(upload_id, owner, files, most, most_files)
         with _storage_errors(self._folder):
             self._path(upload_id).mkdir(mode=0o700)
-        for number, file in enumerate(files):
-            if file.size == 0:
-                self._make_empty(upload_id, number)
         self._table.complete_empty(upload_id, RunningHash().hexdigest())
         return self.get(upload_id)
 
@@ -256,6 +253,8 @@ class Uploads:
     def _received(self, upload_id: str, row: FileRow) -> ReceivedFile:
         path = self._path(upload_id, row.number)
         size, sha256 = row.received_size, row.received_sha256
+        if size == 0:  # not before: until then, whoever counts bytes would look at each
+            self._make_empty(path)
         if size is None or sha256 is None or size_of(path) != size:
             raise StorageError(f"{path}: is not what came", hint="begin another upload", path=str(path))
         return ReceivedFile(row.announced.path, path, size, sha256)
@@ -300,10 +299,9 @@ class Uploads:
             self._table.touch(upload_id)
         return self._file(upload_id, file.number)
 
-    def _make_empty(self, upload_id: str, number: int) -> None:
-        path = self._path(upload_id, number)
+    def _make_empty(self, path: Path) -> None:
         with _storage_errors(path):
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            path.touch(0o600)
 
     def _remove_folder(self, upload_id: str) -> None:
         with _storage_errors(self._path(upload_id)):
