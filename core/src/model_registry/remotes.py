@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from model_registry.bars import Bar, can_show
-from model_registry.config import said_path
+from model_registry.config import found_path, said_path
 from model_registry.errors import ConfigurationError, PluginLoadError
 from model_registry.names import check_alias, check_line, check_model_name, check_tag
 from model_registry.progress import Progress, advance, item_done
@@ -33,6 +33,7 @@ __all__ = [
     "check_tag",
     "check_version",
     "class_for",
+    "found_in",
     "item_done",
 ]
 
@@ -60,6 +61,13 @@ def address(keywords: Mapping[str, Any], environ: Mapping[str, str] = os.environ
         hint = f"write {scheme[1]}://{path[scheme.end() :]} for a server, or ./{path} for a folder"
         raise ConfigurationError(f"path = {path!r:.200} is an address that lacks a slash", hint=hint, mistakes=())
     return path if _ADDRESS.fullmatch(path) else None
+
+
+def found_in(keywords: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> str | None:
+    """The place, such as ``registry.toml:2``, of an address that the user did not choose: it is said by the current
+    folder's file, which may have come from somebody else, and nobody named that file. What is secret is not sent there.
+    """
+    return found_path(keywords, environ)
 
 
 def class_for(address: str, base: type[Base]) -> type[Base]:

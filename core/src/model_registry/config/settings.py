@@ -14,7 +14,15 @@ from model_registry.config.kinds import Kind, UnexpectedError
 from model_registry.config.mistakes import Mistake, configuration_error
 from model_registry.config.options import structure_options
 from model_registry.config.places import Origins, Place
-from model_registry.config.sources import VARIABLE_PREFIX, Given, find_file, from_environment, from_file, from_keywords
+from model_registry.config.sources import (
+    FILE_VARIABLE,
+    VARIABLE_PREFIX,
+    Given,
+    find_file,
+    from_environment,
+    from_file,
+    from_keywords,
+)
 
 Options = TypeVar("Options")
 
@@ -108,8 +116,20 @@ def said_path(keywords: Mapping[str, object], environ: Mapping[str, str]) -> obj
     said = next((value for value in first if value), None)
     if said is not None:
         return said
-    given = [item.value for item in _said(keywords, environ) if isinstance(item, Given) and item.key == ("path",)]
-    return given[-1] if given else None
+    given = _paths(keywords, environ)
+    return given[-1].value if given else None
+
+
+def found_path(keywords: Mapping[str, object], environ: Mapping[str, str]) -> str | None:
+    """The line of the current folder's file that says where the registry is; None if somebody named the file, or the
+    registry, or nobody says it."""
+    is_named = keywords.get("config") is not None or environ.get(FILE_VARIABLE)
+    given = [] if is_named else _paths(keywords, environ)
+    return str(given[-1].place) if given and given[-1].place.file is not None else None
+
+
+def _paths(keywords: Mapping[str, object], environ: Mapping[str, str]) -> list[Given]:
+    return [item for item in _said(keywords, environ) if isinstance(item, Given) and item.key == ("path",)]
 
 
 def _said(keywords: Mapping[str, object], environ: Mapping[str, str]) -> Iterator[Given | Mistake]:

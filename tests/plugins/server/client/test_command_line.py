@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import Done, run
+from command_line import Done, run, start
 from running import Running, serving, token
 
-from model_registry import ModelRegistry
+from model_registry import ConfigurationError, ModelRegistry
 from model_registry_server.client import Client
 
 
@@ -93,3 +94,38 @@ def test_what_cannot_be_rebuilt_is_named_wherever_that_was_said(
     done = run("rebuild")
     assert done.code == 8
     assert done.err.startswith(f"error: {server.url} is a server, whose catalog cannot be rebuilt from here\n")
+
+
+def test_a_token_is_not_sent_to_whom_a_file_names_that_nobody_named(
+    closed, environ, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, folder = closed
+    found = Path("registry.toml")
+    found.write_text(f'[registry]\npath = "{running.url}"\n')
+    site = Path(environ["PYTHONPATH"])
+    assert "error: a token is needed" in start(site, "list").err  # it was asked, by nobody
+    monkeypatch.setenv("MODEL_REGISTRY_TOKEN", token(folder, "finder", "reader", "nothing/*"))
+    done = start(site, "list")
+    assert (done.code, done.out) == (2, "")
+    said = f"error: the token is not sent to {running.url}, which only registry.toml:2 in the current folder names\n"
+    advice = "name the file by --config or MODEL_REGISTRY_CONFIG, or the address by --registry"
+    assert done.err == f"{said}hint: if the token is for that server, {advice}\n"
+    for words in (["--config", found, "list"], ["--registry", running.url, "list"]):
+        assert start(site, *words).out.startswith(f"no models at {running.url} for you to see")
+    for variable, value in (("CONFIG", str(found)), ("PATH", running.url)):
+        chosen = start(site, "list", environ={f"MODEL_REGISTRY_{variable}": value})
+        assert chosen.out.startswith(f"no models at {running.url} for you to see")
+
+
+def test_a_token_is_for_the_address_that_is_given_with_it(closed, monkeypatch: pytest.MonkeyPatch) -> None:
+    running, folder = closed
+    Path("registry.toml").write_text(f'registry.path = "{running.url}"\n')
+    mine = token(folder, "caller", "reader")
+    with pytest.raises(ConfigurationError, match=r"which only registry\.toml:1 in the current"):
+        ModelRegistry(token=mine)
+    assert ModelRegistry(running.url, token=mine).list_models() is not None
+    assert ModelRegistry(config="registry.toml", token=mine).list_models() is not None
+    nobody = pickle.dumps(ModelRegistry())
+    monkeypatch.setenv("MODEL_REGISTRY_TOKEN", mine)
+    with pytest.raises(ConfigurationError, match=r"which only registry\.toml:1"):
+        pickle.loads(nobody)

@@ -82,13 +82,14 @@ class Client(ModelRegistry):
     :param token: What the server knows the caller by. Default: what ``MODEL_REGISTRY_TOKEN`` says in the environment.
     :param config: Settings by keyword, as for any registry. They are for what happens in this process, such as
         ``trusted_models``, and for the cache, such as ``cache_size``.
-    :raises ConfigurationError: for an address that is none.
+    :raises ConfigurationError: for an address that is none; or if there is a token, and the address is said only by a
+        file in the current folder that nobody named.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None, **config: Any) -> None:
         token = config.pop("token", None)
         given = config if path is None else {"path": path, **config}
-        self._server = Connection(remotes.address(given) or str(path), token, config)
+        self._server = Connection(remotes.address(given) or str(path), token, config, remotes.found_in(given))
 
     def __new__(cls, path: str | os.PathLike[str] | None = None, **config: Any) -> Client:
         return object.__new__(cls)

@@ -33,13 +33,16 @@ class Connection:
     :param address: As a user gives it.
     :param token: None for that of the environment.
     :param config: Settings by keyword, for the cache.
+    :param found: The place in a file that says the address, if the user named neither.
+    :raises ConfigurationError: for what is no address or no token, and for a token where an address was found.
     """
 
-    def __init__(self, address: str, token: str | None, config: Mapping[str, Any]) -> None:
+    def __init__(self, address: str, token: str | None, config: Mapping[str, Any], found: str | None = None) -> None:
         self.address = checked_address(address)
-        self._given = address, token, dict(config)
+        self._given = address, token, dict(config), found
         secret = _checked_token(token or os.environ.get(TOKEN_VARIABLE, ""))
         if secret is not None:
+            _require_chosen(self.address, found)
             _warn_of_plain_text(self.address)
         self.cache = Cache(self.address, config)
         self.http = Http(self.address, secret)
@@ -96,6 +99,15 @@ def _checked_token(text: str) -> str | None:
         hint = f"give what «model-registry token create» printed, as token= or in {TOKEN_VARIABLE}"
         raise ConfigurationError("the token holds a character that no token has", hint=hint, mistakes=())
     return token or None
+
+
+def _require_chosen(address: str, found: str | None) -> None:
+    """A folder that came from somebody else may hold a file that names a server of theirs."""
+    if found is not None:
+        message = f"the token is not sent to {address}, which only {found} in the current folder names"
+        how = "name the file by --config or MODEL_REGISTRY_CONFIG, or the address by --registry"
+        hint = f"if the token is for that server, {how}"
+        raise ConfigurationError(message, hint=hint, mistakes=())
 
 
 def _warn_of_plain_text(address: str) -> None:
