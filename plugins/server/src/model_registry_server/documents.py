@@ -18,6 +18,8 @@ from model_registry_server.visible import visible_versions
 Document = dict[str, Any]
 
 _PAGE = 500
+#: Versions that are read at once where all may be seen: what is said of one may be megabytes.
+_FEW = 100
 #: Of metadata in one page; at least one version is told.
 _MOST_BYTES = 4 << 20
 
@@ -64,7 +66,7 @@ def lineage(node: LineageNode, caller: Caller) -> Document:
 def page_of_models(registry: ModelRegistry, caller: Caller, after: str | None, limit: int, **filters: Any) -> Document:
     """A page of a listing, of those that the caller may see."""
     page = _Page(limit, caller)
-    for entry in visible_versions(registry, caller, _place(after), limit + 1, **filters):
+    for entry in visible_versions(registry, caller, _place(after), min(limit + 1, _FEW), **filters):
         if page.is_full:
             return page.document(_cursor(page.last))
         page.add(entry)
@@ -80,7 +82,7 @@ def page_of_search(registry: ModelRegistry, caller: Caller, query: str, after: s
     begin, taken = after, 0
     start = after
     while True:
-        found = registry.search(query, limit=limit + 1 if caller.sees_all else _PAGE, after=start)
+        found = registry.search(query, limit=min(limit + 1, _FEW) if caller.sees_all else _PAGE, after=start)
         for number, entry in enumerate(found, start=1):
             if not caller.may(Role.READER, entry.name):
                 continue

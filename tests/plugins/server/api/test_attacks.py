@@ -340,11 +340,14 @@ def test_whoever_looks_after_the_server_may_ask_as_often_as_they_want(tmp_path: 
     [
         (f"{API}/parity", "application/json"),
         (f"{API}/models/upload?name=team-a/long", "application/octet-stream"),
-        (f"{API}/uploads/1/files/0", "application/octet-stream"),
+        (f"{API}/uploads/{{upload}}/files/0", "application/octet-stream"),
         ("/ui/language", "application/x-www-form-urlencoded"),
     ],
 )
-def test_a_length_of_many_digits_is_one(server: Running, tokens: dict[str, str], path: str, kind: str) -> None:
+def test_a_length_of_many_digits_is_one(
+    server: Running, writer: httpx.Client, tokens: dict[str, str], path: str, kind: str
+) -> None:
+    path = path.format(upload=writer.post("/uploads", json={"files": [{"path": "w", "size": 2}]}).json()["id"])
     method = "PATCH" if "files" in path else "POST"
     request = (
         f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {tokens['writer']}\r\n"

@@ -218,3 +218,15 @@ def test_versions_with_long_descriptions(tmp_path: Path) -> None:
                 seen += [version["version"] for version in page["versions"]]
                 after = {"after": page["cursor"]} if page["cursor"] else None
             assert sorted(seen) == sorted(f"1.0.{number}" for number in range(60))
+
+
+def test_versions_of_which_much_is_said(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path / "models")
+    (tmp_path / "f").write_bytes(b"x")
+    for _ in range(300):
+        registry.register_model("m", tmp_path / "f", "opaque", notes="x" * 1_000_000)
+    with serving(tmp_path / "models") as running, httpx.Client(base_url=f"{running.url}{API}", timeout=60) as client:
+        for path in ("/models", "/search"):
+            with little_is_taken(running):
+                answer = client.get(path, params={"limit": 1000})
+            assert len(answer.json()["versions"]) == 5
