@@ -123,6 +123,15 @@ def test_an_export_that_fails_while_one_waits_is_an_error(http: httpx.Client) ->
     assert "opset" in failed.json()["detail"]
 
 
+def test_an_export_with_an_option_that_nobody_knows_is_refused_before_it_is_a_job(http: httpx.Client) -> None:
+    before = [job["id"] for job in http.get("/jobs").json()["jobs"]]
+    refused = http.get("/models/net/export", params={"format": "onnx", "options": '{"opsett": 17}'})
+    assert refused.status_code == 422, refused.text
+    assert refused.json()["detail"] == "exporting to format 'onnx' knows no option 'opsett'"
+    assert "opset" in refused.json()["hint"]
+    assert [job["id"] for job in http.get("/jobs").json()["jobs"]] == before
+
+
 def test_a_job_that_fails_says_why(http: httpx.Client) -> None:
     body = {"compression": "quantization_int8", "min_cosine": 1.0, "new_name": "refused"}
     job = http.post("/models/net/compress", json=body, headers={"Prefer": "wait=60"}).json()

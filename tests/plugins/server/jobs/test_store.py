@@ -215,6 +215,20 @@ def test_what_was_being_cancelled_when_the_server_died_is_cancelled(jobs: Jobs) 
     assert jobs.get(job.id).state == "cancelled"
 
 
+def test_of_an_owners_jobs_that_have_ended_the_newest_are_kept(tmp_path: Path) -> None:
+    jobs = Jobs(State(tmp_path), most_ended=2)
+    waiting = jobs.add("validate", {}, "ada")
+    of_bob = jobs.add("validate", {}, "bob")
+    jobs.finish(of_bob.id, "succeeded")
+    ended = []
+    for _ in range(4):
+        job = jobs.add("validate", {}, "ada")
+        ended.append(job.id)
+        jobs.finish(job.id, "failed")
+    last = jobs.add("validate", {}, "ada")
+    assert [job.id for job in jobs.list()] == [last.id, *reversed(ended[2:]), of_bob.id, waiting.id]
+
+
 def test_jobs_that_ended_long_ago_are_forgotten(jobs: Jobs) -> None:
     old, new = jobs.add("backup", {}, "ada"), jobs.add("backup", {}, "ada")
     jobs.claim_next()

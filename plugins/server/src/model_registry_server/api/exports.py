@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 
-from model_registry import ModelEntry
+from model_registry import ModelEntry, ModelRegistry
 from model_registry.documents import plain
 from model_registry.errors import InvalidOptionError
 from model_registry_server.answers import answer
@@ -56,7 +57,7 @@ async def export_model(
         stored = await found(request, lambda: content_of(entry, None, archive))
         return sending(request, stored)
     given = _options(options)
-    await run_sync(server.registry.plan_conversion, entry.name, entry.version, format)  # told now, if it cannot be
+    await run_sync(_require_possible, server.registry, entry, format, given)  # told now, before there is a job of it
     gate = {"check": check, "allow_mismatch": allow_mismatch, "tolerance": tolerance}
     key = export_key(entry.digest, format, gate, given)
 
@@ -129,6 +130,20 @@ def _under_way(server: Server) -> set[str]:
     """The keys of exports that are being made, or will be."""
     jobs = [job for state in ("queued", "running") for job in server.stored_jobs.list(state, limit=10_000)]
     return {job.key.removeprefix(_KEY) for job in jobs if job.key and job.key.startswith(_KEY)}
+
+
+def _require_possible(registry: ModelRegistry, entry: ModelEntry, format: str, given: Collection[str]) -> None:
+    """:raises UnsupportedFormatError: if nothing leads to the format.
+    :raises InvalidOptionError: for an option that no step to it knows.
+    """
+    steps, formats = registry.plan_conversion(entry.name, entry.version, format), registry.formats()
+    if any(formats[step.target].open_options for step in steps):
+        return
+    known = frozenset().union(*(formats[step.target].export_options | step.options for step in steps))
+    for option in given:
+        if option not in known:
+            message = f"exporting to format {format!r} knows no option {option!r:.200}"
+            raise InvalidOptionError(message, hint=f"it knows: {', '.join(sorted(known)) or 'none'}", option=option)
 
 
 def _options(text: str) -> dict[str, Any]:

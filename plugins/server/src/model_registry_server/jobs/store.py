@@ -20,6 +20,9 @@ MOST_ATTEMPTS = 3
 #: Seconds between two reports of a job that are written to the disk.
 _SAVE_INTERVAL = 1.0
 
+#: Jobs of one owner that are told of when they have ended.
+MOST_ENDED = 1000
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _TABLE = """
@@ -66,15 +69,26 @@ ORDER BY
 LIMIT 1"""
 
 
+# What an owner asks for makes room among its own, so that whoever asks for much makes the table no larger.
+_MAKE_ROOM = """
+DELETE FROM jobs WHERE owner = :owner AND finished_at IS NOT NULL AND number <= (
+    SELECT number FROM jobs WHERE owner = :owner AND finished_at IS NOT NULL
+    ORDER BY number DESC LIMIT 1 OFFSET :most)"""
+
+
 class Jobs:
     """The table of jobs. Safe to use from several threads; of one server, for reports are kept in memory at first.
 
     :param state: Where the table is, or is made.
     :param clock: Seconds since some moment.
+    :param most_ended: Jobs of an owner that are kept when they have ended: the newest.
     """
 
-    def __init__(self, state: State, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, state: State, *, clock: Callable[[], float] = time.monotonic, most_ended: int = MOST_ENDED
+    ) -> None:
         self._state = state
+        self._most_ended = most_ended
         self._clock = clock
         self._reports: dict[str, Mapping[str, Any]] = {}
         self._saved: dict[str, float] = {}
@@ -91,6 +105,8 @@ class Jobs:
     ) -> Job:
         """Queue a job; if one of the same key is queued or running, that one is returned instead.
 
+        The oldest of its owner that have ended are forgotten, if they are too many.
+
         :param owner: Whose it is: owners take turns. Default: the actor.
         """
         id = secrets.token_hex(8)
@@ -104,6 +120,7 @@ class Jobs:
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     values,
                 )
+                db.execute(_MAKE_ROOM, {"owner": owner or actor, "most": self._most_ended})
         return self.get(id if same is None else same["id"])
 
     def get(self, id: str) -> Job:
