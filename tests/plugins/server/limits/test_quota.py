@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from running import Running, serving
+from running import Running, serving, token
 
 from model_registry import ModelRegistry
 
@@ -171,3 +172,25 @@ def test_what_else_comes_into_the_registry_is_noticed(http: httpx.Client, tmp_pa
     ModelRegistry(tmp_path / "models").register_model("beside", tmp_path / "w", "opaque")
     wait_for(lambda: http.post("/uploads", json={"files": [{"path": "w", "size": 4 * MEGABYTE}]}).status_code == 413)
     assert upload(http, "after", 4 * MEGABYTE).status_code == 413
+
+
+def test_how_much_room_is_left_is_told_only_to_who_sees_every_model(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    ModelRegistry(folder)
+    given = {"all": token(folder, "all", "writer"), "some": token(folder, "some", "writer", "team/*")}
+    body = {"files": [{"path": "w", "size": 2 * MEGABYTE}]}
+    query = {"name": "team/m", "format": "opaque"}
+    told: dict[str, list[dict[str, Any]]] = {}
+    with serving(folder, options="quota_mb = 1\nmax_upload_mb = 3") as running:
+        for who, text in given.items():
+            headers = {"Authorization": f"Bearer {text}"}
+            with httpx.Client(base_url=f"{running.url}{API}", headers=headers, timeout=60) as client:
+                announced = client.post("/uploads", json=body)
+                large = client.post("/uploads", json={"files": [{"path": "w", "size": 4 * MEGABYTE}]})
+                sent = client.post("/models/upload", params=query, content=bytes(2 * MEGABYTE))
+            assert {response.status_code for response in (announced, large, sent)} == {413}
+            told[who] = [announced.json(), sent.json(), large.json()]
+    assert [each["facts"]["limit"] for each in told["all"]] == [MEGABYTE, MEGABYTE, 3 * MEGABYTE]
+    for each in told["some"][:2]:
+        assert (each["detail"], each["facts"]) == ("the registry has no room for this", {"option": "quota_mb"})
+    assert told["some"][2]["facts"]["limit"] == 3 * MEGABYTE

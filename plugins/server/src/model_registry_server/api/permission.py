@@ -30,6 +30,7 @@ from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.limits import address_key
 from model_registry_server.security.roles import LOCAL, Caller, Role
 from model_registry_server.server import Server
+from model_registry_server.transfer.errors import TooLargeError
 
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
@@ -140,6 +141,8 @@ class Route(APIRoute):
                     return await (noted(server, request, caller, action, serve) if changes else serve(request))
             except (ModelNotFoundError, WorkerError) as error:
                 raise _without_names(error, caller) from error
+            except TooLargeError as error:
+                raise _without_room(error, caller) from error
 
         return handle
 
@@ -241,6 +244,13 @@ def limit(server: Server, key: str) -> None:
     if wait:
         hint = f"wait {math.ceil(wait)} s; rate_limit of [plugins.server] says how many"
         raise TooManyRequestsError("too many requests a minute", hint=hint, retry_after=math.ceil(wait))
+
+
+def _without_room(error: TooLargeError, caller: Caller) -> TooLargeError:
+    """An error that does not say how much room is left for all: it would tell whether others have the same bytes."""
+    if caller.sees_all or error.facts.get("option") != "quota_mb":
+        return error
+    return TooLargeError("the registry has no room for this", hint=error.hint, option="quota_mb")
 
 
 def _without_names(error: ModelNotFoundError | WorkerError, caller: Caller) -> ModelRegistryError:

@@ -108,7 +108,8 @@ class Bound:
         room = max(self._room(), 0)
         if count > room:
             hint = f"{self._option} of [plugins.server] says how much may"
-            raise TooLargeError(f"{count:,} bytes more are too much: {room:,} may come", hint=hint, limit=room)
+            message = f"{count:,} bytes more are too much: {room:,} may come"
+            raise TooLargeError(message, hint=hint, limit=room, option=self._option)
 
 
 class Body:

@@ -63,7 +63,7 @@ class IncompleteError(TransferError, ValueError):
 
 
 class TooLargeError(TransferError, ValueError):
-    """Facts: ``limit`` (bytes)."""
+    """Facts: ``limit`` (bytes), if it may be told; ``option``, if one says so."""
 
     status = 413
 
