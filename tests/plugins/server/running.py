@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 
+from model_registry import ModelRegistry
+
 SITE = "SERVER_TESTS_SITE"
 
 
@@ -82,7 +84,8 @@ def serving(folder: Path, *arguments: str, **keywords: object) -> Iterator[Runni
 
 
 def token(folder: Path, name: str, role: str, *models: str) -> str:
-    """A new token for the registry in a folder."""
+    """A new token for the registry in a folder, which is made if there is none."""
+    ModelRegistry(folder)
     words = ["--registry", str(folder), "token", "create", name, "--role", role]
     for model in models:
         words += ["--model", model]

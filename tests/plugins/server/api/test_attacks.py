@@ -312,7 +312,6 @@ def test_whoever_holds_a_transaction_holds_up_nobody_who_reads(tmp_path: Path) -
 
 def test_guesses_at_the_page_that_asks_for_a_token_are_limited(tmp_path: Path) -> None:
     folder = tmp_path / "models"
-    ModelRegistry(folder)
     good = token(folder, "good", "reader")
     with serving(folder, options="rate_limit = 10") as running, httpx.Client(base_url=running.url) as client:
         client.headers["Origin"] = running.url
@@ -396,7 +395,6 @@ def test_a_refused_name_is_shown_as_it_is_written(
 
 def test_a_token_that_ends_after_the_last_year_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "models"
-    ModelRegistry(folder)
     headers = {"Authorization": f"Bearer {token(folder, 'admin', 'admin')}"}
     with serving(folder) as running, httpx.Client(base_url=running.url, headers=headers, timeout=15) as client:
         for end, status in (("9999-12-31T23:59:59-23:00", 422), ("9999-12-31T00:00:00Z", 201)):

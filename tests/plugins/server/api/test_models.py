@@ -125,7 +125,7 @@ def test_what_is_not_there_is_a_problem_with_a_hint(http: httpx.Client, digits: 
         ("POST", "/parity", {"data": {"a": "digits"}}, 422, {"fields": ["body"]}, "json, not application/x-www"),
         ("POST", "/parity", {"json": {"a": "x", "b": "y", "tolerence": 1}}, 422, {}, "did you mean 'tolerance'?"),
         ("POST", "/models/upload", {"json": {"name": "x"}}, 400, {}, 'send JSON such as {"upload": '),
-        ("POST", "/parity", {"content": bytes(9 << 20)}, 413, {"limit": 8 << 20}, "in parts, by POST /uploads"),
+        ("POST", "/parity", {"content": bytes(9 << 20)}, 413, {"limit": 256 << 10}, "in parts, by POST /uploads"),
         ("GET", "/models/digits/download", {"headers": {"If-Match": '"other"'}}, 412, {}, "ask without If-Match"),
     ],
 )
