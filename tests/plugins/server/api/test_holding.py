@@ -133,3 +133,24 @@ def test_whoever_uploads_what_takes_long_to_read_holds_up_nobody_else(
         upload("quick", b"x", format="opaque")
         assert sum(each.done() for each in uploads) <= 2
     assert all(each.result() is None for each in uploads)
+
+
+def test_a_part_costs_the_same_of_however_many_files_its_upload_is(
+    server: Running, headers: dict[str, dict[str, str]]
+) -> None:
+    def seconds(count: int) -> float:
+        """What the quickest of some parts takes."""
+        files = [{"path": str(number), "size": 1} for number in range(count)]
+        upload = client.post("/uploads", json={"files": files}).json()["id"]
+        taken = []
+        for number in range(10):
+            begun = time.monotonic()
+            url = f"/uploads/{upload}/files/{number}"
+            client.patch(url, content=b"x", headers={"Upload-Offset": "0"}).raise_for_status()
+            taken.append(time.monotonic() - begun)
+        client.delete(f"/uploads/{upload}").raise_for_status()
+        return min(taken)
+
+    with httpx.Client(base_url=f"{server.url}{API}", headers=headers["writer"], timeout=60) as client:
+        few, many = seconds(10), seconds(10_000)
+    assert many < 10 * few

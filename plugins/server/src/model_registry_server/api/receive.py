@@ -11,7 +11,7 @@ from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import Route, allow, caller_of, server_of
 from model_registry_server.api.quick import have_registered
-from model_registry_server.api.uploads import upload_of
+from model_registry_server.api.uploads import require_own
 from model_registry_server.request_folders import folder_of_request
 from model_registry_server.security.moments import aware
 from model_registry_server.security.roles import Role
@@ -46,14 +46,14 @@ async def receive_version(request: Request, name: str, body: schemas.Receive) ->
     server = server_of(request)
     if body.upload is None:
         return await _receive(request, name, body, {})
-    upload = await run_sync(upload_of, request, body.upload)
-    async with server.finishing(upload.id), folder_of_request(server) as folder:
-        files = {file.sha256: file for file in await run_sync(server.uploads.finish, upload.id)}
+    await run_sync(require_own, request, body.upload)
+    async with server.finishing(body.upload), folder_of_request(server) as folder:
+        files = {file.sha256: file for file in await run_sync(server.uploads.finish, body.upload)}
         came = [Came(sha256, file.file, sha256) for sha256, file in files.items()]
         _, digests = await run_sync(lambda: laid_out(folder / "blobs", came, stays=True))
         paths = {sha256: str(path) for path, sha256 in digests.items()}
         response = await _receive(request, name, body, paths)
-        await run_sync(server.uploads.discard, upload.id)
+        await run_sync(server.uploads.discard, body.upload)
     return response
 
 

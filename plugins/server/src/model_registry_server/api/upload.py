@@ -18,7 +18,7 @@ from model_registry_server.api.examples import json_of
 from model_registry_server.api.permission import Route, allow, caller_of, owner_of, require, server_of
 from model_registry_server.api.quick import have_registered
 from model_registry_server.api.said import as_sent, keywords_of
-from model_registry_server.api.uploads import upload_of
+from model_registry_server.api.uploads import require_own
 from model_registry_server.api_path import API
 from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.request_folders import folder_of_body, folder_of_request
@@ -94,12 +94,12 @@ async def _of_upload(request: Request) -> Response:
         made = await run_sync(server.outcomes.of, body.upload, owner)
         if made is not None:  # the answer to an earlier request was lost
             return await _made_before(request, *made)
-        upload = await run_sync(upload_of, request, body.upload)
-        files = await run_sync(server.uploads.finish, upload.id)
+        await run_sync(require_own, request, body.upload)
+        files = await run_sync(server.uploads.finish, body.upload)
         came = [Came(file.path, file.file, file.sha256) for file in files]
         document = await _register(request, folder, came, given, stays=True)
-        await run_sync(server.outcomes.note, upload.id, owner, document["name"], document["version"])
-        await run_sync(server.uploads.discard, upload.id)
+        await run_sync(server.outcomes.note, body.upload, owner, document["name"], document["version"])
+        await run_sync(server.uploads.discard, body.upload)
     return _created(document)
 
 

@@ -65,7 +65,7 @@ async def append_to_upload(
     The digest of the part may be given by ``Content-Digest: sha-256=:…:``; ``Repr-Digest``, of the whole file, may not.
     """
     server = server_of(request)
-    await run_sync(upload_of, request, id)
+    await run_sync(require_own, request, id)
     if "repr-digest" in request.headers:  # of what: the part, or the file?
         hint = "Content-Digest is of the part; the file's own is told when the upload begins"
         raise InvalidBodyError("Repr-Digest: a part is not the whole file", hint=hint)
@@ -91,7 +91,8 @@ async def append_to_upload(
 def discard_upload(request: Request, id: str) -> Response:
     """Throw an upload away."""
     server = server_of(request)
-    server.uploads.discard(upload_of(request, id).id)
+    require_own(request, id)
+    server.uploads.discard(id)
     return answer({"deleted": id})
 
 
@@ -101,7 +102,15 @@ def upload_of(request: Request, id: str) -> Upload:
     :raises UploadNotFoundError: if there is no such upload.
     :raises ForbiddenError: if it is somebody else's.
     """
-    upload = server_of(request).uploads.get(id)
-    if upload.owner != owner_of(caller_of(request)):
+    require_own(request, id)
+    return server_of(request).uploads.get(id)
+
+
+def require_own(request: Request, id: str) -> None:
+    """The same, of an upload whose files need not be looked at.
+
+    :raises UploadNotFoundError: likewise.
+    :raises ForbiddenError: likewise.
+    """
+    if server_of(request).uploads.owner_of(id) != owner_of(caller_of(request)):
         raise ForbiddenError("this upload is somebody else's", hint="begin one of your own")
-    return upload

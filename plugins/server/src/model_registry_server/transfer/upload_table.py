@@ -86,13 +86,31 @@ class UploadTable:
     def get(self, upload_id: str) -> UploadRow:
         """:raises UploadNotFoundError: There is none."""
         with self._state.reading() as db:
-            upload = db.execute("SELECT * FROM uploads WHERE id = ?", (upload_id,)).fetchone()
+            upload = _found(db, upload_id)
             files = db.execute("SELECT * FROM upload_files WHERE upload = ? ORDER BY number", (upload_id,)).fetchall()
-        if upload is None:
-            message = f"there is no upload {upload_id[:40]!r}"
-            raise UploadNotFoundError(message, hint="it has ended or expired; begin another", upload=upload_id)
         created_at, touched_at = (datetime.fromisoformat(upload[name]) for name in ("created_at", "touched_at"))
         return UploadRow(upload["id"], upload["owner"], created_at, touched_at, tuple(map(_file, files)))
+
+    def owner(self, upload_id: str) -> str:
+        """:raises UploadNotFoundError: There is no such upload."""
+        with self._state.reading() as db:
+            return str(_found(db, upload_id)["owner"])
+
+    def file(self, upload_id: str, number: int) -> FileRow:
+        """One file, found without the others, of which there may be thousands.
+
+        :raises UploadNotFoundError: There is no such upload, or no such file in it.
+        """
+        with self._state.reading() as db:
+            query = "SELECT * FROM upload_files WHERE upload = ? AND number = ?"
+            row = db.execute(query, (upload_id, number)).fetchone()
+            if row is None:
+                _found(db, upload_id)
+                query = "SELECT count(*) FROM upload_files WHERE upload = ?"
+                (count,) = db.execute(query, (upload_id,)).fetchone()
+                message = f"upload {upload_id} has no file {number}"
+                raise UploadNotFoundError(message, hint=f"it has {count}", upload=upload_id, number=number)
+        return _file(row)
 
     def ids(self) -> list[str]:
         """Of all uploads."""
@@ -130,6 +148,14 @@ class UploadTable:
         """Returns whether it was there."""
         with self._state.writing() as db:
             return db.execute("DELETE FROM uploads WHERE id = ?", (upload_id,)).rowcount > 0
+
+
+def _found(db: sqlite3.Connection, upload_id: str) -> sqlite3.Row:
+    row: sqlite3.Row | None = db.execute("SELECT * FROM uploads WHERE id = ?", (upload_id,)).fetchone()
+    if row is None:
+        message = f"there is no upload {upload_id[:40]!r}"
+        raise UploadNotFoundError(message, hint="it has ended or expired; begin another", upload=upload_id)
+    return row
 
 
 def _file(row: sqlite3.Row) -> FileRow:

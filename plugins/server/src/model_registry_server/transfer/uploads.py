@@ -28,7 +28,6 @@ from model_registry_server.transfer.errors import (
     InvalidBodyError,
     OffsetError,
     TooLargeError,
-    UploadNotFoundError,
 )
 from model_registry_server.transfer.hashing import RunningHash
 from model_registry_server.transfer.incoming import Take
@@ -122,6 +121,10 @@ class Uploads:
         files = tuple(self._state_of(upload_id, file) for file in row.files)
         return Upload(row.id, row.owner, row.created_at, row.touched_at, files)
 
+    def owner_of(self, upload_id: str) -> str:
+        """:raises UploadNotFoundError: There is no such upload."""
+        return self._table.owner(upload_id)
+
     async def append(
         self,
         upload_id: str,
@@ -166,7 +169,7 @@ class Uploads:
                     stream, self._path(upload_id, number), hasher=running, part=part, limit=most, take=take, pace=pace
                 )
             except StorageError:
-                await in_thread(self._table.get, upload_id)  # says that it is gone, if its folder went with it
+                await in_thread(self._table.owner, upload_id)  # says that it is gone, if its folder went with it
                 raise
             except BaseException:
                 await in_thread(self._table.touch, upload_id)
@@ -237,11 +240,7 @@ class Uploads:
         return folder if number is None else folder / str(number)
 
     def _file(self, upload_id: str, number: int) -> UploadFile:
-        files = self._table.get(upload_id).files
-        if not 0 <= number < len(files):
-            message = f"upload {upload_id} has no file {number}"
-            raise UploadNotFoundError(message, hint=f"it has {len(files)}", upload=upload_id, number=number)
-        return self._state_of(upload_id, files[number])
+        return self._state_of(upload_id, self._table.file(upload_id, number))
 
     def _state_of(self, upload_id: str, row: FileRow) -> UploadFile:
         announced = row.announced
