@@ -19,7 +19,7 @@ Document = dict[str, Any]
 
 _PAGE = 500
 #: Versions that are read at once where all may be seen: what is said of one may be megabytes.
-_FEW = 100
+_FEW = 50
 #: Of metadata in one page; at least one version is told.
 _MOST_BYTES = 4 << 20
 

@@ -28,6 +28,8 @@ _KNOWN = frozenset(
 )
 #: How alike a name must be to one that is known, to be taken for it; from 0 to 1.
 _ALIKE = 0.8
+#: Characters of a name that is told again.
+_LONGEST_TOLD = 100
 #: Characters of a name that may be like one that is known.
 _LONGEST_ALIKE = 40
 #: What may be said, beside what is within it: each is a name to be searched for.
@@ -132,4 +134,5 @@ def _no_number(text: str) -> NoReturn:
 
 
 def _refuse(key: str, what: str, hint: str) -> NoReturn:
+    key = key[:_LONGEST_TOLD]
     raise InvalidOptionError(f"{key}: {what}", hint=hint, option=key)
