@@ -19,8 +19,7 @@ _NOWAIT = getattr(os, "RWF_NOWAIT", None)
 
 
 class Files:
-    """The files of one response, of which one is open at a time: who takes them slowly may be many. Close it in the
-    end."""
+    """The files of one response, of which one is open at a time: it may be taken for hours. Close it in the end."""
 
     def __init__(self) -> None:
         self._path: Path | None = None
