@@ -24,6 +24,11 @@ _FEW = 50
 _MOST_BYTES = 4 << 20
 
 
+def bytes_of(value: Any) -> int:
+    """How many bytes a value takes in an answer, nearly."""
+    return len(repr(value).encode(errors="replace"))
+
+
 def listed(entry: ModelEntry, caller: Caller | None = None) -> Document:
     """A version in a list.
 
@@ -114,7 +119,7 @@ class _Page:
 
     def add(self, entry: ModelEntry) -> None:
         self._found.append(entry)
-        self._bytes += len(repr(entry.metadata)) + len(entry.description or "")
+        self._bytes += bytes_of(entry.metadata) + bytes_of(entry.description)
 
     def document(self, cursor: str | None) -> Document:
         return {"versions": [listed(entry, self._caller) for entry in self._found], "cursor": cursor}

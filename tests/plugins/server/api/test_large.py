@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def _uploaded(client: httpx.Client) -> str:
 
 def test_a_history_of_long_descriptions(server: Running, client: httpx.Client) -> None:
     for number in range(60):
-        body = {"description": f"{number:06}" + "x" * 99_994}
+        body = {"description": f"{number:06}" + "中" * 99_994}
         client.put("/models/m/description", json=body).raise_for_status()
     for path in ("/history", "/models/m/history"):
         told, before = [], {}
@@ -161,6 +162,23 @@ def test_a_history_of_long_descriptions(server: Running, client: httpx.Client) -
                 assert page["more"] == (page["cursor"] is not None)
                 before = {"before": page["cursor"]} if page["more"] else None
         assert told == [f"{number:06}" for number in reversed(range(60))]
+
+
+def test_pages_of_a_history_that_nobody_reads(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path / "models")
+    (tmp_path / "f").write_bytes(b"x")
+    registry.register_model("m", tmp_path / "f", "opaque")
+    for number in range(100):
+        registry.describe("m", f"{number:06}" + "中" * 99_994)
+    request = f"GET {API}/history?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+    with serving(tmp_path / "models") as running, little_is_taken(running), ExitStack() as opened:
+        connections = [
+            opened.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=60)) for _ in range(20)
+        ]
+        for connection in connections:
+            connection.sendall(request)
+        for connection in connections:
+            assert connection.recv(12) == b"HTTP/1.1 200"  # it has been made, and is held
 
 
 def test_a_history_has_pages_of_as_many_events_as_are_asked_for(client: httpx.Client) -> None:
@@ -207,7 +225,7 @@ def test_versions_with_long_descriptions(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"x")
     for number in range(60):
         entry = registry.register_model("m", tmp_path / "f", "opaque", version=f"1.0.{number}")
-        registry.describe("m", "x" * 100_000, entry.version)
+        registry.describe("m", "中" * 100_000, entry.version)
     with serving(tmp_path / "models") as running, httpx.Client(base_url=f"{running.url}{API}", timeout=60) as client:
         for path in ("/models", "/models/m/versions", "/search"):
             seen, after = [], {}

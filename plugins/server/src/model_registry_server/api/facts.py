@@ -21,9 +21,9 @@ from model_registry_server.security.roles import Caller, Role
 router = APIRouter(route_class=Route, tags=["facts"])
 
 #: Of what was and is in a page of the history; at least one event is told.
-_MOST_CHARACTERS = 4 << 20
+_MOST_BYTES = 4 << 20
 #: Events that are read at once: each may hold hundreds of kilobytes.
-_FEW = 50
+_FEW = 10
 
 OptionalVersion = Annotated[str | None, Query(description="A version or alias. Default: the model itself")]
 
@@ -194,13 +194,13 @@ def history(
 def _page(read: Callable[..., list[Event]], before: int | None, limit: int, caller: Caller) -> dict[str, Any]:
     """Events, up to a number and an amount of text; ``before`` takes its cursor, also where none of it is seen."""
     found: list[Event] = []
-    characters, more = 0, False
+    size, more = 0, False
     for event in _events(read, before, min(limit + 1, _FEW)):
-        if len(found) == limit or characters > _MOST_CHARACTERS:
+        if len(found) == limit or size > _MOST_BYTES:
             more = True
             break
         found.append(event)
-        characters += len(repr(event.before)) + len(repr(event.after))
+        size += documents.bytes_of(event.before) + documents.bytes_of(event.after)
     return {"events": visible(found, caller), "more": more, "cursor": found[-1].id if more else None}
 
 
