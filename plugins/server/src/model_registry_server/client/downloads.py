@@ -13,10 +13,12 @@ import httpx
 
 from model_registry import IntegrityError, remotes
 from model_registry_server.client.cache import disk_errors
-from model_registry_server.client.errors import PASSING
+from model_registry_server.client.errors import PASSING, misunderstood
 from model_registry_server.client.http import Http
 from model_registry_server.client.parallel import Stop, do_all
 from model_registry_server.client.patience import Patience
+from model_registry_server.transfer.digests import claimed_digest
+from model_registry_server.transfer.errors import InvalidBodyError
 
 _PIECE = 1 << 20
 
@@ -106,6 +108,7 @@ class Growing:
         self._furthest = 0
         self.whole = whole
         self.etag = ""
+        self._digest = ""
         self.size = 0
         self.state = new_sha256()
 
@@ -120,6 +123,7 @@ class Growing:
         if self.size and response.status_code != 206:
             self._begin_anew()
         self.etag = response.headers.get("etag", "")
+        self._digest = response.headers.get("repr-digest", "")
         if self._known is None:
             length = response.headers.get("content-length", "")
             self.whole = self.size + int(length) if length.isdecimal() else None
@@ -134,6 +138,25 @@ class Growing:
             if self.size > self._furthest:  # what comes once more is no progress
                 self._furthest = self.size
                 patience.renew()
+
+    def require_said(self, address: str) -> None:
+        """See whether what came is what the last answer said of it: its length and its SHA-256, as far as it did.
+
+        :raises IntegrityError: if it is something else.
+        """
+        try:
+            said = claimed_digest([("repr-digest", self._digest)]) if self._digest else None
+        except InvalidBodyError as error:
+            raise misunderstood(address, f"sends a digest that cannot be checked: {self._digest!r:.100}") from error
+        found = self.state.hexdigest()
+        if said not in (None, found) or self.whole not in (None, self.size):
+            raise IntegrityError(
+                f"{address} sent other bytes than it said",
+                hint="nothing was kept; try again",
+                path=address,
+                expected=said,
+                found=found,
+            )
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)

@@ -72,7 +72,7 @@ def error_of_answer(response: httpx.Response, address: str) -> ModelRegistryErro
     status = f"{response.status_code} {response.reason_phrase}".strip()
     try:
         document = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, Mapping) or not isinstance(document.get("detail"), str):
         return _error_of_stranger(response, status, address)
@@ -101,7 +101,7 @@ def _error_of_stranger(response: httpx.Response, status: str, address: str) -> M
         return UnreachableError(f"{address} cannot be reached: it answered {status}", hint=hint, path=address)
     if code == 429:
         wanted = response.headers.get("retry-after", "")
-        seconds = int(wanted) if wanted.isdecimal() else 1
+        seconds = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else 1
         return TooManyRequestsError(f"{address} answered {status}", hint="ask less often", retry_after=seconds)
     if code == 413:
         hint = "a proxy says so: let it pass bodies of at least 64 MiB"
@@ -111,7 +111,8 @@ def _error_of_stranger(response: httpx.Response, status: str, address: str) -> M
 
 def error_of_job(document: Mapping[str, Any], address: str) -> ModelRegistryError:
     """The error for which a job failed."""
-    return _made(document.get("type"), str(document.get("message")), document.get("hint"), document["facts"], address)
+    facts = document.get("facts")
+    return _made(document.get("type"), str(document.get("message")), document.get("hint"), facts, address)
 
 
 def _made(name: object, message: str, hint: object, facts: object, address: str) -> ModelRegistryError:
@@ -120,7 +121,10 @@ def _made(name: object, message: str, hint: object, facts: object, address: str)
     if cls is StorageError:
         given.setdefault("path", address)
     known = {key: value for key, value in given.items() if key not in ("message", "hint")}
-    return cls(message, hint=str(hint or ""), **known)
+    try:
+        return cls(message, hint=str(hint or ""), **known)
+    except TypeError:  # a fact of a name that no error of ours has
+        return misunderstood(address, f"answers something that is no registry's: {message!r:.200}")
 
 
 def _class_named(name: str) -> type[ModelRegistryError]:

@@ -20,6 +20,7 @@ from model_registry import (
     StorageError,
     remotes,
 )
+from model_registry_server.client.bodies import whole
 from model_registry_server.client.downloads import Growing
 from model_registry_server.client.errors import PASSING
 from model_registry_server.client.http import Http, part
@@ -75,6 +76,7 @@ class Exports:
             with temporary.open("wb", buffering=0) as file:
                 growing = Growing(file)
                 parity = self._made(wish, growing, what)
+            growing.require_said(self._http.address)
             if growing.etag.endswith('-tar"'):
                 _unpack(temporary)
         return ExportedPath(str(destination), parity or self._parity_of_earlier(wish))
@@ -100,8 +102,7 @@ class Exports:
             try:
                 with self._http.stream(wish.path, growing.wanted, wish.query) as response:
                     if response.status_code == 202:
-                        response.read()
-                        return response.json()
+                        return self._http.document(whole(response, self._http.address))
                     growing.begin(response)
                     with self._progress.operation(what, bytes_total=growing.whole):
                         remotes.advance(growing.size)

@@ -19,6 +19,7 @@ from model_registry import ModelRegistryError
 from model_registry_server.api_path import API
 from model_registry_server.client.actor import actor_headers
 from model_registry_server.client.address import is_loopback
+from model_registry_server.client.bodies import require_plain, whole
 from model_registry_server.client.errors import (
     PASSING,
     UnreachableError,
@@ -72,11 +73,11 @@ class Http:
 
     def get(self, path: str, /, timeout: httpx.Timeout = TIMEOUT, **params: Any) -> Any:
         """The document that is at a path."""
-        return self._document(self.request("GET", path, params=params, timeout=timeout))
+        return self.document(self.request("GET", path, params=params, timeout=timeout))
 
     def send(self, method: str, path: str, body: Any = None, **given: Any) -> Any:
         """Send a document; the one that is answered."""
-        return self._document(self.request(method, path, json=body, **given))
+        return self.document(self.request(method, path, json=body, **given))
 
     def request(
         self,
@@ -143,8 +144,8 @@ class Http:
             response = self._client.send(request, stream=True)
             try:
                 if response.status_code >= 300:
-                    response.read()
-                self._require_success(response)
+                    self._require_success(whole(response, self.address))
+                require_plain(response, self.address)
                 yield response
             finally:
                 response.close()
@@ -153,7 +154,11 @@ class Http:
 
     def _answered(self, request: httpx.Request) -> httpx.Response:
         try:
-            response = self._client.send(request)
+            streamed = self._client.send(request, stream=True)
+            try:
+                response = whole(streamed, self.address)
+            finally:
+                streamed.close()
         except httpx.TransportError as error:
             raise unreachable(self.address, error) from error
         self._require_success(response)
@@ -185,10 +190,14 @@ class Http:
             raise misunderstood(self.address, f"sends its callers to {where!r:.200}: use that address")
         raise error_of_answer(response, self.address)
 
-    def _document(self, response: httpx.Response) -> Any:
+    def document(self, response: httpx.Response) -> Any:
+        """The document that an answer is.
+
+        :raises StorageError: if it is none.
+        """
         try:
             return response.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise misunderstood(self.address, "answered with something that is no JSON") from error
 
 

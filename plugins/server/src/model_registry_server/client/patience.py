@@ -16,7 +16,9 @@ _LONGEST_WISH = 60.0
 def wanted_pause(error: Exception) -> float:
     """Seconds that a server which is asked too often wants its caller to wait; 0 if it wants nothing."""
     wanted = error.facts.get("retry_after") if isinstance(error, TooManyRequestsError) else None
-    return min(max(float(wanted), 0.0), _LONGEST_WISH) if isinstance(wanted, (int, float)) else 0.0
+    if not isinstance(wanted, (int, float)) or not wanted > 0:  # NaN is neither more nor less
+        return 0.0
+    return float(min(wanted, _LONGEST_WISH))
 
 
 class Patience:

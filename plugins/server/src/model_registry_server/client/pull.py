@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,13 @@ from typing import Any
 from model_registry import ModelEntry, ModelRegistry, VersionNotFoundError
 from model_registry_server.client.cache import Cache
 from model_registry_server.client.downloads import Downloads
+from model_registry_server.client.errors import misunderstood
 from model_registry_server.client.http import Http, part
 from model_registry_server.client.progress import Told
+from model_registry_server.client.records import record
+
+#: The name of a blob is that of a file here, too.
+_BLOB = re.compile(r"[0-9a-f]{64}")
 
 
 class Pull:
@@ -73,6 +79,9 @@ def blobs_of(http: Http, entry: ModelEntry) -> dict[str, Any]:
     """
     document: dict[str, Any] = http.get(f"/models/{part(entry.name)}/blobs", version=entry.version)
     require_same(entry, document["digest"])
+    blobs = record(document.get("blobs"), dict[str, int])
+    if not all(_BLOB.fullmatch(sha256) and size >= 0 for sha256, size in blobs.items()):
+        raise misunderstood(http.address, "answers something that is no registry's: blobs are sizes by SHA-256")
     return document
 
 

@@ -11,10 +11,11 @@ from typing import Any
 from attrs import frozen
 
 from model_registry import StorageError, remotes
-from model_registry_server.client.errors import PASSING
+from model_registry_server.client.errors import PASSING, misunderstood
 from model_registry_server.client.http import PATIENT, Http
 from model_registry_server.client.parallel import Stop, do_all
 from model_registry_server.client.patience import Patience
+from model_registry_server.client.records import record
 from model_registry_server.errors import ForbiddenError
 from model_registry_server.transfer.errors import (
     ConflictError,
@@ -108,9 +109,9 @@ class Uploads:
             except _GOES_ON as error:
                 patience.wait(error)
                 file = self._state(upload, number, offset, patience)
-                if file["done"]:
+                if file.done:
                     return
-                offset = file["offset"]
+                offset = file.offset
 
     def _send(self, upload: Upload, place: Place, path: Path, size: int, stop: Stop) -> None:
         patience, source = Patience(sleep=stop.wait), _Source(path, stop, place.offset)
@@ -122,6 +123,7 @@ class Uploads:
             headers = {"Upload-Offset": str(offset), "Content-Length": str(length)}
             try:
                 file = self._patch(upload, number, headers, source.pieces(offset, length))
+                self._require(file.done or file.offset > offset, file)
             except _GOES_ON as error:
                 patience.wait(error)
                 file = self._state(upload, number, offset, patience)
@@ -130,23 +132,31 @@ class Uploads:
                     raise
                 failed_before = True
                 file = self._state(upload, number, 0, patience)
+            self._require(0 <= file.offset <= size, file)
             stop.check()
-            offset, done = file["offset"], file["done"]
+            offset, done = file.offset, file.done
             if offset > furthest:  # what is sent once more is no progress
                 furthest = offset
                 patience.renew()
 
-    def _patch(self, upload: Upload, number: int, headers: Mapping[str, str], content: Any) -> Any:
-        response = self._http.request(
+    def _require(self, is_possible: bool, file: Place) -> None:
+        """:raises StorageError: for a server that took a part and has nothing of it, or more than there is: it would be
+        sent for ever."""
+        if not is_possible:
+            what = f"answers something that is no registry's: a file that was sent cannot end at byte {file.offset}"
+            raise misunderstood(self._http.address, what)
+
+    def _patch(self, upload: Upload, number: int, headers: Mapping[str, str], content: Any) -> Place:
+        told = self._http.send(
             "PATCH",
             f"/uploads/{upload.id}/files/{number}",
             headers={"Content-Type": "application/octet-stream", **headers},
             content=content,
             timeout=PATIENT,
         )
-        return response.json()
+        return record(told, Place)
 
-    def _state(self, upload: Upload, number: int, offset: int, patience: Patience) -> Any:
+    def _state(self, upload: Upload, number: int, offset: int, patience: Patience) -> Place:
         """How far a file has come, as soon as nobody writes it any more.
 
         The server may still be busy with what came by a connection that is broken here. An empty part tells; a real
@@ -157,7 +167,7 @@ class Uploads:
                 return self._patch(upload, number, {"Upload-Offset": str(offset)}, b"")
             except OffsetError as error:
                 where = error.facts.get("offset")
-                if not isinstance(where, int) or where == offset:
+                if type(where) is not int or where == offset or where < 0:
                     raise
                 patience.wait(error)
                 offset = where
@@ -193,4 +203,4 @@ class _Source:
 
 
 def _upload_of(told: Mapping[str, Any]) -> Upload:
-    return Upload(told["id"], [Place(file["number"], file["offset"], file["done"]) for file in told["files"]])
+    return Upload(told["id"], [record(file, Place) for file in told["files"]])
