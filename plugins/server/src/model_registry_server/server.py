@@ -51,7 +51,7 @@ _QUICK = 2
 #: How many downloads are looked up at once; the first of each version reads all of it.
 _READING = 8
 #: Streams of events, and downloads, that one caller has open at once. A client takes a few files at once, and waits
-#: where it may not; a download that is taken slowly costs a megabyte of memory and two descriptors.
+#: where it may not; a download that is taken slowly costs a megabyte or two, and two descriptors.
 _STREAMS, _DOWNLOADS = 100, 64
 TASKS = ("model_registry_server.jobs.tasks", "model_registry_server.jobs.quick")
 

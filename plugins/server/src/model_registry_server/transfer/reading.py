@@ -11,7 +11,7 @@ from model_registry_server.transfer.content import Buffer, FilePart, Piece
 from model_registry_server.transfer.threads import in_thread
 
 #: Bytes that are read and sent at once.
-CHUNK = 1 << 19
+CHUNK = 1 << 20
 #: Bytes that the disk is told to bring while others are sent.
 _AHEAD = 8 << 20
 #: On other systems than Linux, and on some of its filesystems, everything is read in a thread.
