@@ -77,7 +77,11 @@ def test_an_error_with_facts_that_none_has_is_misunderstood(connect, proxy: Prox
         connect(url=proxy.url).list_models()
 
 
-@pytest.mark.parametrize(("wanted", "pause"), [(10**400, 60.0), (float("nan"), 0.0), (-1, 0.0), ("1", 0.0), (2, 2.0)])
+@pytest.mark.parametrize(
+    ("wanted", "pause"),
+    [(10**400, 60.0), (float("nan"), 0.0), (-1, 0.0), ("1", 0.0), (2, 2.0)],
+    ids=lambda value: f"{value!r:.9}",
+)
 def test_a_server_has_nobody_wait_for_ever(wanted: object, pause: float) -> None:
     assert wanted_pause(TooManyRequestsError("too many", retry_after=wanted)) == pause
 
