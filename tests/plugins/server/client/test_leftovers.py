@@ -168,8 +168,9 @@ def test_what_the_server_did_not_hear_of_is_thrown_away_by_the_next(behind: Clie
 
 
 SENDER = """
-import random, sys
+import random, signal, sys
 from model_registry import ModelRegistry
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs the tests in the background ignores it
 ModelRegistry(sys.argv[1]).register_model("interrupted", random.Random(7).randbytes(6_000_000))
 """
 
@@ -194,7 +195,10 @@ def interrupted(proxy: Proxy, environ: dict[str, str], tmp_path: Path) -> Callab
             assert is_asked.wait(60)
             begun = time.monotonic()
             process.send_signal(signal.SIGINT)
-            _, said = process.communicate(timeout=200)
+            try:
+                _, said = process.communicate(timeout=60)
+            finally:
+                process.kill()
         assert process.returncode == -signal.SIGINT, said
         proxy.instead = lambda asked: None
         return time.monotonic() - begun
