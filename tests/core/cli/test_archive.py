@@ -29,28 +29,8 @@ def test_it_tells_what_became_smaller(archived: Done) -> None:
         "files": 0,
         "before_bytes": 0,
         "stored_bytes": 0,
-        "skipped": {"other:1.0.0": "archived already"},
+        "skipped": {},
     }
-
-
-def test_it_tells_why_versions_stay_as_they_are(archived: Done) -> None:
-    run("alias", "set", "other:1.0.1", "champion")
-    assert run("archive", "other", "--keep", "0").out == (
-        "archived 0 versions\n  other:1.0.1: named by @champion\n  other:1.0.0: archived already\n"
-    )
-    for _ in range(7):
-        run("register", "other.bin", "--name", "many")
-    assert run("archive", "many", "--keep", "1").out.endswith(
-        "  many:1.0.5, many:1.0.4, many:1.0.3, many:1.0.2, many:1.0.1 and 1 more: "
-        "other versions need the files, which stay as they are\n"
-    )
-    assert "newest" in run("archive", "other").out  # there are no more than keep_hot of them
-    for name in ("one", "two"):
-        run("register", "other.bin", "--name", name)
-    run("alias", "delete", "other", "champion")
-    assert "other:1.0.1: other versions need the files" in run("archive", "other", "--keep", "0").out
-    run("restore-hot", "one")
-    assert "one:1.0.0: tagged archive = never\n" in run("archive", "one", "--keep", "0").out
 
 
 def test_without_a_name_small_models_are_left_alone(archived: Done) -> None:
@@ -65,10 +45,7 @@ def test_statistics_show_the_archive(archived: Done) -> None:
 
 
 def test_it_is_brought_back_for_good(archived: Done) -> None:
-    done = run("restore-hot", "other:1.0.0")
-    assert (done.out, done.err) == ("the files of other:1.0.0 are plain files, and stay so\n", "")
-    again = run("restore-hot", "other:1.0.0")
-    assert again.err == "warning: other:1.0.0 was not archived; it is never archived from now on\n"
+    assert run("restore-hot", "other:1.0.0").out == "restored other:1.0.0\n"
     assert list(Path("models/archive").glob("?" * 64)) == []
     assert run("archive", "other", "--keep", "0").out.startswith("archived 1 version")  # the other one
     assert run("restore-hot", "other@nobody").code == 3

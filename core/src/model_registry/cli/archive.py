@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import click
 
 from model_registry.cli.options import RegistryCommand
 from model_registry.cli.session import Session
 from model_registry.cli.text import plural, size_text
-
-#: How many versions are named that stay as they are for the same reason.
-_MOST = 5
 
 
 @click.command("archive", cls=RegistryCommand)
@@ -41,16 +36,6 @@ def command(session: Session, name: str | None, keep: int | None) -> None:
         )
     sizes = f": {size_text(report.before)} became {size_text(report.stored)}" if report.before else ""
     session.say(f"archived {plural(len(report.versions), 'version')}{sizes}")
-    for why, references in _by_reason(report.skipped).items():
-        more = f" and {len(references) - _MOST:,} more" if len(references) > _MOST else ""
-        session.say(f"  {', '.join(references[:_MOST])}{more}: {why}")
-    if name is not None and not report.versions and not report.skipped:
-        session.say("  all versions are among the newest, which stay as they are; --keep N says how many these are")
+    for reference, why in report.skipped.items():
+        session.say(f"  {reference}: {why}")
     return None
-
-
-def _by_reason(skipped: Mapping[str, str]) -> Mapping[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for reference, why in skipped.items():
-        found.setdefault(why, []).append(reference)
-    return found

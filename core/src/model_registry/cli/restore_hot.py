@@ -21,4 +21,4 @@ def command(session: Session, name: str, version: str | None) -> None:
         entry = registry.restore_hot(wanted.name, wanted.version)
     if session.json:
         return session.emit({"restored": version_document(entry)})
-    return session.say(f"the files of {entry.reference} are plain files, and stay so")
+    return session.say(f"restored {entry.reference}")

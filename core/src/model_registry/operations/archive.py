@@ -8,7 +8,6 @@ interrupted, every byte is there at least once.
 from __future__ import annotations
 
 import logging
-from collections import ChainMap
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -50,8 +49,7 @@ class _Done:
 
 def archive(context: Context, name: str | None, keep: int | None, progress: ProgressChoice) -> ArchiveReport:
     """See ``ModelRegistry.archive``."""
-    models, hot = cold_versions(context, name, keep)
-    is_named = name is not None  # else nobody asked for any of the versions that need not be archived
+    models = cold_versions(context, name, keep)
     total = sum(row.size for rows in models for row in rows)
     with (
         refusals("the archive cannot be written"),
@@ -61,7 +59,7 @@ def archive(context: Context, name: str | None, keep: int | None, progress: Prog
         reports = []
         if models:
             with Work(context) as work:
-                reports = [_archive_model(work, rows, tell=is_named) for rows in models]
+                reports = [_archive_model(work, rows) for rows in models]
                 rebase(work)
             collect_packs(context)
     return ArchiveReport(
@@ -69,15 +67,12 @@ def archive(context: Context, name: str | None, keep: int | None, progress: Prog
         sum(report.files for report in reports),
         sum(report.before for report in reports),
         sum(report.stored for report in reports),
-        dict(ChainMap(*(report.skipped for report in reports), hot if is_named else {})),
+        {reference: why for report in reports for reference, why in report.skipped.items()},
     )
 
 
-def _archive_model(work: Work, cold: list[VersionRow], *, tell: bool) -> ArchiveReport:
-    """Archive versions of one model, the newest first: each is told by the next newer one.
-
-    :param tell: Also of those of which there is nothing to archive.
-    """
+def _archive_model(work: Work, cold: list[VersionRow]) -> ArchiveReport:
+    """Archive versions of one model, the newest first: each is told by the next newer one."""
     context = work.context
     versions: list[str] = []
     skipped: dict[str, str] = {}
@@ -97,8 +92,6 @@ def _archive_model(work: Work, cold: list[VersionRow], *, tell: bool) -> Archive
         if done.packed:
             versions.append(f"{row.name}:{row.version}")
             logger.info("archived %s:%s: %d bytes became %d", row.name, row.version, done.before, done.stored)
-        elif tell:
-            skipped[f"{row.name}:{row.version}"] = _why_nothing(work, row)
         files, before, stored = files + len(done.packed), before + done.before, stored + done.stored
         # The plain files go one version late: what is told by them is quicker to compare.
         waiting.append(done)
@@ -123,15 +116,6 @@ def _archive_version(work: Work, row: VersionRow, cold: Sequence[VersionRow], ot
             staged = stage_pack(work, registration, row, todo, others)
         blobs.packs.publish(staged.path, staged.name)
     return _Done((*packed, *(record.sha256 for record in todo)), sum(record.size for record in todo), staged.size)
-
-
-def _why_nothing(work: Work, row: VersionRow) -> str:
-    packed = work.blobs.packs.listing().holders
-    if all(
-        record.sha256 in packed for record in read_manifest(work.context, row.digest, row.name).files if record.size
-    ):
-        return "archived already"
-    return "other versions need the files, which stay as they are"
 
 
 def _cold_blobs(context: Context, lease: str, digests: list[str], cold: Sequence[VersionRow]) -> list[str]:
@@ -159,8 +143,6 @@ def restore_hot(context: Context, name: str, version: str) -> ModelEntry:
     entry = entry_of(context, require(context, name, version))
     blobs = archive_of(context)
     records = {record.sha256: record for record in read_manifest(context, entry.digest, entry.reference).files}
-    if not records.keys() & blobs.packs.listing().holders.keys():
-        logger.warning("%s was not archived; it is never archived from now on", entry.reference)
     with (
         context.progress.operation(f"restoring {entry.reference}", bytes_total=entry.size),
         refusals(f"{entry.reference} cannot be restored"),

@@ -15,10 +15,8 @@ from model_registry.records import MEGABYTE
 TAG, NEVER = "archive", "never"
 
 
-def cold_versions(
-    context: Context, name: str | None, keep: int | None
-) -> tuple[list[list[VersionRow]], dict[str, str]]:
-    """The cold versions of each model, the newest first; and why others that are no newer stay hot.
+def cold_versions(context: Context, name: str | None, keep: int | None) -> list[list[VersionRow]]:
+    """The cold versions of each model, the newest first.
 
     :param name: A model, or a pattern of names. None asks the policy of the configuration, for every model.
     :param keep: How many of a model's newest versions are hot; None for what the configuration says.
@@ -31,23 +29,16 @@ def cold_versions(
     known = list(context.catalog.versions(name=name))
     if name is not None and not known and not set(name) & set("*?["):
         require(context, name, LATEST)  # says what is called nearly so
-    found: list[list[VersionRow]] = []
-    hot: dict[str, str] = {}
+    found = []
     for _, rows in groupby(known, lambda row: row.name):
         older = list(rows)[: -keep or None]
-        judged = [(row, _why_hot(context, row)) for row in reversed(older) if row.size >= least]
-        found.append([row for row, why in judged if not why])
-        hot |= {f"{row.name}:{row.version}": why for row, why in judged if why}
-    return [rows for rows in found if rows], hot
+        found.append([row for row in reversed(older) if row.size >= least and not _is_hot(context, row)])
+    return [rows for rows in found if rows]
 
 
-def _why_hot(context: Context, row: VersionRow) -> str:
-    """Why a version is kept as it is although there are newer ones; empty if it is not."""
-    if aliases := context.catalog.aliases.of_version(row):
-        return f"named by @{aliases[0]}"
-    if context.catalog.tags.of_version(row).get(TAG) == NEVER:
-        return f"tagged {TAG} = {NEVER}"
+def _is_hot(context: Context, row: VersionRow) -> bool:
+    """Whether a version is kept as it is although there are newer ones."""
+    if context.catalog.aliases.of_version(row) or context.catalog.tags.of_version(row).get(TAG) == NEVER:
+        return True
     idle = context.settings.idle_days
-    if idle > 0 and now() - context.uses.last(row.digest, row.registered_at) < idle * DAY:
-        return f"used within idle_days = {idle:g}"
-    return ""
+    return idle > 0 and now() - context.uses.last(row.digest, row.registered_at) < idle * DAY

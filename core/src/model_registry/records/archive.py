@@ -85,8 +85,7 @@ class ArchiveReport:
     :param versions: ``name:version`` of each whose files take less now.
     :param files: How many files that were.
     :param before: Their bytes as they were; ``stored``: as they are kept now.
-    :param skipped: Versions that could not be archived, and why; if models were named, also those of them that need
-        not be, but for the newest.
+    :param skipped: Versions that could not be archived, and why.
     """
 
     versions: tuple[str, ...] = ()
