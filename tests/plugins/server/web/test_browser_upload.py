@@ -256,6 +256,8 @@ def test_a_version_that_is_being_made_is_waited_for(
     page.route(REGISTER, hold)
     send(page)
     page.wait_for_url("**/ui/models/busy/versions/1.0.0*")
+    assert next(answers, None) is None  # it was told twice to wait
+    assert stored(folder, "busy") == THREE_PARTS
     page.close()
 
 
@@ -303,6 +305,7 @@ def test_a_small_upload_whose_connection_breaks_is_told_and_sent_again_by_a_clic
     try:
         send(page)
         page.wait_for_url("**/ui/models/again/versions/1.0.0*")
+        assert stored(folder, "again") == grid()
         page.close()
     finally:
         second.stop()
