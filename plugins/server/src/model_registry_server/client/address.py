@@ -7,6 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from model_registry import ConfigurationError
 from model_registry_server.api_path import API
+from model_registry_server.token_variable import TOKEN_VARIABLE
 
 
 def checked_address(text: str) -> str:
@@ -23,7 +24,7 @@ def checked_address(text: str) -> str:
         raise _wrong(text, "it names no host")
     if parts.username is not None or parts.password is not None:
         hidden = parts.hostname
-        raise _wrong(f"{parts.scheme}://…@{hidden}", "a token does not belong into it: set MODEL_REGISTRY_TOKEN")
+        raise _wrong(f"{parts.scheme}://…@{hidden}", f"a token does not belong into it: set {TOKEN_VARIABLE}")
     if parts.query or parts.fragment:
         raise _wrong(text, "nothing may follow «?» or «#»")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

@@ -20,9 +20,7 @@ from model_registry_server.client.push import Push
 from model_registry_server.client.records import Document, entry_of
 from model_registry_server.client.references import LATEST
 from model_registry_server.client.waiting import Jobs
-
-#: Says the token, if the caller does not.
-TOKEN_VARIABLE = "MODEL_REGISTRY_TOKEN"  # noqa: S105 - a name
+from model_registry_server.token_variable import TOKEN_VARIABLE
 
 _warned: set[str] = set()
 

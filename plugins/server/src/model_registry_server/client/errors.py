@@ -11,6 +11,7 @@ import httpx
 
 from model_registry import ModelRegistryError, StorageError
 from model_registry_server.errors import TooManyRequestsError
+from model_registry_server.token_variable import TOKEN_VARIABLE
 
 #: Where the classes are that a server names. Imported when one is needed.
 _HOMES = (
@@ -23,8 +24,8 @@ _HOMES = (
 _OTHERS = {"InvalidRequestError": "InvalidOptionError", "UnknownError": "StorageError"}
 #: What a proxy answers while the server behind it is away.
 _AWAY = frozenset({502, 503, 504})
-_NO_TOKEN = "set MODEL_REGISTRY_TOKEN in the environment, or pass token=… to ModelRegistry"  # noqa: S105 - a hint
-_BAD_TOKEN = "it was revoked, ran out, or is mistyped: set MODEL_REGISTRY_TOKEN or token=… to another"  # noqa: S105
+_NO_TOKEN = f"set {TOKEN_VARIABLE} in the environment, or pass token=… to ModelRegistry"
+_BAD_TOKEN = f"it was revoked, ran out, or is mistyped: set {TOKEN_VARIABLE} or token=… to another"
 
 
 class UnreachableError(StorageError):

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from model_registry import ModelEntry
 from model_registry_server.api_path import API
-from model_registry_server.client.connection import TOKEN_VARIABLE
+from model_registry_server.token_variable import TOKEN_VARIABLE
 
 
 def snippets(entry: ModelEntry, server: str, *, needs_token: bool) -> dict[str, str]:

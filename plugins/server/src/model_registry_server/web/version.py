@@ -14,9 +14,9 @@ from model_registry.vocabulary import CompressionType
 from model_registry_server import documents
 from model_registry_server.api.permission import allow, caller_of, server_of
 from model_registry_server.api.verifying import verify
-from model_registry_server.client.connection import TOKEN_VARIABLE
 from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.roles import Role
+from model_registry_server.token_variable import TOKEN_VARIABLE
 from model_registry_server.web.addresses import version_url
 from model_registry_server.web.card import card_of
 from model_registry_server.web.family import picture

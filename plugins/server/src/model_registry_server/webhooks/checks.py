@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-import httpx
-
 from model_registry import InvalidOptionError
 from model_registry_server.security.host_names import is_listed
 
@@ -40,6 +38,8 @@ def checked_url(text: str, hosts: Sequence[str]) -> str:
     :param hosts: The option ``webhook_hosts``.
     :raises InvalidOptionError: if it may not.
     """
+    import httpx  # most servers have no webhooks, and do not need it
+
     try:
         url = httpx.URL(text)
         host = url.raw_host.decode("ascii")

@@ -1,4 +1,4 @@
-"""One try of a delivery."""
+"""Tries to deliver."""
 
 from __future__ import annotations
 
@@ -21,56 +21,60 @@ _MOST_READ = 4096
 _MOST_TOLD = 200
 
 
-def make_client(options: ServerOptions) -> httpx.AsyncClient:
-    """A client that reaches only what webhooks may, and keeps nothing of what it is told."""
-    return httpx.AsyncClient(
-        transport=pinned_async_transport(
-            options.webhook_hosts, option="webhook_hosts", allow_private=options.webhook_private
-        ),
-        headers={
-            "User-Agent": f"model-registry-server/{version('model-registry-server')}",
-            "Content-Type": "application/json",
-            "Accept-Encoding": "identity",  # what is packed could unpack to any size
-        },
-        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        follow_redirects=False,
-        trust_env=False,
-        timeout=None,  # noqa: S113 - the whole try has one
-    )
+class Poster:
+    """Reaches only what webhooks may, and keeps nothing of what it is told."""
 
+    def __init__(self, options: ServerOptions) -> None:
+        self._client = httpx.AsyncClient(
+            transport=pinned_async_transport(
+                options.webhook_hosts, option="webhook_hosts", allow_private=options.webhook_private
+            ),
+            headers={
+                "User-Agent": f"model-registry-server/{version('model-registry-server')}",
+                "Content-Type": "application/json",
+                "Accept-Encoding": "identity",  # what is packed could unpack to any size
+            },
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            follow_redirects=False,
+            trust_env=False,
+            timeout=None,  # noqa: S113 - the whole try has one
+        )
 
-async def post(client: httpx.AsyncClient, parcel: Parcel, timeout: float) -> Outcome:
-    """Send a delivery once.
+    async def post(self, parcel: Parcel, timeout: float) -> Outcome:
+        """Send a delivery once.
 
-    :param timeout: Seconds for all of it.
-    """
-    began = time.monotonic()
-    status = retry_after = None
-    try:
-        status, retry_after, said = await asyncio.wait_for(_exchange(client, parcel), timeout)
-        error = _problem(status, said)
-    except asyncio.TimeoutError:
-        error = f"no answer within {timeout:g} s"
-    except ModelRegistryError as refused:
-        error = str(refused)
-    except Exception as failed:  # whatever it is, it is this receiver's, and the others get theirs
-        error = f"{type(failed).__name__}: {failed}"[:1000]
-    return Outcome(time.monotonic() - began, status, error, retry_after)
+        :param timeout: Seconds for all of it.
+        """
+        began = time.monotonic()
+        status = retry_after = None
+        try:
+            status, retry_after, said = await asyncio.wait_for(self._exchange(parcel), timeout)
+            error = _problem(status, said)
+        except asyncio.TimeoutError:
+            error = f"no answer within {timeout:g} s"
+        except ModelRegistryError as refused:
+            error = str(refused)
+        except Exception as failed:  # whatever it is, it is this receiver's, and the others get theirs
+            error = f"{type(failed).__name__}: {failed}"[:1000]
+        return Outcome(time.monotonic() - began, status, error, retry_after)
 
+    async def close(self) -> None:
+        """Hang up."""
+        await self._client.aclose()
 
-async def _exchange(client: httpx.AsyncClient, parcel: Parcel) -> tuple[int, float | None, bytes]:
-    headers = {
-        "X-Model-Registry-Event": parcel.action,
-        "X-Model-Registry-Delivery": parcel.id,
-        **sign(parcel.secret, parcel.id, int(time.time()), parcel.body),
-    }
-    async with client.stream("POST", parcel.url, content=parcel.body, headers=headers) as response:
-        said = b""
-        async for piece in response.aiter_raw():
-            said += piece
-            if len(said) >= _MOST_READ:
-                break
-        return response.status_code, seconds_of(response.headers.get("retry-after")), said[:_MOST_READ]
+    async def _exchange(self, parcel: Parcel) -> tuple[int, float | None, bytes]:
+        headers = {
+            "X-Model-Registry-Event": parcel.action,
+            "X-Model-Registry-Delivery": parcel.id,
+            **sign(parcel.secret, parcel.id, int(time.time()), parcel.body),
+        }
+        async with self._client.stream("POST", parcel.url, content=parcel.body, headers=headers) as response:
+            said = b""
+            async for piece in response.aiter_raw():
+                said += piece
+                if len(said) >= _MOST_READ:
+                    break
+            return response.status_code, seconds_of(response.headers.get("retry-after")), said[:_MOST_READ]
 
 
 def _problem(status: int, said: bytes) -> str | None:

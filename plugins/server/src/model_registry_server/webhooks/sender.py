@@ -11,9 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from itertools import zip_longest
-from typing import Any, TypeVar
-
-import httpx
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from model_registry import ModelRegistry
 from model_registry_server.options import ServerOptions
@@ -21,9 +19,11 @@ from model_registry_server.security import moments
 from model_registry_server.state import State
 from model_registry_server.webhooks.collecting import Collector
 from model_registry_server.webhooks.deliveries import Deliveries
-from model_registry_server.webhooks.posting import make_client, post
 from model_registry_server.webhooks.retrying import DELAYS, delay_after
 from model_registry_server.webhooks.webhook import Parcel
+
+if TYPE_CHECKING:
+    from model_registry_server.webhooks.posting import Poster
 
 logger = logging.getLogger("model_registry.server")
 
@@ -76,7 +76,7 @@ class Sender:
         self._delays = tuple(delays)
         self._interval, self._timeout, self._grace = interval, timeout, grace
         self._thread = ThreadPoolExecutor(1, "webhooks")
-        self._client: httpx.AsyncClient | None = None
+        self._poster: Poster | None = None
         self._under_way: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._served: dict[str, int] = {}
         self._woken = asyncio.Event()
@@ -97,8 +97,8 @@ class Sender:
             for task in late:
                 task.cancel()
             await asyncio.wait(tasks)
-        if self._client is not None:
-            await self._client.aclose()
+        if self._poster is not None:
+            await self._poster.close()
         await self._store(self._release)
         self._thread.shutdown()
 
@@ -130,10 +130,12 @@ class Sender:
         for id, (webhook, _) in self._under_way.items():
             busy.setdefault(webhook, []).append(id)
         for parcel in (await self._store(self._due, busy))[:free]:
-            if self._client is None:  # most servers have no webhooks, and need not read the system's certificates
-                self._client = make_client(self._options)
+            if self._poster is None:  # most servers have no webhooks: they need neither httpx nor certificates
+                from model_registry_server.webhooks.posting import Poster
+
+                self._poster = Poster(self._options)
             self._served[parcel.webhook] = max(self._served.values(), default=0) + 1
-            work = self._deliver(parcel, self._client)
+            work = self._deliver(parcel, self._poster)
             self._under_way[parcel.id] = parcel.webhook, asyncio.create_task(work)
 
     def _due(self, busy: dict[str, list[str]]) -> list[Parcel]:
@@ -146,9 +148,9 @@ class Sender:
                 found.append(self._deliveries.due(webhook, now, _MOST_OF_ONE - len(ids), but=ids))
         return [parcel for row in zip_longest(*found) for parcel in row if parcel is not None]
 
-    async def _deliver(self, parcel: Parcel, client: httpx.AsyncClient) -> None:
+    async def _deliver(self, parcel: Parcel, poster: Poster) -> None:
         try:
-            outcome = await post(client, parcel, self._timeout)
+            outcome = await poster.post(parcel, self._timeout)
             delay = delay_after(parcel.attempts + 1, outcome.retry_after, self._delays)
             await self._surely(partial(self._deliveries.settle, parcel, outcome, delay))
         finally:
