@@ -78,6 +78,23 @@ def test_an_error_with_facts_that_none_has_is_misunderstood(connect, proxy: Prox
 
 
 @pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"status": "ok"}, "answered without 'versions', which a registry tells"),
+        ([], "answered with something that is no registry's"),
+        ({"versions": 5, "cursor": None}, "answered 'versions' as no registry does"),
+        ({"versions": [5], "cursor": None}, "answered 'versions' as no registry does"),
+        ({"versions": [{}], "cursor": None}, "the server's answer is no ModelMetadata"),
+        ({"versions": []}, "answered without 'cursor'"),
+    ],
+)
+def test_another_service_at_the_address_is_told_as_such(connect, proxy: Proxy, document: object, said: str) -> None:
+    proxy.instead = answered("/models", 200, {}, json.dumps(document).encode())
+    with pytest.raises(StorageError, match=said):
+        connect(url=proxy.url).list_models()
+
+
+@pytest.mark.parametrize(
     ("wanted", "pause"),
     [(10**400, 60.0), (float("nan"), 0.0), (-1, 0.0), ("1", 0.0), (2, 2.0)],
     ids=lambda value: f"{value!r:.9}",

@@ -270,7 +270,9 @@ class Client(ModelRegistry):
 
     def restore_model(self, name: str, version: str | None = None) -> list[ModelEntry]:
         said = None if version is None else _version(version)
-        return self._server.entries(self._send("POST", f"/models/{_name(name)}/restore", version=said)["restored"])
+        return self._server.entries(
+            self._send("POST", f"/models/{_name(name)}/restore", version=said).several("restored")
+        )
 
     def export_model(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -58,7 +58,7 @@ class Connection:
         """An entry, from a *version*; of the details of one, nothing has to be asked for again."""
         return entry_of(document, Remote(self, document if "files" in document else None))
 
-    def entries(self, documents: list[Document]) -> list[ModelEntry]:
+    def entries(self, documents: Sequence[Document]) -> list[ModelEntry]:
         """Several."""
         inspector = Remote(self)
         return [entry_of(document, inspector) for document in documents]

@@ -116,7 +116,7 @@ class Exports:
         gate = {"check": True, "allow_mismatch": False, "tolerance": None, **wish.gate}
         key = f"export {export_key(wish.entry.digest, wish.format, gate, wish.options)}"
         with suppress(ModelRegistryError, KeyError):
-            for job in self._http.get("/jobs", state="succeeded", limit=500)["jobs"]:
+            for job in self._http.get("/jobs", state="succeeded", limit=500).several("jobs"):
                 if job["key"] == key:
                     return parity_of(self._http.get(f"/jobs/{job['id']}")["result"]["parity"])
         return ParityReport(None, skipped="the server made it earlier, and does not know any more")

@@ -19,6 +19,7 @@ from model_registry import ModelRegistryError
 from model_registry_server.api_path import API
 from model_registry_server.client.actor import actor_headers
 from model_registry_server.client.address import is_loopback
+from model_registry_server.client.answer import Answer
 from model_registry_server.client.bodies import require_plain, whole
 from model_registry_server.client.errors import (
     PASSING,
@@ -71,11 +72,11 @@ class Http:
         """Close the connections of this process; another request opens new ones."""
         _close(self._clients)
 
-    def get(self, path: str, /, timeout: httpx.Timeout = TIMEOUT, **params: Any) -> Any:
+    def get(self, path: str, /, timeout: httpx.Timeout = TIMEOUT, **params: Any) -> Answer:
         """The document that is at a path."""
         return self.document(self.request("GET", path, params=params, timeout=timeout))
 
-    def send(self, method: str, path: str, body: Any = None, **given: Any) -> Any:
+    def send(self, method: str, path: str, body: Any = None, **given: Any) -> Answer:
         """Send a document; the one that is answered."""
         return self.document(self.request(method, path, json=body, **given))
 
@@ -190,13 +191,13 @@ class Http:
             raise misunderstood(self.address, f"sends its callers to {where!r:.200}: use that address")
         raise error_of_answer(response, self.address)
 
-    def document(self, response: httpx.Response) -> Any:
+    def document(self, response: httpx.Response) -> Answer:
         """The document that an answer is.
 
         :raises StorageError: if it is none.
         """
         try:
-            return response.json()
+            return Answer(response.json(), self.address)
         except (ValueError, RecursionError) as error:
             raise misunderstood(self.address, "answered with something that is no JSON") from error
 

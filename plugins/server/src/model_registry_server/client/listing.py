@@ -25,7 +25,7 @@ def list_models(
     while limit is None or len(found) < limit:
         size = _PAGE if limit is None else min(_PAGE, limit - len(found))
         page = server.http.get("/models", after=cursor, limit=size, **filters)
-        found += server.entries(page["versions"])
+        found += server.entries(page.several("versions"))
         cursor = page["cursor"]
         if cursor is None:
             break
@@ -40,7 +40,7 @@ def search(server: Connection, query: str, limit: int | None, after: str | None)
     while limit is None or len(found) < limit:
         size = _PAGE if limit is None else min(_PAGE, limit - len(found))
         page = server.http.get("/search", query=query, after=after, limit=size)
-        found += server.entries(page["versions"])
+        found += server.entries(page.several("versions"))
         after = page["cursor"]
         if after is None:
             break
@@ -67,7 +67,7 @@ def _wanted(
     told: dict[str, Any] = {} if name is None else {"version": version, "alias": alias}
     while True:
         page = server.http.get(path, before=before, limit=_PAGE, **told)
-        events = events_of(page["events"])
+        events = events_of(page.several("events"))
         for event in events:
             if name is not None or _is_about(event, version, alias):
                 yield event

@@ -1,0 +1,33 @@
+"""What a server answers: an object, which says of itself what it lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from model_registry_server.client.errors import misunderstood
+
+
+class Answer(dict[str, Any]):
+    """An object of JSON. Whatever else may stand at an address, a key that it lacks is told as an error of the server.
+
+    :raises StorageError: from each look for what is not there, and for what is no object.
+    """
+
+    def __init__(self, document: object, address: str) -> None:
+        if not isinstance(document, dict):
+            raise misunderstood(address, "answered with something that is no registry's")
+        super().__init__(document)
+        self._address = address
+
+    def __missing__(self, key: str) -> Any:
+        raise misunderstood(self._address, f"answered without {key!r}, which a registry tells")
+
+    def several(self, key: str) -> list[dict[str, Any]]:
+        """A list of objects.
+
+        :raises StorageError: if it is none.
+        """
+        found = self[key]
+        if not (isinstance(found, list) and all(isinstance(each, dict) for each in found)):
+            raise misunderstood(self._address, f"answered {key!r} as no registry does")
+        return found
