@@ -49,6 +49,7 @@ from model_registry import (
 )
 from model_registry_server.client import listing, making
 from model_registry_server.client.actor import acting_as
+from model_registry_server.client.answer import Answer
 from model_registry_server.client.batches import Batch, Where, called
 from model_registry_server.client.connection import Connection, local
 from model_registry_server.client.copies import write_copy
@@ -598,7 +599,7 @@ class Client(ModelRegistry):
     def _cache(self) -> ModelRegistry:
         return self._server.cache.registry
 
-    def _send(self, method: str, path: str, body: Any = None, **params: Any) -> Any:
+    def _send(self, method: str, path: str, body: Any = None, **params: Any) -> Answer:
         return self._server.http.send(method, path, body, params=params)
 
     def _deleted(self, path: str, **params: Any) -> bool:
