@@ -24,6 +24,8 @@ _HOMES = (
 _OTHERS = {"InvalidRequestError": "InvalidOptionError", "UnknownError": "StorageError"}
 #: What a proxy answers while the server behind it is away.
 _AWAY = frozenset({502, 503, 504})
+#: How an error begins to advise of a package that is missing.
+_INSTALL = "pip install "
 _NO_TOKEN = f"set {TOKEN_VARIABLE} in the environment, or pass token=… to ModelRegistry"
 _BAD_TOKEN = f"it was revoked, ran out, or is mistyped: set {TOKEN_VARIABLE} or token=… to another"
 
@@ -122,8 +124,11 @@ def _made(name: object, message: str, hint: object, facts: object, address: str)
     if cls is StorageError:
         given.setdefault("path", address)
     known = {key: value for key, value in given.items() if key not in ("message", "hint")}
+    advice = str(hint or "")
+    if advice.startswith(_INSTALL):
+        advice = f"at the server: {advice}"  # to do it here would change nothing
     try:
-        return cls(message, hint=str(hint or ""), **known)
+        return cls(message, hint=advice, **known)
     except TypeError:  # a fact of a name that no error of ours has
         return misunderstood(address, f"answers something that is no registry's: {message!r:.200}")
 
