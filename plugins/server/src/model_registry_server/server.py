@@ -53,7 +53,7 @@ _READING = 8
 #: Streams of events, and downloads, that one caller has open at once. A client takes a few files at once, and waits
 #: where it may not; a download that is taken slowly costs a megabyte or two, and two descriptors.
 _STREAMS, _DOWNLOADS = 100, 64
-TASKS = ("model_registry_server.jobs.tasks", "model_registry_server.jobs.quick")
+TASKS = tuple(f"model_registry_server.jobs.{module}" for module in ("tasks", "quick", "comparing"))
 
 
 class Server:

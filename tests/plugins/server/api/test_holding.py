@@ -112,6 +112,25 @@ def test_of_many_tensors_some_are_told_at_a_time(server: Running, headers: dict[
     assert {tensor.name for tensor in through.resolve("many").tensors} == names
 
 
+def test_of_a_long_comparison_some_is_told_at_a_time(
+    server: Running, folder: Path, headers: dict[str, dict[str, str]]
+) -> None:
+    pytest.importorskip("model_registry_pytorch", reason="needs a plugin that reads safetensors")
+    sides = {"a": "fewer", "b": "more"}
+    with httpx.Client(base_url=f"{server.url}{API}", headers=headers["writer"], timeout=60) as client:
+        for name, count in (("fewer", 10_001), ("more", 10_003)):
+            query = {"name": name, "filename": "m.safetensors"}
+            client.post("/models/upload", params=query, content=_safetensors(count)).raise_for_status()
+        first = client.get("/compare", params=sides).json()
+        rest = client.get("/compare", params={**sides, "start": 10_000}).json()
+    assert first["tensor_statuses"] == rest["tensor_statuses"] == {"identical": 10_001, "added": 2}
+    assert (len(first["tensors"]), len(rest["tensors"]), rest["tensor_count"]) == (10_000, 3, 10_003)
+    assert [tensor["status"] for tensor in rest["tensors"]] == ["identical", "added", "added"]
+    assert (len(first["files"]), rest["files"]) == (first["file_count"], [])
+    through = ModelRegistry(server.url, token=headers["writer"]["Authorization"].removeprefix("Bearer "))
+    assert through.compare("fewer", "more").tensors == ModelRegistry(folder).compare("fewer", "more").tensors
+
+
 def test_whoever_uploads_what_takes_long_to_read_holds_up_nobody_else(
     server: Running, headers: dict[str, dict[str, str]]
 ) -> None:

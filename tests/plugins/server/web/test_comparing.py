@@ -4,43 +4,16 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from typing import Any
 
 import httpx
 from hypothesis import given
 from hypothesis import strategies as st
 
 import model_registry_server.paths  # noqa: F401 - the convertors that the routes name
-from model_registry_server.web.comparing import MOST, by_change
+from model_registry_server.web.comparing import MOST
 from model_registry_server.web.svg import measures
 
 VALUES = st.lists(st.none() | st.floats() | st.integers(-(10**12), 10**12), min_size=1, max_size=6)
-
-
-def tensor(name: str, status: str, max_abs: object = None, nbytes: int = 4) -> dict[str, Any]:
-    side = {"nbytes": nbytes}
-    a, b = None if status == "added" else side, None if status == "removed" else side
-    return {"name": name, "status": status, "a": a, "b": b, "max_abs": max_abs}
-
-
-def test_what_changed_most_comes_first() -> None:
-    told = [
-        tensor("same", "identical", 0.0),
-        tensor("little", "changed", 0.01),
-        tensor("unknown", "changed", None),
-        tensor("much", "changed", 3.5),
-        tensor("broken", "changed", "inf"),
-        tensor("new", "added"),
-        tensor("other", "shape"),
-        tensor("gone", "removed"),
-    ]
-    names = [each["name"] for each in by_change(told)]
-    assert names == ["gone", "new", "other", "unknown", "broken", "much", "little"]
-
-
-def test_of_those_of_which_nothing_is_known_the_largest_comes_first() -> None:
-    told = [tensor("small", "changed", nbytes=4), tensor("large", "changed", nbytes=400)]
-    assert [each["name"] for each in by_change(told)] == ["large", "small"]
 
 
 @given(VALUES)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
@@ -13,9 +14,13 @@ from model_registry_server.api import schemas
 from model_registry_server.api.jobs import accepted
 from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
 from model_registry_server.api.quick import look
+from model_registry_server.jobs.comparing import LONG
 from model_registry_server.security.roles import Role
 
 router = APIRouter(route_class=Route, tags=["models"])
+
+#: Tensors, files and modules that are told of at once.
+MOST_COMPARED = 10_000
 
 Side = Annotated[str, Query(description="name, name:version or name@alias", examples=["digits:1.0.0"])]
 
@@ -27,11 +32,13 @@ async def compare(
     a: Side,
     b: Side,
     differences: Annotated[bool, Query(description="Also how far the tensors are apart")] = False,
+    start: Annotated[int, Query(ge=0, lt=1 << 31, description="How many tensors, files and modules to leave out")] = 0,
 ) -> Response:
-    """How the version b differs from a. Neither is loaded."""
+    """How the version b differs from a: 10,000 tensors, files and modules from `start` on. Neither is loaded."""
     sides = [await resolve(request, reference) for reference in (a, b)]
-    arguments = {"a": sides[0].reference, "b": sides[1].reference, "differences": differences}
-    return await run_sync(answer, await look(request, "compare", arguments))
+    starts = dict.fromkeys(LONG, start)
+    told = await comparison(request, *sides, differences=differences, starts=starts, most=MOST_COMPARED)
+    return await run_sync(answer, told)
 
 
 @router.post("/parity", status_code=202, response_model=schemas.Job)
@@ -43,6 +50,28 @@ async def check_parity(request: Request, body: schemas.Parity) -> Response:
     if body.tolerance is not None:
         arguments["tolerance"] = body.tolerance  # type: ignore[assignment]
     return await accepted(request, "parity", arguments, [side.name for side in sides])
+
+
+async def comparison(
+    request: Request,
+    a: ModelEntry,
+    b: ModelEntry,
+    *,
+    differences: bool,
+    starts: Mapping[str, int],
+    most: int,
+    differing: bool = False,
+) -> Mapping[str, Any]:
+    """How the version b differs from a, made by a worker.
+
+    :param starts: Of files, tensors and modules, how many to leave out of it.
+    :param most: How many of each are told.
+    :param differing: Only the tensors that differ, the most changed first.
+    """
+    pages = {"starts": starts, "most": most, "differing": differing}
+    arguments = {"a": a.reference, "b": b.reference, "differences": differences, **pages}
+    told: Mapping[str, Any] = await look(request, "compare", arguments)
+    return told
 
 
 async def resolve(request: Request, reference: str) -> ModelEntry:

@@ -431,6 +431,10 @@ class Comparison(_Told):
     tensors: Annotated[list[dict[str, Any]], _NONE]
     modules: Annotated[list[dict[str, Any]], _NONE]
     notes: Annotated[list[str], _NONE]
+    file_count: Count
+    tensor_count: Count
+    module_count: Count
+    tensor_statuses: Annotated[dict[str, Count], Field(examples=[{"identical": 6, "changed": 2}])]
 
 
 class Job(_Told):

@@ -56,7 +56,7 @@ from model_registry_server.client.copies import write_copy
 from model_registry_server.client.copying import copy_versions, select
 from model_registry_server.client.errors import is_missing
 from model_registry_server.client.exporting import Wish, plan_of
-from model_registry_server.client.http import PATIENT, part
+from model_registry_server.client.http import part
 from model_registry_server.client.progress import ProgressChoice
 from model_registry_server.client.pull import require_same
 from model_registry_server.client.records import comparison_of, compression_of, lineage_of, parity_of, record
@@ -258,8 +258,7 @@ class Client(ModelRegistry):
             return self._cache.compare(local(sides[0]), local(sides[1]), differences=differences)
         told = {"a": sides[0].reference, "b": sides[1].reference, "differences": differences}
         with self._server.working(f"comparing {told['a']} and {told['b']}"):
-            document = self._server.http.get("/compare", timeout=PATIENT, **told)
-        return comparison_of(document, *sides)
+            return comparison_of(listing.comparison(self._server, **told), *sides)
 
     def remove_model(self, name: str, version: str | None = None) -> bool:
         try:

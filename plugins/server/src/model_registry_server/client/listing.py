@@ -9,11 +9,13 @@ from typing import Any
 
 from model_registry import Event, InvalidQueryError, ModelEntry, SearchPage
 from model_registry_server.client.connection import Connection
-from model_registry_server.client.http import part
-from model_registry_server.client.records import events_of
+from model_registry_server.client.http import PATIENT, part
+from model_registry_server.client.records import Document, events_of
 
 #: The most that a server gives at once.
 _PAGE = 1000
+#: What a comparison may tell very many of.
+_COMPARED = ("files", "tensors", "modules")
 
 
 def list_models(
@@ -58,6 +60,18 @@ def history(
     """What was changed. Of no model in particular, the server tells everything, which is sifted here."""
     wanted = _wanted(server, name, version, alias, before)
     return list(wanted) if limit is None else [event for event, _ in zip(wanted, range(limit), strict=False)]
+
+
+def comparison(server: Connection, **told: Any) -> Document:
+    """All of a comparison, of which a page tells some files, tensors and modules."""
+    found = server.http.get("/compare", timeout=PATIENT, **told)
+    while missing := [kind for kind in _COMPARED if len(found[kind]) < found.get(f"{kind.removesuffix('s')}_count", 0)]:
+        page = server.http.get("/compare", timeout=PATIENT, start=len(found[missing[0]]), **told)
+        if not page.several(missing[0]):
+            break
+        for kind in missing:
+            found[kind] += page.several(kind)
+    return found
 
 
 def _wanted(

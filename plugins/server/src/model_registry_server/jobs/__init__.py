@@ -3,6 +3,8 @@
 ::
 
     tasks      what can be done                     ┐
+    quick      … while a caller waits               │
+    comparing  … with two versions                  │
     worker     a process that does it               ├ the worker's side
     channel    what it hears and says               ┘
     protocol   the lines between both

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from model_registry import Arrival, Parent, UnsafeModelError
-from model_registry.documents import comparison_document, plain, version_document
+from model_registry.documents import plain, version_document
 from model_registry_server.jobs.tasks import task
 
 if TYPE_CHECKING:
@@ -75,13 +75,6 @@ def inside(registry: ModelRegistry, arguments: Arguments) -> Any:
     told = {"tensors": tensors[start:stop], "modules": dict(islice(modules.items(), start, stop))}
     nbytes = sum(tensor.nbytes for tensor in tensors)
     return plain({**told, "tensor_count": len(tensors), "module_count": len(modules), "nbytes": nbytes})
-
-
-@task("compare")
-def compare(registry: ModelRegistry, arguments: Arguments) -> Any:
-    """``a``, ``b``, ``differences`` → the comparison."""
-    comparison = registry.compare(arguments["a"], arguments["b"], differences=arguments["differences"])
-    return plain(comparison_document(comparison))
 
 
 @task("verify")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
-from attrs import frozen
 from fastapi import APIRouter, Query, Request, Response
 
 from model_registry import ModelEntry
 from model_registry.documents import plain
-from model_registry_server.api.comparing import resolve
+from model_registry_server.api.comparing import comparison, resolve
 from model_registry_server.api.permission import allow, caller_of, server_of
-from model_registry_server.api.quick import look
 from model_registry_server.security.roles import Role
 from model_registry_server.web.page import PageRoute
 from model_registry_server.web.rendering import render
@@ -30,24 +26,6 @@ _SIDES = "abcdef"
 MOST = 300
 #: Metrics that are set beside each other.
 _METRICS = 100
-#: Tensors of which no difference can be told come first, those that are not there at all before all others.
-_RANKS = ("removed", "added", "shape", "dtype", "changed")
-
-
-@frozen
-class Pair:
-    """How one version differs from the first.
-
-    :param counts: How many tensors there are of each status.
-    :param tensors: Those that this page lists, of all that differ: the most changed first.
-    :param differing: How many differ.
-    """
-
-    entry: ModelEntry
-    told: Mapping[str, Any]
-    counts: Mapping[str, int]
-    tensors: Sequence[Mapping[str, Any]]
-    differing: int
 
 
 @router.get("/ui/compare")
@@ -70,7 +48,7 @@ async def compare(
     if len(named) < 2:
         return render(request, "compare.html", sides=named, entries=[], pairs=[], known=known, differences=differences)
     entries = [await resolve(request, side) for side in named]
-    pairs = [await _pair(request, entries[0], entry, differences, start) for entry in entries[1:]]
+    pairs = [(other, await _difference(request, entries[0], other, differences, start)) for other in entries[1:]]
     return render(
         request,
         "compare.html",
@@ -87,24 +65,11 @@ async def compare(
     )
 
 
-async def _pair(request: Request, first: ModelEntry, entry: ModelEntry, differences: bool, start: int) -> Pair:
-    arguments = {"a": first.reference, "b": entry.reference, "differences": differences}
-    told = await look(request, "compare", arguments)
-    changed = by_change(told["tensors"])
-    counts = Counter(tensor["status"] for tensor in told["tensors"])
-    return Pair(entry, told, counts, changed[start : start + MOST], len(changed))
-
-
-def by_change(tensors: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The tensors that differ, the most changed first; of those of which nobody knows how far, the largest."""
-
-    def rank(tensor: Mapping[str, Any]) -> tuple[int, float, int]:
-        status, apart = tensor["status"], tensor["max_abs"]
-        place = _RANKS.index(status) if status in _RANKS else len(_RANKS)
-        size = max(side["nbytes"] for side in (tensor["a"], tensor["b"]) if side)
-        return place, -math.inf if apart is None else -float(apart), -size
-
-    return sorted((tensor for tensor in tensors if tensor["status"] != "identical"), key=rank)
+async def _difference(
+    request: Request, first: ModelEntry, other: ModelEntry, differences: bool, start: int
+) -> Mapping[str, Any]:
+    starts = {"tensors": start}
+    return await comparison(request, first, other, differences=differences, starts=starts, most=MOST, differing=True)
 
 
 def _rows(entries: Sequence[ModelEntry]) -> list[tuple[str, list[Any], bool]]:
