@@ -6,9 +6,11 @@ import base64
 import json
 import os
 import signal
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -164,6 +166,36 @@ def test_an_upload_survives_a_server_that_is_killed(tmp_path: Path) -> None:
         made = http.post("/models/upload", json={"upload": upload["id"], "name": "m", "format": "opaque"})
         assert made.status_code == 201, made.text
         assert http.get("/models/m/download").content == LARGE
+
+
+def test_an_upload_becomes_no_other_version(http: httpx.Client) -> None:
+    upload = begin(http, {"path": "w.bin", "size": 5})
+    send(http, upload, 0, 0, b"bytes").raise_for_status()
+    said = {"upload": upload["id"], "name": "once", "format": "opaque"}
+    made = http.post("/models/upload", json=said).json()
+    assert http.post("/models/upload", json=said).json()["reference"] == made["reference"] == "once:1.0.0"
+    for other in ({"name": "twice"}, {"version": "2.0.0"}):
+        refused = http.post("/models/upload", json={**said, **other})
+        assert (refused.status_code, refused.json()["error"]) == (422, "InvalidOptionError")
+        assert refused.json()["detail"] == f"upload {upload['id']} became once:1.0.0"
+    assert http.get("/models/twice").status_code == 404
+
+
+def test_a_version_is_told_even_if_what_became_of_its_upload_cannot_be_noted(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    with serving(folder) as running, httpx.Client(base_url=f"{running.url}{API}", timeout=30) as http:
+        upload = begin(http, {"path": "w.bin", "size": 5})
+        send(http, upload, 0, 0, b"bytes").raise_for_status()
+        with closing(sqlite3.connect(folder / "server" / "state.sqlite")) as db:
+            spoilt = "BEGIN INSERT INTO nowhere VALUES (1); END"
+            db.execute(f"CREATE TRIGGER spoilt BEFORE INSERT ON upload_outcomes {spoilt}")
+            db.commit()
+        said = {"upload": upload["id"], "name": "m", "format": "opaque"}
+        made = http.post("/models/upload", json=said)
+        assert made.status_code == 201, made.text
+        assert made.json()["reference"] == "m:1.0.0"
+        assert http.get(f"/uploads/{upload['id']}").status_code == 404  # so nobody makes another version of it
+        assert len(http.get("/models/m/versions").json()["versions"]) == 1
 
 
 def test_an_upload_is_its_owners(tmp_path: Path) -> None:

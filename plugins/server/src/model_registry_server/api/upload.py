@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +12,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import ValidationError
 
+from model_registry import InvalidOptionError, ModelRegistryError
 from model_registry.documents import version_document
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
@@ -23,12 +26,15 @@ from model_registry_server.api_path import API
 from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.request_folders import folder_of_body, folder_of_request
 from model_registry_server.security.roles import Role
+from model_registry_server.server import Server
 from model_registry_server.transfer.digests import claimed_digest, require_digest
 from model_registry_server.transfer.errors import InvalidBodyError
 from model_registry_server.transfer.incoming import Take
 from model_registry_server.transfer.layout import Came, laid_out
 from model_registry_server.transfer.multipart import FormLimits, read_form
 from model_registry_server.transfer.receiving import receive
+
+logger = logging.getLogger("model_registry.server")
 
 router = APIRouter(route_class=Route, tags=["uploads"])
 
@@ -93,18 +99,32 @@ async def _of_upload(request: Request) -> Response:
     async with server.finishing(body.upload), folder_of_request(server) as folder:
         made = await run_sync(server.outcomes.of, body.upload, owner)
         if made is not None:  # the answer to an earlier request was lost
-            return await _made_before(request, *made)
+            return await _made_before(request, body, *made)
         await run_sync(require_own, request, body.upload)
         files = await run_sync(server.uploads.finish, body.upload)
         came = [Came(file.path, file.file, file.sha256) for file in files]
         document = await _register(request, folder, came, given, stays=True)
-        await run_sync(server.outcomes.note, body.upload, owner, document["name"], document["version"])
-        await run_sync(server.uploads.discard, body.upload)
+        await run_sync(_put_away, server, body.upload, owner, document)
     return _created(document)
 
 
-async def _made_before(request: Request, name: str, version: str) -> Response:
+def _put_away(server: Server, upload: str, owner: str, document: Mapping[str, Any]) -> None:
+    """Note what an upload became, and let go of it. The version is there, even if the disk does not take that."""
+    for work in (
+        partial(server.outcomes.note, upload, owner, document["name"], document["version"]),
+        partial(server.uploads.discard, upload),
+    ):
+        try:
+            work()
+        except ModelRegistryError:
+            logger.exception("the upload that became %s could not be put away", document["reference"])
+
+
+async def _made_before(request: Request, body: schemas.UploadedVersion, name: str, version: str) -> Response:
     require(caller_of(request), Role.WRITER, name)
+    if body.name != name or body.version not in (None, version):
+        message, hint = f"upload {body.upload} became {name}:{version}", "begin another upload for another version"
+        raise InvalidOptionError(message, hint=hint, option="upload")
     request.state.noted.is_nothing = True
     return _created(version_document(await run_sync(server_of(request).registry.resolve, name, version)))
 
