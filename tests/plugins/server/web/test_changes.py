@@ -177,6 +177,18 @@ def test_an_export_is_made_by_a_job_and_then_downloaded(web: httpx.Client) -> No
     assert web.get(link).content.startswith(b'{"grid"')
 
 
+def test_another_site_starts_no_export_by_a_link(web: httpx.Client) -> None:
+    asked = {"version": "1.1.0", "format": "slow"}
+    before = web.get("/ui/jobs").text.count("/ui/jobs/")
+    for distance in ("cross-site", "same-site"):
+        link = {"Sec-Fetch-Site": distance, "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+        refused = web.get("/ui/models/digits/export", params=asked, headers=link)
+        assert refused.status_code == 403
+        assert "a page of another site may not start an export" in refused.text
+        assert web.get("/ui/models/digits", headers=link).status_code == 200
+    assert web.get("/ui/jobs").text.count("/ui/jobs/") == before
+
+
 def test_a_job_is_cancelled(web: httpx.Client, gate: Path) -> None:
     page = submit(web, "/ui/models/digits/convert", version="1.1.0", to="slow", new_name="never")
     submit(web, f"{page.url.path}/cancel")

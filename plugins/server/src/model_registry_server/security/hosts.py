@@ -2,7 +2,8 @@
 
 A page may point its own name at this machine (DNS rebinding): its requests then carry that name as the ``Host``. Or it
 may send a form, or a fetch without asking first, straight to this server's name: those carry its ``Origin``. What only
-reads it cannot see, but may cost work: other sites may link to pages here, and no more.
+reads it cannot see, but may cost work: other sites may link to pages here, and no more. A page that starts a job asks
+:func:`is_from_afar` as well.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class Hosts:
                 if _is_foreign(headers, host):
                     detail = "a page of another site may not change anything here"
                     return await refuse(send, HTTPStatus.FORBIDDEN, detail, _WRONG_ORIGIN)
-            elif _is_from_afar(headers) and not (_is_link(headers) and self._is_page(scope["path"])):
+            elif is_from_afar(headers) and not (_is_link(headers) and self._is_page(scope["path"])):
                 detail = "a page of another site may not ask for this"
                 return await refuse(send, HTTPStatus.FORBIDDEN, detail, _NO_LINK)
         elif scope["type"] == "websocket":  # there are none, and browsers open them across sites without asking
@@ -99,11 +100,14 @@ def _is_foreign(headers: Sequence[tuple[bytes, bytes]], host: bytes) -> bool:
     if b"origin" in names:
         origin = _only(headers, b"origin")
         return origin is None or not _is_same(origin, host)
-    return _is_from_afar(headers)  # which a browser says that hides the origin
+    return is_from_afar(headers)  # which a browser says that hides the origin
 
 
-def _is_from_afar(headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    """Whether a browser says that it asks for another site's page; «none» is the user, at the address bar."""
+def is_from_afar(headers: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether a browser says that it asks for another site's page; «none» is the user, at the address bar.
+
+    :param headers: Names in lower case, and what they say.
+    """
     said = [value for name, value in headers if name == b"sec-fetch-site"]
     return bool(said) and said not in ([b"same-origin"], [b"none"])
 

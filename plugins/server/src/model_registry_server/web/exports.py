@@ -11,6 +11,8 @@ from model_registry_server.api import downloads, schemas
 from model_registry_server.api import exports as api
 from model_registry_server.api.parameters import Version
 from model_registry_server.api.permission import allow
+from model_registry_server.errors import ForbiddenError
+from model_registry_server.security.hosts import is_from_afar
 from model_registry_server.security.roles import Role
 from model_registry_server.transfer.archives import Archive
 from model_registry_server.web.forms import fields_of, given
@@ -41,7 +43,13 @@ async def export_model(
     version: Version = "latest",
     check: bool = True,
 ) -> Response:
-    """Download a version in another format: now if that was made before, else there is a job to wait for."""
+    """Download a version in another format: now if that was made before, else there is a job to wait for.
+
+    :raises ForbiddenError: for a link of another site, which may lead to pages, and start no work.
+    """
+    if is_from_afar(request.scope["headers"]):
+        hint = "open the version's page, and export it there"
+        raise ForbiddenError("a page of another site may not start an export", hint=hint)
     response = await api.export_model(request, name, version, format, check, archive=None)
     return job_page(response) if response.status_code == 202 else response
 
