@@ -103,6 +103,23 @@ def test_a_server_has_nobody_wait_for_ever(wanted: object, pause: float) -> None
     assert wanted_pause(TooManyRequestsError("too many", retry_after=wanted)) == pause
 
 
+def test_tensors_without_an_end_are_not_asked_for(connect, client: Client, proxy: Proxy) -> None:
+    client.register_model("endless", b"x", exist_ok=True)
+    asked: list[int] = []
+    tensor = {"name": "t", "dtype": "uint8", "shape": [1], "file": "w", "offset": 0, "nbytes": 1}
+
+    def more(request: Asked) -> Answer | None:
+        if "/inside" not in request.path:
+            return None
+        asked.append(len(asked))
+        return 200, {}, json.dumps({"tensors": [tensor], "tensor_count": 10**9}).encode()
+
+    proxy.instead = more
+    with pytest.raises(StorageError, match="answered 'tensor_count' as no registry does"):
+        _ = connect(url=proxy.url).resolve("endless").tensors
+    assert asked == [0]
+
+
 @pytest.mark.parametrize("blobs", [{"../../evil": 1}, {"a" * 64: -1}, {"A" * 64: 1}, {"a" * 64: "1"}, []])
 def test_a_blob_has_the_name_of_one(connect, client: Client, proxy: Proxy, blobs: object) -> None:
     entry = client.register_model("named", b"x", exist_ok=True)

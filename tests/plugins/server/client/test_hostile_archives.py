@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from proxy import Answer, Asked, Proxy
 
 from model_registry import StorageError
 from model_registry_server.client import Client
+from model_registry_server.client.unpacking import unpack
 
 Make = Callable[[tarfile.TarFile], object]
 
@@ -91,6 +93,13 @@ def long_header(tar: tarfile.TarFile) -> None:
     tar.addfile(info)
 
 
+def header_for_all(tar: tarfile.TarFile) -> None:
+    """Of these there could be any number, and each would be kept for what follows."""
+    tar.pax_headers = {"comment": "x"}
+    tar.fileobj.write(tar.tarinfo.create_pax_global_header(tar.pax_headers))  # type: ignore[union-attr]
+    add(tar, "a", data=b"1")
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -104,7 +113,8 @@ def long_header(tar: tarfile.TarFile) -> None:
         (file_and_folder, "holds 'a/b' twice, or as a file and as a folder"),
         (sparse, "holds 'a', whose size is not that of its bytes"),
         (back, "holds 'a', whose size is not that of its bytes"),
-        (long_header, "cannot be unpacked: a header is longer than 1 MiB"),
+        (header_for_all, "has headers for all that follows"),
+        (long_header, "cannot be unpacked: a header is longer than 256 KiB"),
     ],
 )
 def test_an_archive_leads_nowhere_else(
@@ -118,6 +128,22 @@ def test_an_archive_leads_nowhere_else(
         connect(url=proxy.url).export_model("hostile", "latest", tmp_path / "below" / "out", "leaves")
     assert (tmp_path / "kept").read_text() == "mine"
     assert list((tmp_path / "below").iterdir()) == []
+
+
+def test_what_an_archive_says_of_its_members_is_not_kept(tmp_path: Path) -> None:
+    def make(tar: tarfile.TarFile) -> None:
+        for _ in range(5000):
+            add(tar, "again", tarfile.DIRTYPE)
+
+    (tmp_path / "long.tar").write_bytes(archive(make))
+    tracemalloc.start()
+    try:
+        unpack(tmp_path / "long.tar", tmp_path / "out")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["again"]
+    assert peak < 2_000_000
 
 
 def test_files_and_folders_are_taken_as_they_are(connect, client: Client, proxy: Proxy, tmp_path: Path) -> None:

@@ -6,6 +6,9 @@ from typing import Any
 
 from model_registry_server.client.errors import misunderstood
 
+#: What there may be of anything within one version: more than of any model, and not more than fits into memory.
+_MOST = 2_000_000
+
 
 class Answer(dict[str, Any]):
     """An object of JSON. Whatever else may stand at an address, a key that it lacks is told as an error of the server.
@@ -29,5 +32,15 @@ class Answer(dict[str, Any]):
         """
         found = self[key]
         if not (isinstance(found, list) and all(isinstance(each, dict) for each in found)):
+            raise misunderstood(self._address, f"answered {key!r} as no registry does")
+        return found
+
+    def count(self, key: str) -> int:
+        """How many there are of something within a version.
+
+        :raises StorageError: if it is no number, or larger than of any.
+        """
+        found = self[key]
+        if type(found) is not int or not 0 <= found <= _MOST:
             raise misunderstood(self._address, f"answered {key!r} as no registry does")
         return found

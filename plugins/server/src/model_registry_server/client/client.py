@@ -563,7 +563,16 @@ class Client(ModelRegistry):
         """As of a folder. Whose token it is, the server records too."""
         return acting_as(actor, self._cache.acting_as(actor))
 
-    def validate_registry(self, *, deep: bool = False) -> dict[str, Any]:
+    def validate_registry(
+        self, *, deep: bool = False, on_version: Callable[[str, bool], object] | None = None
+    ) -> dict[str, Any]:
+        """As of a folder, but for ``on_version``: the server keeps what it found of each version.
+
+        :raises InvalidOptionError: for ``on_version``.
+        """
+        if on_version is not None:
+            message, hint = "a server tells nobody of each version that it looks at", "leave on_version out"
+            raise InvalidOptionError(message, hint=hint, option="on_version")
         found = self._server.http.get("/validate", deep=deep)
         report = self._server.jobs.result(found, "validating") if "state" in found else found
         return {**report, "findings": record(report["findings"], list[Finding])}

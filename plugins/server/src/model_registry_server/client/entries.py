@@ -85,14 +85,15 @@ class Remote:
 
     def _inside(self, entry: ModelEntry, kind: str) -> Iterator[Document]:
         """What is told of a version, page by page, until all of a kind is."""
-        start, path = 0, f"{_path(entry)}/inside"
-        while True:
-            page: Document = self.server.http.get(path, timeout=PATIENT, version=entry.version, start=start or None)
+        start, count, path = 0, None, f"{_path(entry)}/inside"
+        while count is None or start < count:
+            page = self.server.http.get(path, timeout=PATIENT, version=entry.version, start=start or None)
             yield page
+            count = page.count(f"{kind}_count") if count is None else count
             told = len(page[f"{kind}s"])
-            start += told
-            if not told or start >= page.get(f"{kind}_count", 0):  # an older server tells all at once
+            if not told:
                 return
+            start += told
 
     def _verified(self, entry: ModelEntry, *, deep: bool) -> Document:
         path = f"{_path(entry)}/verify"

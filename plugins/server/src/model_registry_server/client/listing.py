@@ -65,7 +65,8 @@ def history(
 def comparison(server: Connection, **told: Any) -> Document:
     """All of a comparison, of which a page tells some files, tensors and modules."""
     found = server.http.get("/compare", timeout=PATIENT, **told)
-    while missing := [kind for kind in _COMPARED if len(found[kind]) < found.get(f"{kind.removesuffix('s')}_count", 0)]:
+    counts = {kind: found.count(f"{kind.removesuffix('s')}_count") for kind in _COMPARED}
+    while missing := [kind for kind in _COMPARED if len(found[kind]) < counts[kind]]:
         page = server.http.get("/compare", timeout=PATIENT, start=len(found[missing[0]]), **told)
         if not page.several(missing[0]):
             break

@@ -10,7 +10,7 @@ from shutil import copyfileobj
 from model_registry import InvalidNameError, StorageError
 from model_registry_server.transfer.layout import plain_name
 
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 _REFUSED = "nothing of it was kept; see that the address is that of a server that you trust"
 
 
@@ -25,8 +25,12 @@ def unpack(archive: Path, folder: Path) -> None:
     folder.mkdir()
     try:
         with _InPieces(archive) as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            for member in tar:
+            while (member := tar.next()) is not None:
                 _write(tar, member, folder)
+                # It keeps them all: of small files, more than the archive is long.
+                tar.members.clear()  # type: ignore[attr-defined]
+                if tar.pax_headers:
+                    raise _refused("has headers for all that follows", archive)
     except OSError:  # also what was refused
         raise
     except Exception as error:  # whatever tarfile raises of an archive that anybody may have made
@@ -68,5 +72,5 @@ class _InPieces(FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or not 0 <= size <= _PIECE:
-            raise tarfile.ReadError("a header is longer than 1 MiB")
+            raise tarfile.ReadError("a header is longer than 256 KiB")
         return super().read(size) or b""
