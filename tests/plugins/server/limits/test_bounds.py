@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
@@ -40,6 +40,16 @@ class Disk:
         self.go_on.clear()
 
 
+async def when_there_is_room(bound: Bound, count: int) -> None:
+    """Wait until so many bytes may come."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with suppress(TooLargeError):
+            return await bound.require(count)
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"there is never room for {count} bytes")
+
+
 def test_bytes_are_taken_one_by_one_until_there_is_no_more_room() -> None:
     async def taken() -> None:
         bound = Bound(10, "quota_mb", Disk(4))
@@ -66,6 +76,7 @@ def test_what_bodies_brought_counts_until_the_next_look_tells_what_became_of_it(
             with pytest.raises(TooLargeError):
                 await body.take(1)
             disk.there = 0  # thrown away
+            await when_there_is_room(bound, 8)
             await body.take(8)
 
     asyncio.run(taken())
@@ -135,6 +146,71 @@ def test_a_look_that_takes_long_counts_for_long() -> None:
         assert disk.looks == 1
 
     asyncio.run(taken())
+
+
+def test_however_long_a_look_took_it_counts_for_a_time_at_most() -> None:
+    async def noticed() -> float:
+        disk = Disk(seconds=0.5)
+        bound = Bound(10, "quota_mb", disk, longest=0.1)
+        await bound.require(10)
+        begun = time.monotonic()
+        disk.there = 10  # others than bodies wrote
+        with suppress(TooLargeError):
+            while time.monotonic() < begun + 20:
+                await bound.require(1)
+                await asyncio.sleep(0.01)
+        return time.monotonic() - begun
+
+    assert asyncio.run(noticed()) < 5  # not the 10 s of twenty times a look
+
+
+def test_what_is_too_much_whatever_is_there_is_refused_without_a_look() -> None:
+    async def taken() -> None:
+        disk = Disk()
+        bound = Bound(10, "quota_mb", disk)
+        for refused in (bound.require(11), bound.take(10**15), asyncio.to_thread(bound.require_in_thread, 11)):
+            with pytest.raises(TooLargeError, match="no more than 10 may come — quota_mb") as caught:
+                await refused
+            assert caught.value.limit == 10
+        assert disk.looks == 0
+
+    asyncio.run(taken())
+
+
+def test_a_look_that_found_no_room_counts_for_others_and_room_is_noticed_later() -> None:
+    async def taken() -> None:
+        disk = Disk(there=9, seconds=0.5)
+        bound = Bound(10, "quota_mb", disk)
+        await bound.require(1)
+        for number in range(20):
+            with pytest.raises(TooLargeError, match="1 may come"):
+                await (bound.require(2) if number % 2 else asyncio.to_thread(bound.require_in_thread, 2))
+        assert disk.looks == 2  # one for what may come, and one more before the first is refused
+        await bound.require(1)
+        disk.there = 0
+        await when_there_is_room(bound, 10)
+        assert disk.looks == 3
+
+    asyncio.run(taken())
+
+
+def test_who_announces_does_not_wait_until_somebody_else_has_looked() -> None:
+    async def announced() -> None:
+        disk = Disk(there=8)
+        bound = Bound(10, "quota_mb", disk)
+        disk.hold()
+        looking = asyncio.create_task(bound.require(2))
+        await asyncio.to_thread(disk.held.wait, 20)
+        await asyncio.to_thread(bound.require_in_thread, 3)  # it is refused when it comes
+        with pytest.raises(TooLargeError):
+            await asyncio.to_thread(bound.require_in_thread, 11)
+        assert not looking.done()
+        disk.go_on.set()
+        await looking
+        with pytest.raises(TooLargeError, match="2 may come"):
+            await asyncio.to_thread(bound.require_in_thread, 3)
+
+    asyncio.run(asyncio.wait_for(announced(), 60))
 
 
 def test_bodies_beside_each_other_take_all_the_room_and_no_more() -> None:

@@ -84,7 +84,7 @@ def test_what_has_come_of_an_upload_counts_until_it_is_thrown_away(http: httpx.C
     http.patch(f"/uploads/{begun['id']}/files/0", content=bytes(5 * MEGABYTE), headers=part).raise_for_status()
     assert upload(http, "other", 6 * MEGABYTE).status_code == 413
     http.delete(f"/uploads/{begun['id']}").raise_for_status()
-    assert upload(http, "other", 6 * MEGABYTE).status_code == 201
+    wait_for(lambda: upload(http, "other", 6 * MEGABYTE).status_code == 201)
 
 
 def all_at_once(works: list[Callable[[], object]]) -> None:

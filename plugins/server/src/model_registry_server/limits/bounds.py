@@ -15,6 +15,9 @@ from model_registry_server.transfer.errors import TooLargeError
 #: For how many times as long as it took a look counts, and seconds that it does at least. What others than bodies write
 #: is noticed then; what bodies bring counts at once.
 _FRESH = 20, 1.0
+#: For how many times as long as it took a look counts that found too little room: whoever is refused again and again
+#: makes the disk no busier than this.
+_FRESH_REFUSAL = 4
 
 
 class Bound:
@@ -22,14 +25,18 @@ class Bound:
 
     :param option: The option that says how many.
     :param look: How many are there, without those of bodies under way. It may wait for the disk.
+    :param longest: Seconds that a look counts at most, however long it took.
     """
 
-    def __init__(self, most: int, option: str, look: Callable[[], int] | None = None) -> None:
+    def __init__(self, most: int, option: str, look: Callable[[], int] | None = None, *, longest: float = 30.0) -> None:
         self._most = most
         self._option = option
         self._look = look
+        self._longest = longest
         self._looked = float("-inf")  # when the last look began
         self._fresh_until = float("-inf")
+        self._took = 0.0  # seconds of the last look
+        self._refusing_until = float("-inf")
         self._looking = threading.Lock()
         self._line = CapacityLimiter(1)  # who waits for somebody else's look holds no thread
         self._lock = threading.Lock()
@@ -44,12 +51,15 @@ class Bound:
         self._refuse_beyond(count)
 
     def require_in_thread(self, count: int) -> None:
-        """The same, for a thread: it waits for the disk.
+        """The same, for a thread: it waits for the disk. While somebody else looks it lets pass what may be too much,
+        since whoever waited for that would hold a thread; the bytes are refused when they come.
 
         :raises TooLargeError: likewise.
         """
         now = time.monotonic()
         if self._is_unsure(count, now):
+            if self._looking.locked():
+                return
             self._look_for(count, now)
         self._refuse_beyond(count)
 
@@ -80,13 +90,19 @@ class Bound:
             await run_sync(self._look_for, count, now, limiter=self._line)
 
     def _is_unsure(self, count: int, now: float) -> bool:
-        return self._look is not None and (count > self._room() or now > self._fresh_until)
+        if self._look is None or count > self._most:
+            return False
+        if count <= self._room():
+            return now > self._fresh_until
+        return now > self._refusing_until or self._ended != self._ended_before
 
     def _look_for(self, count: int, wanted: float) -> None:
         """Look; and once more before so many bytes are refused, if what ended meanwhile may have been counted twice."""
         self._look_again(wanted)
         if count > self._room() and self._ended != self._ended_before:
             self._look_again(time.monotonic())
+        if count > self._room():
+            self._refusing_until = time.monotonic() + min(_FRESH_REFUSAL * self._took, self._longest)
 
     def _look_again(self, wanted: float) -> None:
         with self._looking:
@@ -99,15 +115,19 @@ class Bound:
                 self._looked, self._ended_before = begun, ended
             times, least = _FRESH
             now = time.monotonic()
-            self._fresh_until = now + max(times * (now - begun), least)
+            self._took = now - begun
+            self._fresh_until = now + min(max(times * self._took, least), self._longest)
 
     def _room(self) -> int:
         return self._most - self._there - self._coming
 
     def _refuse_beyond(self, count: int) -> None:
+        hint = f"{self._option} of [plugins.server] says how much may"
+        if count > self._most:  # whatever is there
+            message = f"{count:,} bytes are too much: no more than {self._most:,} may come"
+            raise TooLargeError(message, hint=hint, limit=self._most, option=self._option)
         room = max(self._room(), 0)
         if count > room:
-            hint = f"{self._option} of [plugins.server] says how much may"
             message = f"{count:,} bytes more are too much: {room:,} may come"
             raise TooLargeError(message, hint=hint, limit=room, option=self._option)
 
