@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,31 @@ def test_a_damaged_manifest_is_told(registry: ModelRegistry, entry: ModelEntry) 
     change(entry.digest)
     codes = {(finding.code, finding.where) for finding in registry.validate_registry()["findings"]}
     assert ("manifest-damaged", "m:1.0.0") in codes
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_each_version_is_told_of_with_whether_it_is_intact(
+    registry: ModelRegistry, entry: ModelEntry, deep: bool
+) -> None:
+    lost = registry.register_model("lost", b"soon without a manifest")
+    change(entry.files[1].sha256)
+    Path("models/blobs/sha256", lost.digest).unlink()
+    told: dict[str, bool] = {}
+    registry.validate_registry(deep=deep, on_version=told.__setitem__)
+    assert told == {registry.resolve("good").digest: True, entry.digest: False, lost.digest: False}
+
+
+@pytest.mark.parametrize("cell", ["metadata = '{}'", "registered_at = 'x'", "digest = 'x'"])
+def test_of_a_version_with_a_wrong_entry_only_the_finding_tells(
+    registry: ModelRegistry, entry: ModelEntry, cell: str
+) -> None:
+    with closing(sqlite3.connect("models/catalog.sqlite")) as db, db:
+        db.execute(f"UPDATE versions SET {cell} WHERE id = (SELECT max(id) FROM versions)")
+    told: dict[str, bool] = {}
+    report = registry.validate_registry(deep=True, on_version=told.__setitem__)
+    assert (report["total_models"], report["valid_models"]) == (2, 1)
+    assert ("manifest-damaged", "m:1.0.0") in {(finding.code, finding.where) for finding in report["findings"]}
+    assert told == {registry.resolve("good").digest: True}
 
 
 def test_versions_without_their_plugin_are_sound_but_told(registry: ModelRegistry, entry: ModelEntry) -> None:

@@ -706,16 +706,20 @@ class ModelRegistry:
         """``with registry.acting_as("ada"):`` — changes within the block are recorded as hers, not ``user@host``'s."""
         return acting_as(actor)
 
-    def validate_registry(self, *, deep: bool = False) -> dict[str, Any]:
+    def validate_registry(
+        self, *, deep: bool = False, on_version: Callable[[str, bool], object] | None = None
+    ) -> dict[str, Any]:
         """Check every version. Nothing is changed.
 
         :param deep: Read everything: every byte again, also of files that have not changed since they were last
             verified, of removed versions and of the records of origins; every page of the catalog; and whether its
             books agree with the manifests. See ``docs/reference/findings.md``.
+        :param on_version: Called for each version as soon as it was looked at, with its digest and whether all its
+            bytes are as they were registered; not for one of which the catalog's entry is wrong.
         :returns: ``total_models`` and ``valid_models`` (versions), ``errors`` and ``warnings`` (lines for people), and
             ``findings``, a list of :class:`Finding`.
         """
-        return operations.validate.validate(self._context, deep=deep)
+        return operations.validate.validate(self._context, deep=deep, on_version=on_version)
 
     def repair(self, *, dry_run: bool = False) -> RepairReport:
         """Put right what is safe, and say what was done. No version is removed, and no damaged file deleted.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from typing import Any
 
@@ -29,17 +29,21 @@ class Checked:
     """What was found of a version.
 
     :param damaged: The digests of its blobs that are gone or were changed.
+    :param digest: Its own; None if the catalog's entry of it is wrong, so that nobody knows which bytes are meant.
     """
 
     findings: list[Finding]
     damaged: set[str]
+    digest: str | None
 
     @property
     def is_valid(self) -> bool:
         return not any(finding.severity == "error" for finding in self.findings)
 
 
-def validate(context: Context, *, deep: bool) -> dict[str, Any]:
+def validate(
+    context: Context, *, deep: bool, on_version: Callable[[str, bool], object] | None = None
+) -> dict[str, Any]:
     """See ``ModelRegistry.validate_registry``."""
     context.plugins.formats()  # a mistake in the configuration is no damage of the registry: it is raised here
     audit = Audit(context.blobs, deep=deep)
@@ -55,6 +59,8 @@ def validate(context: Context, *, deep: bool) -> dict[str, Any]:
             valid += checked.is_valid
             findings += checked.findings
             told_of |= checked.damaged
+            if on_version is not None and checked.digest is not None:
+                on_version(checked.digest, not checked.damaged)
         findings += _strays(context)
         findings += _packs(context)
         if deep:
@@ -77,7 +83,7 @@ def check_versions(context: Context, audit: Audit, mended: Collection[str] = ())
     :param mended: Damaged blobs that are as good as put right.
     """
     for rows in _pages(context):
-        manifests = [_manifest(context, row) for row in rows]
+        manifests = [_manifest(context, row, mended) for row in rows]
         audit.look(blob for found in manifests if isinstance(found, Manifest) for blob in found.blobs())
         for row, found in zip(rows, manifests, strict=True):
             checked = _check(context, row, found, audit, mended)
@@ -105,25 +111,28 @@ def _is_gone(context: Context, row: VersionRow) -> bool:
 
 
 def _check(
-    context: Context, row: VersionRow, found: Manifest | Finding, audit: Audit, mended: Collection[str]
+    context: Context, row: VersionRow, found: Manifest | Checked, audit: Audit, mended: Collection[str]
 ) -> Checked:
-    if not isinstance(found, Manifest):
-        return Checked([] if row.digest in mended else [found], {row.digest})
+    if isinstance(found, Checked):
+        return found
     damaged = {sha256 for sha256, size in found.blobs() if not audit.is_intact(sha256, size)}
-    if not damaged:
-        # Looking into what is archived would restore all of it.
-        is_plain = all(context.blobs.size(record.sha256) is not None for record in found.files)
-        return Checked(_structure(context, row, found) if is_plain or audit.deep else [], damaged)
-    return Checked(_damaged_files(context, row, found, damaged.difference(mended)), damaged)
+    if damaged:
+        return Checked(_damaged_files(context, row, found, damaged.difference(mended)), damaged, row.digest)
+    # Looking into what is archived would restore all of it.
+    is_plain = all(context.blobs.size(record.sha256) is not None for record in found.files)
+    return Checked(_structure(context, row, found) if is_plain or audit.deep else [], damaged, row.digest)
 
 
-def _manifest(context: Context, row: VersionRow) -> Manifest | Finding:
+def _manifest(context: Context, row: VersionRow, mended: Collection[str]) -> Manifest | Checked:
+    """The manifest of a version; what was found if it cannot be read."""
     reference = _reference(row)
+    digest: str | None = None
     try:
-        entry_of(context, row)
-        return read_manifest(context, row.digest, reference)
+        digest = entry_of(context, row).digest
+        return read_manifest(context, digest, reference)
     except ModelRegistryError as error:
-        return _broken(reference, "manifest-damaged", error)
+        findings = [] if row.digest in mended else [_broken(reference, "manifest-damaged", error)]
+        return Checked(findings, {row.digest}, digest)
 
 
 def _damaged_files(context: Context, row: VersionRow, manifest: Manifest, damaged: Collection[str]) -> list[Finding]:

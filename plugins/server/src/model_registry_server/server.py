@@ -112,7 +112,7 @@ class Server:
         self._finishing: set[str] = set()
         self._long = WorkerPool(options.workers, workers, idle, hub, tasks=TASKS)
         self.stored_jobs = Jobs(self.state)
-        self.jobs = Runner(self.stored_jobs, self._long, self._kept_of)
+        self.jobs = Runner(self.stored_jobs, self._long, self._take_part)
         self.webhooks = Webhooks(self.state, options.webhook_hosts)
         self.deliveries = Deliveries(self.state)
         self._sender = Sender(registry, self.state, self.deliveries, options)
@@ -132,12 +132,10 @@ class Server:
         finally:
             self._finishing.discard(upload)
 
-    def _kept_of(self, job: Job, result: Any) -> Any:
-        """What a job's result is to whoever asks later. What a validation found of each version is told by that."""
-        if job.kind != "validate" or job.started_at is None:
-            return result
-        self.verified.note_all(result["read"], since=job.started_at)
-        return {key: value for key, value in result.items() if key != "read"}
+    def _take_part(self, job: Job, part: Any) -> None:
+        """Note what a validation found of some versions: each of them tells it."""
+        if job.kind == "validate" and job.started_at is not None:
+            self.verified.note_all(part["read"], since=job.started_at)
 
     def end_soon(self) -> None:
         """Let whoever follows something, or waits for a job, go. For signal handlers, and for any thread."""

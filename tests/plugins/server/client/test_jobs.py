@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from model_registry import DestinationExistsError, ModelRegistry, UnsupportedFormatError
+from model_registry import DestinationExistsError, InvalidOptionError, ModelRegistry, UnsupportedFormatError
 from model_registry.errors import ModelRegistryError
 from model_registry_server.client import Client
 from model_registry_server.client.writing import published
@@ -119,6 +119,11 @@ def test_a_format_that_nobody_makes_is_told(client: Client) -> None:
     with pytest.raises(UnsupportedFormatError):
         client.export_model("made", "1.0.0", "out", "marble")
     assert not Path("out").exists()
+
+
+def test_nobody_is_told_of_each_version_by_a_server(client: Client) -> None:
+    with pytest.raises(InvalidOptionError, match="leave on_version out"):
+        client.validate_registry(on_version=print)
 
 
 def test_what_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:

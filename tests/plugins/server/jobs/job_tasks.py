@@ -13,6 +13,7 @@ from typing import Any
 
 from model_registry import ModelRegistry, UnsafeModelError
 from model_registry.progress import advance
+from model_registry_server.jobs import parts as parts_of_results
 from model_registry_server.jobs import protocol
 from model_registry_server.jobs.tasks import task
 
@@ -130,6 +131,16 @@ def family(registry: ModelRegistry, arguments: Arguments) -> Any:
 @task("unspeakable")
 def unspeakable(registry: ModelRegistry, arguments: Arguments) -> Any:
     return {"object": object(), "nan": float("nan")}[arguments["kind"]]
+
+
+@task("parts")
+def parts(registry: ModelRegistry, arguments: Arguments) -> Any:
+    """Tell so many parts before the end, which is a failure if that is said."""
+    for number in range(arguments["count"]):
+        parts_of_results.tell(number)
+    if arguments.get("fails"):
+        raise ValueError
+    return arguments["count"]
 
 
 @task("long")

@@ -224,6 +224,26 @@ def test_closing_ends_all_processes_whatever_they_do(folder: Path, tmp_path: Pat
     use(folder, work, size=2)
 
 
+def test_a_worker_tells_no_more_than_is_taken(folder: Path) -> None:
+    async def work(pool: WorkerPool) -> None:
+        taken: list[int] = []
+        taking = 0
+
+        async def take(part: int) -> None:
+            nonlocal taking
+            taking += 1
+            assert taking == 1
+            await asyncio.sleep(0.001)
+            taking -= 1
+            taken.append(part)
+
+        assert await pool.run("parts", {"count": 50}, "ada", None, take) == 50
+        assert taken == list(range(50))
+        assert await pool.run("parts", {"count": 50}, "ada") == 50  # nobody takes them
+
+    use(folder, work)
+
+
 def test_long_answers_and_long_arguments_arrive_whole(folder: Path) -> None:
     async def work(pool: WorkerPool) -> None:
         assert await pool.run("long", {"length": 5 << 20}, "ada") == "x" * (5 << 20)

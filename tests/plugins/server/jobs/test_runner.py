@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from job_helpers import SECONDS, is_running, soon, until, within_reason
 
+from model_registry import StorageError
 from model_registry_server.jobs.job import Job, JobNotFoundError
 from model_registry_server.jobs.pool import WorkerPool
 from model_registry_server.jobs.runner import Runner
@@ -27,12 +28,14 @@ With = Callable[[Runner], Coroutine[Any, Any, None]]
 
 
 @asynccontextmanager
-async def running(folder: Path, size: int = 1) -> AsyncIterator[Runner]:
+async def running(
+    folder: Path, size: int = 1, take: Callable[[Job, Any], object] | None = None
+) -> AsyncIterator[Runner]:
     """A server's runner, from its start to its stop."""
     pool = WorkerPool(size, {"path": str(folder)}, 60.0, tasks=("job_tasks",))
     jobs = Jobs(State(folder))
     jobs.release()  # the runner uses threads of its own
-    runner = Runner(jobs, pool)
+    runner = Runner(jobs, pool, take)
     await runner.start()
     try:
         yield runner
@@ -41,9 +44,9 @@ async def running(folder: Path, size: int = 1) -> AsyncIterator[Runner]:
         await within_reason(pool.close())
 
 
-def serve(folder: Path, work: With, size: int = 1) -> None:
+def serve(folder: Path, work: With, size: int = 1, take: Callable[[Job, Any], object] | None = None) -> None:
     async def main() -> None:
-        async with running(folder, size) as runner:
+        async with running(folder, size, take) as runner:
             await within_reason(work(runner))
 
     asyncio.run(main())
@@ -104,6 +107,25 @@ def test_a_job_that_fails_says_why_and_stops_no_other(
         assert (await runner.wait(other.id, SECONDS)).result == {"a": 1}
 
     serve(folder, work)
+
+
+def test_parts_are_taken_in_order_also_when_the_disk_refuses_at_first_and_the_job_fails_at_last(folder: Path) -> None:
+    taken: list[tuple[str, int]] = []
+    refusals = ["the disk is full"]
+
+    def take(job: Job, part: int) -> None:
+        if part == 1 and refusals:
+            raise StorageError(refusals.pop())
+        taken.append((job.id, part))
+
+    async def work(runner: Runner) -> None:
+        done = await runner.submit("parts", {"count": 3}, "ada", [])
+        failed = await runner.submit("parts", {"count": 2, "fails": True}, "ada", [])
+        assert (await runner.wait(done.id, SECONDS)).result == 3
+        assert (await runner.wait(failed.id, SECONDS)).state == "failed"
+        assert taken == [(done.id, 0), (done.id, 1), (done.id, 2), (failed.id, 0), (failed.id, 1)]
+
+    serve(folder, work, take=take)
 
 
 def test_jobs_run_in_order_as_many_at_once_as_there_are_processes(folder: Path, tmp_path: Path) -> None:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from model_registry import InvalidOptionError, ModelRegistry, SourceNotFoundError, UnsupportedFormatError
+from model_registry_server.jobs import parts
 from model_registry_server.jobs.tasks import TASKS, task
 
 
 def do(registry: ModelRegistry, task: str, /, **arguments: Any) -> Any:
     """The result, after the way through JSON."""
     return json.loads(json.dumps(TASKS[task](registry, arguments), allow_nan=False))
+
+
+def validated(registry: ModelRegistry, **arguments: Any) -> tuple[Any, list[Any]]:
+    """The report, and what was told before it of the versions that were read."""
+    told: list[Any] = []
+    with parts.taken_by(told.append):
+        report = do(registry, "validate", **arguments)
+    return report, [part["read"] for part in told]
 
 
 def test_validation_tells_what_is_damaged(registry: ModelRegistry, folder: Path) -> None:
@@ -24,12 +35,33 @@ def test_validation_tells_what_is_damaged(registry: ModelRegistry, folder: Path)
     blob = next(path for path in folder.rglob(f"*{digest[8:]}*") if path.is_file())
     blob.chmod(0o600)
     blob.write_bytes(b"j" + blob.read_bytes()[1:])
-    report = do(registry, "validate", deep=True)
+    report, read = validated(registry, deep=True)
     assert (report["total_models"], report["valid_models"]) == (2, 1)
     assert report["findings"][0]["severity"] == "error"
     damaged = registry.resolve("m").digest
-    assert report["read"] == {damaged: False, whole.digest: True}
-    assert do(registry, "validate")["read"] == {damaged: False}  # the other one was not read
+    assert read == [{damaged: False, whole.digest: True}]
+    assert validated(registry)[1] == [{damaged: False}]  # the other one was not read
+
+
+@pytest.mark.parametrize("cell", ["metadata = '{}'", "registered_at = 'x'", "digest = 'x'"])
+def test_validation_tells_of_an_entry_that_is_wrong(registry: ModelRegistry, folder: Path, cell: str) -> None:
+    whole = registry.register_model("whole", b"another", "text")
+    with closing(sqlite3.connect(folder / "catalog.sqlite")) as db, db:
+        db.execute(f"UPDATE versions SET {cell} WHERE id = 1")
+    report, read = validated(registry, deep=True)
+    assert (report["total_models"], report["valid_models"]) == (2, 1)
+    assert ("manifest-damaged", "m:1.0.0") in {(finding["code"], finding["where"]) for finding in report["findings"]}
+    assert read == [{whole.digest: True}]
+
+
+def test_what_was_read_is_told_in_parts(registry: ModelRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model_registry_server.jobs.tasks._PART", 2)
+    for number in range(4):
+        registry.register_model("more", f"{number}".encode(), "text")
+    report, read = validated(registry, deep=True)
+    assert [len(part) for part in read] == [2, 2, 1]
+    assert {**read[0], **read[1], **read[2]} == {entry.digest: True for entry in registry.list_models()}
+    assert report.keys() == {"total_models", "valid_models", "errors", "warnings", "findings"}
 
 
 def test_a_model_of_a_hub_is_registered(registry: ModelRegistry) -> None:

@@ -6,6 +6,7 @@
     quick      … while a caller waits               │
     comparing  … with two versions                  │
     worker     a process that does it               ├ the worker's side
+    parts      … before the end of a task           │
     channel    what it hears and says               ┘
     protocol   the lines between both
     failures   an error as a document, and back

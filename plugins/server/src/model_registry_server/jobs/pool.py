@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model_registry_server.jobs.failures import WorkerError
-from model_registry_server.jobs.process import Progress, WorkerProcess
+from model_registry_server.jobs.process import Progress, TakePart, WorkerProcess
 from model_registry_server.jobs.protocol import TASK_MODULE, line_of
 
 
@@ -43,20 +43,26 @@ class WorkerPool:
         self._closed = False
 
     async def run(
-        self, task: str, arguments: Mapping[str, Any], actor: str, on_progress: Progress | None = None
+        self,
+        task: str,
+        arguments: Mapping[str, Any],
+        actor: str,
+        on_progress: Progress | None = None,
+        on_part: TakePart | None = None,
     ) -> Any:
         """Do a task, and return its result. Cancelled, it kills the process and waits until that is gone.
 
         :param actor: Who is recorded for what is changed.
         :param on_progress: Called with each report of how far the task has come: ``what``, ``bytes_done``,
             ``bytes_total``, ``items_done``, ``items_total``.
+        :param on_part: Awaited with each part of the result that is told before the end.
         :raises WorkerError: for whatever failed.
         """
         order = line_of({"task": task, "arguments": dict(arguments), "actor": actor, "registry": self._registry})
         async with self._places:
             worker = await self._take()
             try:
-                answer = await worker.ask(order, on_progress)
+                answer = await worker.ask(order, on_progress, on_part)
             except BaseException:
                 await self._end(worker)
                 raise

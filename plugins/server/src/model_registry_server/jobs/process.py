@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,6 +16,8 @@ from model_registry_server.jobs.failures import UNEXPECTED, WorkerDiedError, Wor
 from model_registry_server.jobs.protocol import LONGEST_LINE
 
 Progress = Callable[[dict[str, Any]], object]
+#: It may take its time: until it has, the worker tells no more.
+TakePart = Callable[[Any], Awaitable[object]]
 
 #: Bytes of JSON that are read at once; more would hold up everybody else.
 _MOST_AT_ONCE = 1 << 20
@@ -60,7 +62,7 @@ class WorkerProcess:
         """False once it is known to have ended."""
         return self._process.returncode is None and not self._stdout.at_eof()
 
-    async def ask(self, order: bytes, on_progress: Progress | None) -> dict[str, Any]:
+    async def ask(self, order: bytes, on_progress: Progress | None, on_part: TakePart | None) -> dict[str, Any]:
         """Let it do a task, and return its last answer. If anything is raised here, the worker is of no more use.
 
         :raises WorkerError: if the process ends before it has answered.
@@ -68,10 +70,16 @@ class WorkerProcess:
         with suppress(ConnectionError):  # reading will tell why it does not listen
             self._stdin.write(order)
             await self._stdin.drain()
-        while "progress" in (answer := await self._answer()):
-            if on_progress is not None:
-                on_progress(answer["progress"])
-        return answer
+        while True:
+            answer = await self._answer()
+            if "progress" in answer:
+                if on_progress is not None:
+                    on_progress(answer["progress"])
+            elif "part" in answer:
+                if on_part is not None:
+                    await on_part(answer["part"])
+            else:
+                return answer
 
     def kill(self) -> None:
         """End it now, and all that it started. Nothing can be lost."""

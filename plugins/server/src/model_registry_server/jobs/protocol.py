@@ -4,9 +4,10 @@ The server says what to do::
 
     {"task": "validate", "arguments": {"deep": true}, "actor": "ada", "registry": {"path": "models"}}
 
-The worker answers with any number of reports, and one end::
+The worker answers with any number of reports and of parts of what it finds, and one end::
 
     {"progress": {"what": "validating", "bytes_done": 5, "bytes_total": 9, "items_done": 1, "items_total": 2}}
+    {"part": {"read": {"5f2c…": true}}}
     {"result": {"total_models": 2}}
     {"error": {"type": "ModelNotFoundError", "message": "…", "hint": "…", "facts": {"model": "m"}}}
 """

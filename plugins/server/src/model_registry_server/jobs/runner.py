@@ -32,14 +32,14 @@ class Runner:
 
     :param jobs: Where jobs are remembered. It is used in a thread of its own, so a slow disk holds up no request.
     :param pool: Who does them. Whoever made it closes it, after the runner was stopped.
-    :param keep: Told of each job that succeeded, and of its result, in the thread of the jobs; what it returns is
-        remembered as the result. A StorageError means that it is called again.
+    :param take: Called with each part of a job's result that is told before its end, in the thread of the jobs. A
+        StorageError means that it is called again. Parts are taken also of a job that fails later, or is begun anew.
     """
 
-    def __init__(self, jobs: Jobs, pool: WorkerPool, keep: Callable[[Job, Any], Any] | None = None) -> None:
+    def __init__(self, jobs: Jobs, pool: WorkerPool, take: Callable[[Job, Any], object] | None = None) -> None:
         self._jobs = jobs
         self._pool = pool
-        self._keep = keep
+        self._take = take
         self._board = Board()
         self._thread = ThreadPoolExecutor(1, "jobs")  # one: what is written first is seen first
         self._added = asyncio.Event()
@@ -171,7 +171,8 @@ class Runner:
 
     async def _run(self, job: Job) -> None:
         self._board.tell(job)
-        doing = self._pool.run(job.kind, job.arguments, job.actor, partial(self._progress, job))
+        told = partial(self._progress, job), partial(self._part, job)
+        doing = self._pool.run(job.kind, job.arguments, job.actor, *told)
         work = self._works[job.id] = asyncio.create_task(doing)
         if self._stopping or job.id in self._unwanted:
             work.cancel()
@@ -192,15 +193,11 @@ class Runner:
             return partial(self._jobs.finish, job.id, "cancelled")
         error = work.exception()
         if error is None:
-            return partial(self._succeed, job, work.result())
+            return partial(self._jobs.finish, job.id, "succeeded", result=work.result())
         if not isinstance(error, WorkerError):
             logger.error("the job %s failed in the server itself", job.id, exc_info=error)
         document = error.document() if isinstance(error, WorkerError) else error_document(error)
         return partial(self._jobs.finish, job.id, "failed", error=document)
-
-    def _succeed(self, job: Job, result: Any) -> Job:
-        kept = result if self._keep is None else self._keep(job, result)
-        return self._jobs.finish(job.id, "succeeded", result=kept)
 
     async def _cancel(self, id: str) -> Job:
         job = await self._store(self._jobs.cancel, id)
@@ -214,6 +211,10 @@ class Runner:
     def _progress(self, job: Job, report: dict[str, Any]) -> None:
         self._board.tell(evolve(job, progress=report))
         self._thread.submit(self._note, job.id, report)
+
+    async def _part(self, job: Job, part: Any) -> None:
+        if self._take is not None:
+            await self._surely(self._take, job, part)
 
     def _note(self, id: str, report: dict[str, Any]) -> None:
         with suppress(StorageError):  # the next report is as good

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_registry import InvalidOptionError, Parent, VersionNotFoundError
 from model_registry.documents import plain, version_document
+from model_registry_server.jobs import parts
 
 if TYPE_CHECKING:
     from model_registry import ModelRegistry
@@ -28,8 +29,8 @@ TASKS: dict[str, Task] = {}
 
 #: The version that is meant where none is said.
 _LATEST = {"version": "latest"}
-#: Beginnings of the codes of findings by which the stored bytes are not those that were registered.
-_DAMAGE = ("blob-", "manifest-")
+#: Versions that are told of at once.
+_PART = 1000
 #: What a hub's model brings along, or only a program can give.
 _NO_METADATA = frozenset({"self", "context", "model", "model_format", "options", "weights_only", "example_inputs"})
 
@@ -51,20 +52,28 @@ def task(name: str) -> Callable[[Task], Task]:
 
 @task("validate")
 def validate(registry: ModelRegistry, arguments: Arguments) -> Any:
-    """``deep`` → what ``validate_registry`` gives, and ``read``: of versions, by digest, whether they are intact.
+    """``deep`` → what ``validate_registry`` gives.
 
-    These are all that were there at the beginning; not ``deep``, only those that are damaged.
+    In parts before the end ``read``: of versions, by digest, whether they are intact. They come as they are looked at;
+    not ``deep``, only those that are damaged, for the others need not have been read.
     """
     given = _known(arguments, optional="deep")
-    there = {entry.reference: entry.digest for entry in registry.list_models()}
-    report = registry.validate_registry(**given)
-    damaged = {
-        found.where.partition(", ")[0]
-        for found in report["findings"]
-        if found.severity == "error" and found.code.startswith(_DAMAGE)
-    }
-    told = there if given.get("deep") else damaged.intersection(there)
-    return plain({**report, "read": {there[reference]: reference not in damaged for reference in told}})
+    read: dict[str, bool] = {}
+
+    def tell() -> None:
+        if read:
+            parts.tell({"read": dict(read)})
+            read.clear()
+
+    def note(digest: str, is_intact: bool) -> None:
+        if given.get("deep") or not is_intact:
+            read[digest] = is_intact
+        if len(read) >= _PART:
+            tell()
+
+    report = registry.validate_registry(**given, on_version=note)
+    tell()
+    return plain(report)
 
 
 @task("register_from_hub")

@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from model_registry import InvalidOptionError, ModelRegistryError, PluginError
-from model_registry_server.jobs import protocol
+from model_registry_server.jobs import parts, protocol
 from model_registry_server.jobs.channel import Channel
 from model_registry_server.jobs.failures import error_document
 from model_registry_server.jobs.reports import Reports
@@ -81,11 +81,15 @@ class Worker:
     def _do(self, order: Mapping[str, Any]) -> Any:
         task = _task(order["task"])
         registry = self._registry(order["registry"])
-        with registry.acting_as(order["actor"]), Reports(self._report) as reports, registry.progress(reports):
+        telling = parts.taken_by(self._tell_part)
+        with telling, registry.acting_as(order["actor"]), Reports(self._report) as reports, registry.progress(reports):
             return task(registry, order["arguments"])
 
     def _report(self, progress: Mapping[str, Any]) -> None:
         self._say(protocol.line_of({"progress": progress}))
+
+    def _tell_part(self, part: object) -> None:
+        self._say(protocol.line_of({"part": part}))
 
     def _registry(self, keywords: Mapping[str, Any]) -> ModelRegistry:
         if self._open is None or self._open[0] != keywords:
