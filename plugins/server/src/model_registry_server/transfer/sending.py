@@ -33,6 +33,8 @@ class Sending(Response):
 
     How slowly a client may take it is for the server to say, which alone sees what of it was taken.
 
+    Whatever is wrong with it is raised before anything is sent, as a ``ModelRegistryError``.
+
     :param counted: Entered while it is sent; may refuse that.
     """
 

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from model_registry.errors import InvalidOptionError, ModelRegistryError
 from model_registry_server import problems
@@ -22,6 +23,7 @@ from model_registry_server.jobs.failures import WorkerError
 from model_registry_server.security.roles import Caller
 from model_registry_server.server import Server
 from model_registry_server.transfer.errors import InvalidBodyError
+from model_registry_server.transfer.sending import Sending
 from model_registry_server.web.language import language_of
 from model_registry_server.web.rendering import render
 from model_registry_server.web.texts import text
@@ -50,15 +52,28 @@ class PageRoute(Route):
 
         async def handle(request: Request) -> Response:
             try:
-                return await serve(request)
+                answer = await serve(request)
             except ClientDisconnect:
                 raise
             except Exception as error:
-                if wants_json(request):
-                    return _document_of(request, error)
-                return _answer_to(request, error)
+                return _told(request, error)
+            return _Download(request, answer) if isinstance(answer, Sending) else answer
 
         return handle
+
+
+class _Download(Response):
+    """A page's download. Whether it may begin is known when it is sent; why not, is told by a page too."""
+
+    def __init__(self, request: Request, sending: Sending) -> None:
+        self._request = request
+        self._sending = sending
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._sending(scope, receive, send)
+        except ModelRegistryError as error:  # raised only before anything is sent
+            await _told(self._request, error)(scope, receive, send)
 
 
 def wants_json(request: Request) -> bool:
@@ -99,6 +114,11 @@ def _carried(error: Exception) -> Exception:
     if isinstance(error, WorkerError):
         return error.original()
     return error.error if isinstance(error, BodyRefused) else error
+
+
+def _told(request: Request, error: Exception) -> Response:
+    """The answer that says what went wrong, to a script or to a person."""
+    return _document_of(request, error) if wants_json(request) else _answer_to(request, error)
 
 
 def _answer_to(request: Request, error: Exception) -> Response:
