@@ -21,6 +21,7 @@ from model_registry_server.client import Client
 from model_registry_server.client.errors import UnreachableError
 from model_registry_server.client.http import Http
 from model_registry_server.client.patience import Patience
+from model_registry_server.errors import TooManyRequestsError
 from model_registry_server.transfer.errors import ConflictError, OffsetError
 
 LARGE = random.Random(3).randbytes(3 << 20)
@@ -180,6 +181,30 @@ def test_whoever_fetches_too_often_waits(behind: Client, proxy: Proxy, connect) 
     proxy.instead = first("GET", "/blobs/", (429, {"Retry-After": "0"}, TOO_MANY), count=3)
     assert behind.load_model("hasty/fetched").model == LARGE
     assert proxy.answers("GET", "/blobs/").count(429) == 3
+
+
+def refused(asked: Asked) -> Answer | None:
+    wanted = problem("TooManyRequestsError", retry_after=0.2)
+    return (429, {"Retry-After": "1"}, wanted) if "/blobs/" in asked.path else None
+
+
+def test_whoever_may_not_fetch_yet_waits_for_longer_than_for_a_server_that_is_away(
+    behind: Client, proxy: Proxy, connect, monkeypatch
+) -> None:
+    connect("sender").register_model("hasty/late", LARGE)
+    begun = time.monotonic()
+    proxy.instead = lambda asked: refused(asked) if time.monotonic() - begun < 1.5 else None
+    monkeypatch.setattr("model_registry_server.client.downloads.Patience", lambda sleep: Patience(0.5, sleep))
+    assert behind.load_model("hasty/late").model == LARGE
+    assert proxy.answers("GET", "/blobs/").count(429) > 2
+
+
+def test_whoever_may_never_fetch_does_not_wait_for_ever(behind: Client, proxy: Proxy, connect, monkeypatch) -> None:
+    connect("sender").register_model("hasty/never", LARGE)
+    proxy.instead = refused
+    monkeypatch.setattr("model_registry_server.client.patience.LONGEST_REFUSAL", 1.0)
+    with pytest.raises(TooManyRequestsError, match="not now"):
+        behind.load_model("hasty/never")
 
 
 def test_a_proxy_that_takes_only_small_bodies_is_told(behind: Client, proxy: Proxy) -> None:

@@ -1,4 +1,4 @@
-"""How long to go on with something that a broken connection interrupted."""
+"""How long to go on with something that a broken connection interrupted, or that a server is too busy for."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from model_registry_server.errors import TooManyRequestsError
 
 #: Seconds for which a transfer that does not get ahead is tried again: a server takes some to start anew.
 PATIENCE = 180.0
+#: Seconds for which it is tried again as long as the server answers, and says when: others are before it.
+LONGEST_REFUSAL = 3600.0
 _FIRST, _LONGEST = 0.1, 3.0
 _LONGEST_WISH = 60.0
 
@@ -24,8 +26,10 @@ def wanted_pause(error: Exception) -> float:
 class Patience:
     """Waits a little longer each time, and gives up when attempts have failed for a while, without getting ahead.
 
-    What counts is the time since the first of these failures: an attempt may have gone well for hours before it.
+    What counts is the time since the first of these failures: an attempt may have gone well for hours before it. A
+    server that says when to come again is well; whoever it refuses so waits longer, and not for ever.
 
+    :param seconds: How long attempts may fail.
     :param sleep: Waits for so many seconds; may raise what ends the waiting.
     """
 
@@ -37,6 +41,7 @@ class Patience:
     def renew(self) -> None:
         """Something got ahead."""
         self._until: float | None = None
+        self._refused_until: float | None = None
         self._pause = _FIRST
 
     def wait(self, error: Exception) -> None:
@@ -44,11 +49,20 @@ class Patience:
 
         :raises Exception: the error, if that is enough.
         """
-        now = time.monotonic()
-        if self._until is None:
-            self._until = now + self._seconds
-        pause = max(self._pause, wanted_pause(error))
-        if now + pause > self._until:
+        now, wanted = time.monotonic(), wanted_pause(error)
+        pause = max(self._pause, wanted)
+        if now + pause > (self._end_of_refusals(now) if wanted else self._end_of_failures(now)):
             raise error
         self._sleep(pause)
         self._pause = min(2 * self._pause, _LONGEST)
+
+    def _end_of_failures(self, now: float) -> float:
+        if self._until is None:
+            self._until = now + self._seconds
+        return self._until
+
+    def _end_of_refusals(self, now: float) -> float:
+        self._until = None  # there is no failure
+        if self._refused_until is None:
+            self._refused_until = now + LONGEST_REFUSAL
+        return self._refused_until
