@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from model_registry import ModelEntry, ModelRegistry
-from model_registry_server.documents import page_of_models
+from model_registry import ModelEntry, ModelRegistry, SearchPage
+from model_registry_server.documents import page_of_models, page_of_search
 from model_registry_server.security.roles import Caller, Role
 from model_registry_server.visible import visible_versions
 from model_registry_server.web import grouping
@@ -16,14 +16,18 @@ NAMES = ["a", "Team-A/m", "team-a/n", "team-a/x/y", "team-ab", "team-b/m", "Team
 
 
 class Counting(ModelRegistry):
-    """A registry that counts what it lists."""
+    """A registry that counts what it lists, and its searches."""
 
-    listed = 0
+    listed = searches = 0
 
     def list_models(self, *words: Any, **keywords: Any) -> list[ModelEntry]:
         found = super().list_models(*words, **keywords)
         self.listed += len(found)
         return found
+
+    def search(self, *words: Any, **keywords: Any) -> SearchPage:
+        self.searches += 1
+        return super().search(*words, **keywords)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +92,32 @@ def test_each_model_is_grouped_once(registry: Counting, patterns: tuple[str, ...
         if after is None:
             break
     assert found == expected
+
+
+@pytest.mark.parametrize("patterns", PATTERNS, ids=str)
+@pytest.mark.parametrize("size", [1, 50])
+def test_a_search_finds_those_that_may_be_seen_in_order(
+    registry: Counting, patterns: tuple[str, ...], size: int
+) -> None:
+    caller = Caller("r", Role.READER, patterns, "t", "")
+    query = "size > 0 order by name desc"
+    expected = [entry.reference for entry in registry.search(query) if caller.may(Role.READER, entry.name)]
+    found: list[str] = []
+    after: str | None = None
+    while True:
+        page = page_of_search(registry, caller, query, after, size)
+        found += [version["reference"] for version in page["versions"]]
+        after = page["cursor"]
+        if after is None:
+            break
+    assert found == expected
+
+
+def test_a_search_of_who_sees_little_reads_more_and_more_at_once(registry: Counting) -> None:
+    caller = Caller("r", Role.READER, ("nothing",), "t", "")
+    before = registry.searches
+    assert page_of_search(registry, caller, "order by size", None, 1) == {"versions": [], "cursor": None}
+    assert registry.searches - before == 3  # of 50, 100 and the rest of 227
 
 
 def test_models_that_may_not_be_seen_are_not_gone_over(registry: Counting) -> None:

@@ -9,17 +9,17 @@ from typing import Any
 
 from attrs import evolve
 
-from model_registry import LineageNode, ModelEntry, ModelRegistry
+from model_registry import LineageNode, ModelEntry, ModelRegistry, SearchPage
 from model_registry.documents import facts_document, origin_document, version_document
 from model_registry.errors import InvalidQueryError
 from model_registry_server.security.roles import Caller, Role
-from model_registry_server.visible import visible_versions
+from model_registry_server.visible import FEW, visible_versions
 
 Document = dict[str, Any]
 
-_PAGE = 500
-#: Versions that are read at once where all may be seen: what is said of one may be megabytes.
-_FEW = 50
+#: Bytes that a search reads at once for a caller who may not see all, if what comes is like what came before; and the
+#: most versions.
+_READ_BYTES, _MANY = 32 << 20, 500
 #: Of metadata in one page; at least one version is told.
 _MOST_BYTES = 4 << 20
 
@@ -71,7 +71,7 @@ def lineage(node: LineageNode, caller: Caller) -> Document:
 def page_of_models(registry: ModelRegistry, caller: Caller, after: str | None, limit: int, **filters: Any) -> Document:
     """A page of a listing, of those that the caller may see."""
     page = _Page(limit, caller)
-    for entry in visible_versions(registry, caller, _place(after), min(limit + 1, _FEW), **filters):
+    for entry in visible_versions(registry, caller, _place(after), limit + 1, **filters):
         if page.is_full:
             return page.document(_cursor(page.last))
         page.add(entry)
@@ -85,9 +85,11 @@ def page_of_search(registry: ModelRegistry, caller: Caller, query: str, after: s
     """
     page = _Page(limit, caller)
     begin, taken = after, 0
-    start = after
+    start, size = after, min(limit + 1, FEW) if caller.sees_all else FEW
     while True:
-        found = registry.search(query, limit=min(limit + 1, _FEW) if caller.sees_all else _PAGE, after=start)
+        found = registry.search(query, limit=size, after=start)
+        if not caller.sees_all:
+            size = _next_size(size, found)
         for number, entry in enumerate(found, start=1):
             if not caller.may(Role.READER, entry.name):
                 continue
@@ -98,6 +100,17 @@ def page_of_search(registry: ModelRegistry, caller: Caller, query: str, after: s
         if found.cursor is None:
             return page.document(None)
         start = found.cursor
+        del found  # before the next ones are read
+
+
+def _next_size(size: int, found: SearchPage) -> int:
+    """How many versions are read next: some orders make the catalog go over all versions for each page of them."""
+    largest = max(map(_bytes_of_entry, found), default=0)
+    return max(min(2 * size, _MANY, _READ_BYTES // max(largest, 1)), FEW)
+
+
+def _bytes_of_entry(entry: ModelEntry) -> int:
+    return bytes_of(entry.metadata) + bytes_of(entry.description)
 
 
 class _Page:
@@ -119,7 +132,7 @@ class _Page:
 
     def add(self, entry: ModelEntry) -> None:
         self._found.append(entry)
-        self._bytes += bytes_of(entry.metadata) + bytes_of(entry.description)
+        self._bytes += _bytes_of_entry(entry)
 
     def document(self, cursor: str | None) -> Document:
         return {"versions": [listed(entry, self._caller) for entry in self._found], "cursor": cursor}

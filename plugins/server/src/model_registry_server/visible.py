@@ -13,7 +13,8 @@ from model_registry_server.security.roles import Caller, Role
 #: A name and a version, after which a page begins.
 Place = tuple[str, str]
 
-_PAGE = 500
+#: Versions that are read at once, whoever asks: what is said of one may be megabytes.
+FEW = 50
 
 
 def visible_versions(
@@ -27,17 +28,19 @@ def visible_versions(
 ) -> Iterator[ModelEntry]:
     """The versions after a place, by name, then PEP 440.
 
-    :param size: How many are wanted.
+    :param size: How many are wanted. No more than a few are read at once, of all patterns together if there are fewer
+        patterns than that.
     :param name: A name or pattern that the caller asks for, instead of all that it may see.
     :param filters: The others of ``list_models``.
     """
     patterns = patterns_of(caller)
     if not caller.sees_all and (name is not None or patterns != caller.patterns):
-        size = max(size, _PAGE)  # of which some may not be seen
+        size = FEW  # of which some may not be seen
     if name is not None:
         listers = [partial(registry.list_models, name=name)]
     else:
         listers = [partial(list_of_pattern, registry, pattern) for pattern in patterns]
+    size = max(min(size, FEW) // max(len(listers), 1), 1)
     lists = [_numbered(number, partial(each, **filters), after, size) for number, each in enumerate(listers)]
     taken: tuple[str, int] = "", 0
     for key, number, entry in merge(*lists, key=lambda found: found[0]):
@@ -73,3 +76,4 @@ def _numbered(
         if len(page) < size or (page[-1].name, page[-1].version) == after:
             return
         after = page[-1].name, page[-1].version
+        del page  # before the next one is read

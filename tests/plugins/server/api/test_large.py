@@ -238,13 +238,46 @@ def test_versions_with_long_descriptions(tmp_path: Path) -> None:
             assert sorted(seen) == sorted(f"1.0.{number}" for number in range(60))
 
 
-def test_versions_of_which_much_is_said(tmp_path: Path) -> None:
-    registry = ModelRegistry(tmp_path / "models")
-    (tmp_path / "f").write_bytes(b"x")
+@pytest.fixture(scope="module")
+def much_said(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry of versions of which much is said, behind some of which little is."""
+    folder = tmp_path_factory.mktemp("said") / "models"
+    registry = ModelRegistry(folder)
+    (folder.parent / "f").write_bytes(b"x")
+    more = {"model": folder.parent / "f", "model_format": "opaque"}
+    registry.register_many([{"name": f"a/{n:03}", **more} for n in range(120)], progress=False).raise_for_failures()
     for _ in range(300):
-        registry.register_model("m", tmp_path / "f", "opaque", notes="x" * 1_000_000)
-    with serving(tmp_path / "models") as running, httpx.Client(base_url=f"{running.url}{API}", timeout=60) as client:
-        for path in ("/models", "/search"):
+        registry.register_model("m", more["model"], "opaque", notes="x" * 1_000_000)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "patterns",
+    [("*",), ("m*",), ("[m-z]*",), tuple(f"{'*' * count}m" for count in range(10)), ("z",)],
+    ids=["all", "one", "among all", "many of the same", "nothing"],
+)
+def test_versions_of_which_much_is_said(much_said: Path, patterns: tuple[str, ...]) -> None:
+    headers = {"Authorization": f"Bearer {token(much_said, str(patterns)[:50], 'reader', *patterns)}"}
+    with (
+        serving(much_said) as running,
+        httpx.Client(base_url=f"{running.url}{API}", headers=headers, timeout=60) as client,
+    ):
+        for path, query in (("/models", {"name": "m*"}), ("/models", {}), ("/search", {"query": "size > 0"})):
             with little_is_taken(running):
-                answer = client.get(path, params={"limit": 1000})
-            assert len(answer.json()["versions"]) == 5
+                answer = client.get(path, params={"limit": 1000, **query})
+            large = [version for version in answer.json()["versions"] if version["name"] == "m"]
+            assert len(large) == (0 if patterns == ("z",) else 5)
+
+
+def test_who_may_not_see_all_gets_full_pages_of_what_little_is_said(much_said: Path) -> None:
+    headers = {"Authorization": f"Bearer {token(much_said, 'few', 'reader', 'a/*', 'b*')}"}
+    with (
+        serving(much_said) as running,
+        httpx.Client(base_url=f"{running.url}{API}", headers=headers, timeout=60) as client,
+    ):
+        for path in ("/models", "/search"):
+            page = client.get(path, params={"limit": 110}).json()
+            assert [version["name"] for version in page["versions"]] == [f"a/{n:03}" for n in range(110)]
+            rest = client.get(path, params={"limit": 110, "after": page["cursor"]}).json()
+            assert [version["name"] for version in rest["versions"]] == [f"a/{n:03}" for n in range(110, 120)]
+            assert rest["cursor"] is None
