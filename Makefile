@@ -45,6 +45,8 @@ types: $(VENV)/.installed
 	@echo "· types"
 	@$(RUN) -m mypy
 
+# Tests run side by side already: threads of torch within each would only wait for each other.
+unit: export OMP_NUM_THREADS := 1
 unit: $(VENV)/.installed
 	@echo "· every test but the core's own, with every distribution of this repository installed"
 	@$(RUN) -m pytest -q -n $(JOBS) tests/plugins tests/*.py $(BESIDE_FRAMEWORKS)
