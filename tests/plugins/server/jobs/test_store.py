@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from model_registry import ModelRegistryError
-from model_registry_server.jobs.job import ENDED, Job, JobNotFoundError
+from model_registry_server.jobs.job import ENDED, Job, JobNotFoundError, JobState
 from model_registry_server.jobs.store import Jobs
 from model_registry_server.state import State
 
@@ -215,18 +215,67 @@ def test_what_was_being_cancelled_when_the_server_died_is_cancelled(jobs: Jobs) 
     assert jobs.get(job.id).state == "cancelled"
 
 
-def test_of_an_owners_jobs_that_have_ended_the_newest_are_kept(tmp_path: Path) -> None:
+def end(jobs: Jobs, state: JobState, *, kind: str = "backup", hours_ago: float = 0.0, owner: str = "ada") -> str:
+    """The id of a new job that ended so long ago."""
+    id = jobs.add(kind, {}, owner).id
+    jobs.finish(id, state)
+    age(jobs, id, hours_ago)
+    return id
+
+
+def age(jobs: Jobs, id: str, hours: float) -> None:
+    with jobs._state.writing() as db:
+        db.execute("UPDATE jobs SET finished_at = finished_at - ? WHERE id = ?", (int(hours * 3600e6), id))
+
+
+def test_of_an_owners_jobs_those_that_ended_last_are_kept(tmp_path: Path) -> None:
     jobs = Jobs(State(tmp_path), most_ended=2)
     waiting = jobs.add("validate", {}, "ada")
-    of_bob = jobs.add("validate", {}, "bob")
-    jobs.finish(of_bob.id, "succeeded")
-    ended = []
-    for _ in range(4):
-        job = jobs.add("validate", {}, "ada")
-        ended.append(job.id)
-        jobs.finish(job.id, "failed")
+    of_bob = end(jobs, "failed", hours_ago=9, owner="bob")
+    ended = [end(jobs, "failed", hours_ago=9 - number) for number in range(4)]
     last = jobs.add("validate", {}, "ada")
-    assert [job.id for job in jobs.list()] == [last.id, *reversed(ended[2:]), of_bob.id, waiting.id]
+    assert [job.id for job in jobs.list()] == [last.id, *reversed(ended[2:]), of_bob, waiting.id]
+
+
+def test_a_job_that_took_long_is_kept_as_long_as_others(tmp_path: Path) -> None:
+    jobs = Jobs(State(tmp_path), most_ended=2)
+    long = jobs.add("convert", {}, "ada").id
+    short = [end(jobs, "failed", hours_ago=5 - number) for number in range(3)]
+    jobs.finish(long, "failed")
+    age(jobs, long, 1.5)
+    jobs.add("backup", {}, "ada")
+    kept = {job.id for job in jobs.list(limit=9)}
+    assert long in kept
+    assert [id for id in short if id in kept] == short[2:]
+
+
+def test_what_ended_within_the_hour_is_kept_up_to_a_number(tmp_path: Path) -> None:
+    jobs = Jobs(State(tmp_path), most_ended=1, most_lately=4)
+    ended = [end(jobs, "failed", hours_ago=hours) for hours in (2.0, 1.5, 0.9, 0.5)]
+    jobs.add("backup", {}, "ada")
+    assert [job.id for job in jobs.list()][1:] == ended[:1:-1]
+    ended += [end(jobs, "failed") for _ in range(3)]
+    jobs.add("backup", {}, "ada")
+    assert [job.id for job in jobs.list("failed")] == ended[:2:-1]
+
+
+def test_the_newest_of_each_kind_that_succeeded_is_kept(tmp_path: Path) -> None:
+    jobs = Jobs(State(tmp_path), most_ended=1)
+    end(jobs, "succeeded", kind="validate", hours_ago=9)
+    kept = [end(jobs, "succeeded", kind=kind, hours_ago=8) for kind in ("validate", "convert")]
+    ended = [end(jobs, "failed", kind="validate", hours_ago=7 - number) for number in range(3)]
+    jobs.add("backup", {}, "ada")
+    assert [job.id for job in jobs.list()][1:] == [ended[2], *reversed(kept)]
+    found = jobs.newest("validate", "succeeded")
+    assert found is not None
+    assert found.id == kept[0]
+
+
+def test_a_page_after_a_job_that_was_forgotten_is_an_error(jobs: Jobs) -> None:
+    first = end(jobs, "failed", hours_ago=2)
+    jobs.forget(datetime.now(timezone.utc) - timedelta(hours=1))
+    with pytest.raises(JobNotFoundError, match=r"there is no job .* begin with the newest jobs again"):
+        jobs.list(before=first)
 
 
 def test_jobs_that_ended_long_ago_are_forgotten(jobs: Jobs) -> None:

@@ -20,8 +20,9 @@ MOST_ATTEMPTS = 3
 #: Seconds between two reports of a job that are written to the disk.
 _SAVE_INTERVAL = 1.0
 
-#: Jobs of one owner that are told of when they have ended.
-MOST_ENDED = 1000
+#: Jobs of one owner that are told of when they have ended, and those among them that ended within the last hour.
+MOST_ENDED, MOST_ENDED_LATELY = 1000, 10_000
+_LATELY = timedelta(hours=1)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -50,6 +51,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS jobs_by_key ON jobs (key) WHERE state IN ('que
 _BY_STATE = "CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, number)"
 _BY_KIND = "CREATE INDEX IF NOT EXISTS jobs_by_kind ON jobs (kind, state, finished_at)"
 _BY_OWNER = "CREATE INDEX IF NOT EXISTS jobs_by_owner ON jobs (owner, state, number)"
+_BY_END = """
+CREATE INDEX IF NOT EXISTS jobs_by_end ON jobs (owner, finished_at, number) WHERE finished_at IS NOT NULL"""
 
 #: Characters of what a job is listed with, of which there may be hundreds in a list.
 _BRIEF = 2000
@@ -69,11 +72,15 @@ ORDER BY
 LIMIT 1"""
 
 
-# What an owner asks for makes room among its own, so that whoever asks for much makes the table no larger.
+# What an owner asks for makes room among its own, so that whoever asks for much makes the table no larger. What ended
+# first goes first, whenever it was begun. The newest of each kind that succeeded stays: pages show it.
 _MAKE_ROOM = """
-DELETE FROM jobs WHERE owner = :owner AND finished_at IS NOT NULL AND number <= (
-    SELECT number FROM jobs WHERE owner = :owner AND finished_at IS NOT NULL
-    ORDER BY number DESC LIMIT 1 OFFSET :most)"""
+DELETE FROM jobs WHERE owner = :owner AND finished_at < :before AND (finished_at, number) <= (
+    SELECT finished_at, number FROM jobs WHERE owner = :owner AND finished_at IS NOT NULL
+    ORDER BY finished_at DESC, number DESC LIMIT 1 OFFSET :most
+) AND number NOT IN (
+    SELECT number FROM (
+        SELECT number, max(finished_at) FROM jobs WHERE owner = :owner AND state = 'succeeded' GROUP BY kind))"""
 
 
 class Jobs:
@@ -81,18 +88,25 @@ class Jobs:
 
     :param state: Where the table is, or is made.
     :param clock: Seconds since some moment.
-    :param most_ended: Jobs of an owner that are kept when they have ended: the newest.
+    :param most_ended: Jobs of an owner that are kept when they have ended: those that ended last.
+    :param most_lately: The same, while it is not an hour since they ended.
     """
 
     def __init__(
-        self, state: State, *, clock: Callable[[], float] = time.monotonic, most_ended: int = MOST_ENDED
+        self,
+        state: State,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        most_ended: int = MOST_ENDED,
+        most_lately: int = MOST_ENDED_LATELY,
     ) -> None:
         self._state = state
         self._most_ended = most_ended
+        self._most_lately = most_lately
         self._clock = clock
         self._reports: dict[str, Mapping[str, Any]] = {}
         self._saved: dict[str, float] = {}
-        state.create(_TABLE, _ONE_FOR_A_KEY, _BY_STATE, _BY_KIND, _BY_OWNER)
+        state.create(_TABLE, _ONE_FOR_A_KEY, _BY_STATE, _BY_KIND, _BY_OWNER, _BY_END)
 
     def add(
         self,
@@ -105,7 +119,7 @@ class Jobs:
     ) -> Job:
         """Queue a job; if one of the same key is queued or running, that one is returned instead.
 
-        The oldest of its owner that have ended are forgotten, if they are too many.
+        Of its owner's, those that ended first are forgotten, if they are too many.
 
         :param owner: Whose it is: owners take turns. Default: the actor.
         """
@@ -120,7 +134,7 @@ class Jobs:
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     values,
                 )
-                db.execute(_MAKE_ROOM, {"owner": owner or actor, "most": self._most_ended})
+                self._make_room(db, owner or actor)
         return self.get(id if same is None else same["id"])
 
     def get(self, id: str) -> Job:
@@ -131,21 +145,23 @@ class Jobs:
         with self._state.reading() as db:
             row = db.execute("SELECT * FROM jobs WHERE id = ?", (id,)).fetchone()
         if row is None:
-            hint = "jobs that ended long ago are forgotten"
-            raise JobNotFoundError(f"there is no job {id[:40]!r}", hint=hint, job=id)
+            raise _not_there(id, "jobs that ended long ago are forgotten")
         return self._job(row)
 
     def list(self, state: JobState | None = None, before: str | None = None, limit: int = 50) -> Sequence[Job]:
         """The newest jobs first, without their results, and without arguments and errors that are long.
 
         :param before: The id of the last job of the page before.
+        :raises JobNotFoundError: if that was forgotten meanwhile: nobody knows where to go on.
         """
         with self._state.reading() as db:
+            last = None if before is None else db.execute("SELECT number FROM jobs WHERE id = ?", (before,)).fetchone()
+            if before is not None and last is None:
+                raise _not_there(before, "begin with the newest jobs again")
             rows = db.execute(
                 f"SELECT {_BRIEFLY} FROM jobs WHERE (:state IS NULL OR state = :state)"  # noqa: S608 - constant
-                " AND (:before IS NULL OR number < (SELECT number FROM jobs WHERE id = :before))"
-                " ORDER BY number DESC LIMIT :limit",
-                {"state": state, "before": before, "limit": limit},
+                " AND (:last IS NULL OR number < :last) ORDER BY number DESC LIMIT :limit",
+                {"state": state, "last": last and last["number"], "limit": limit},
             ).fetchall()
         return [self._job(row) for row in rows]
 
@@ -254,6 +270,12 @@ class Jobs:
         with self._state.reading() as db:
             db.close()
 
+    def _make_room(self, db: sqlite3.Connection, owner: str) -> None:
+        now = _now()
+        lately = now - _LATELY // timedelta(microseconds=1)
+        for before, most in ((lately, self._most_ended), (now, self._most_lately)):
+            db.execute(_MAKE_ROOM, {"owner": owner, "before": before, "most": most})
+
     def _job(self, row: sqlite3.Row) -> Job:
         job = _job_of(row)
         report = None if job.ended else self._reports.get(job.id)
@@ -262,6 +284,10 @@ class Jobs:
     def _forget_reports(self, id: str) -> None:
         self._reports.pop(id, None)
         self._saved.pop(id, None)
+
+
+def _not_there(id: str, hint: str) -> JobNotFoundError:
+    return JobNotFoundError(f"there is no job {id[:40]!r}", hint=hint, job=id)
 
 
 def _job_of(row: sqlite3.Row) -> Job:
