@@ -120,6 +120,7 @@ def test_what_is_inside_is_told_by_layer(web: httpx.Client) -> None:
     assert "10,000" in wide
     assert wide.count("<tr>") < 2500
     assert "from=1000" in wide
+    assert "from=2000" in web.get("/ui/models/wide/versions/1.0.0/inside?from=1000").text
 
 
 def test_versions_are_compared_side_by_side(web: httpx.Client) -> None:

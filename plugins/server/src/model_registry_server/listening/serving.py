@@ -46,7 +46,7 @@ def serve(
         shown = f"[{host}]" if ":" in host else host
         say(f"serving {registry.settings.path} at http://{shown}:{port}")
         if not is_loopback(options.host) and not options.hosts:
-            say("it is called by its address alone: its names belong into hosts of [plugins.server]")
+            say("it is called by what it listens at alone: its other names belong into hosts of [plugins.server]")
         if not server.is_open and not server.tokens.any():
             say("nobody has a token yet: «model-registry token create NAME --role admin» makes one")
         _Uvicorn(_config(server, options)).run(sockets=[listening])

@@ -62,7 +62,8 @@ async def look_inside(
 ) -> Response:
     """The tensors and modules of a version."""
     entry = await run_sync(server_of(request).registry.resolve, name, version)
-    arguments = {"name": entry.name, "version": entry.version, "start": start, "most": MOST_INSIDE}
+    most = MOST if start else MOST_INSIDE  # the first page chooses among the modules, those after it show none
+    arguments = {"name": entry.name, "version": entry.version, "start": start, "most": most}
     told = await look(request, "inside", arguments)
     count = told["tensor_count"]
     return render(
