@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import sqlite3
@@ -14,9 +15,14 @@ from typing import Any
 
 import httpx
 import pytest
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import Request
 from running import Running, serving, token
+from starlette.types import Message
 
 from model_registry import ModelRegistry
+from model_registry_server.api.bodies import MOST_BYTES, bounded
+from model_registry_server.transfer.pace import USUAL
 
 API = "/model-registry"
 #: Seconds in which others must be answered, on a machine that has much else to do.
@@ -102,6 +108,34 @@ def test_many_values(server: Running, client: httpx.Client, sign: str) -> None:
         with little_is_taken(server):
             response = client.post(path, content=body)
         assert (response.status_code, response.json()["detail"]) == (413, "the body has more than 250,000 values")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["1.2345678901234567890123456789"] * 249_000, ["9" * 4300] * 1_900, ['"' + r"\n" * 4_190_000 + '"']],
+    ids=["many", "long numbers", "long text"],
+)
+def test_as_much_as_may_come(server: Running, client: httpx.Client, values: list[str]) -> None:
+    body = '{"upload": "' + "0" * 32 + '", "name": "said", "metadata": {"x": [' + ",".join(values) + "]}}"
+    with little_is_taken(server):
+        answers = [client.post("/models/upload", content=body) for _ in range(3)]
+    assert [answer.json()["error"] for answer in answers] == ["UploadNotFoundError"] * 3
+
+
+def test_what_may_come_is_parsed_while_all_threads_wait_for_the_disk() -> None:
+    body = {"x": "x" * (MOST_BYTES - 100)}
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": json.dumps(body).encode()}
+
+    async def parsed() -> Any:
+        threads = current_default_thread_limiter()
+        for number in range(int(threads.total_tokens)):
+            threads.acquire_on_behalf_of_nowait(number)
+        request = Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive)
+        return await asyncio.wait_for(bounded(request, USUAL).json(), 20)
+
+    assert asyncio.run(parsed()) == body
 
 
 def test_many_bad_digests(server: Running, client: httpx.Client) -> None:

@@ -7,7 +7,6 @@ import json
 from hashlib import sha256
 from typing import Any
 
-from anyio.to_thread import run_sync
 from fastapi import HTTPException, Request
 from starlette.types import Message
 
@@ -20,8 +19,6 @@ from model_registry_server.transfer.pace import Pace
 MOST_BYTES = 8 << 20
 #: Values of a body, each of which takes many times its bytes when it is parsed.
 _MOST_VALUES = 250_000
-#: Bytes that are parsed sooner than a thread begins.
-_FEW_BYTES = 64 << 10
 
 
 class BodyRefused(HTTPException):
@@ -33,7 +30,11 @@ class BodyRefused(HTTPException):
 
 
 class _Bounded(Request):
-    """A request whose body is parsed where it holds up no other, if it is large."""
+    """A request whose body is parsed on the event loop, and holds up all others so long.
+
+    A thread would do so, too: the parser lets no other go on until it has ended. So what may come is bounded instead:
+    as much as takes a tenth of a second or two, and for most routes some hundredths.
+    """
 
     async def json(self) -> Any:
         """:raises BodyRefused: if there is more in it than anybody needs.
@@ -43,7 +44,7 @@ class _Bounded(Request):
         if sum(body.count(sign) for sign in (b",", b"[", b"{")) > _MOST_VALUES:
             hint = "send less at once"
             raise BodyRefused(TooLargeError(f"the body has more than {_MOST_VALUES:,} values", hint=hint))
-        return json.loads(body) if len(body) <= _FEW_BYTES else await run_sync(json.loads, body)
+        return json.loads(body)
 
 
 def bounded(request: Request, pace: Pace, most: int = MOST_BYTES) -> Request:
