@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -143,8 +146,6 @@ def test_a_job_that_fails_says_why(http: httpx.Client) -> None:
 def test_a_pickle_that_asks_for_more_than_data_is_refused_and_may_be_kept_unopened(
     http: httpx.Client, tmp_path: Path
 ) -> None:
-    import os
-
     class Evil:
         def __reduce__(self) -> tuple[Any, ...]:
             return os.system, (f"touch {tmp_path / 'executed'}",)
@@ -184,6 +185,33 @@ def test_the_next_server_goes_on_with_a_job(tmp_path: Path) -> None:
         ended = http.get(f"/jobs/{job['id']}", headers={"Prefer": "wait=60"}).json()
         assert ended["state"] == "succeeded", ended
         assert len(http.get("/models/net/versions").json()["versions"]) == 2
+
+
+@pytest.mark.parametrize("path", ["", "/events"], ids=["polled", "followed"])
+def test_a_long_result_is_handed_on_as_it_is_kept(tmp_path: Path, path: str) -> None:
+    folder = tmp_path / "models"
+    ModelRegistry(folder)
+    finding = {"severity": "error", "code": "blob-damaged", "where": "m:1.0.0", "message": "é" * 50, "advice": "repair"}
+    text = json.dumps({"findings": [finding] * 60_000})
+    begun = time.process_time()
+    json.dumps(json.loads(text))
+    parsing = time.process_time() - begun
+    with serving(folder) as running, httpx.Client(base_url=f"{running.url}{API}", timeout=60) as http:
+        id = http.get("/validate").json()["id"]
+        http.get(f"/jobs/{id}", headers={"Prefer": "wait=30"}).raise_for_status()
+        with closing(sqlite3.connect(folder / "server" / "state.sqlite")) as db, db:
+            db.execute("UPDATE jobs SET result = ?", (text,))
+        before = _cpu_seconds(running)
+        answers = [http.get(f"/jobs/{id}{path}") for _ in range(10)]
+        taken = (_cpu_seconds(running) - before) / 10
+    told = [json.loads(each.text.partition("data: ")[2] if path else each.text) for each in (answers[0], answers[-1])]
+    assert [each["result"] for each in told] == [json.loads(text)] * 2
+    assert taken < parsing
+
+
+def _cpu_seconds(running: Running) -> float:
+    fields = Path(f"/proc/{running.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_jobs_of_other_models_are_not_seen(tmp_path: Path) -> None:

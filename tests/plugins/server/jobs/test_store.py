@@ -65,7 +65,6 @@ def test_a_job_is_a_document(jobs: Jobs) -> None:
         "started_at": None,
         "finished_at": None,
         "progress": None,
-        "result": None,
         "error": None,
     }
     assert document["created_at"].endswith("+00:00")

@@ -16,7 +16,7 @@ from model_registry import InvalidOptionError
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import Route, actor_of, allow, caller_of, owner_of, require, server_of
-from model_registry_server.api.streams import event, streamed
+from model_registry_server.api.streams import streamed
 from model_registry_server.api_path import API
 from model_registry_server.errors import ForbiddenError, TooManyRequestsError
 from model_registry_server.jobs.failures import WorkerError
@@ -79,18 +79,40 @@ def told(job: Job, caller: Caller, status: int = 202) -> Response:
     headers = {"Location": f"{JOBS}/{job.id}", "Link": f'<{JOBS}/{job.id}/events>; rel="monitor"'}
     if not job.ended:
         headers["Retry-After"] = "1"
-    return answer(document(job, caller), status, headers)
+    return json_answer(_text(job, caller), status, headers)
+
+
+def json_answer(text: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """What is JSON already."""
+    return Response(text.encode(), status, headers, media_type="application/json")
 
 
 def document(job: Job, caller: Caller) -> dict[str, Any]:
-    """A job, without what is only for workers, and where on the server an export is. Where a backup is, admins see."""
+    """A job without its result, and without what is only for workers."""
     told = job.document()
     arguments = {key: value for key, value in told["arguments"].items() if key not in ("path", "files", "digests")}
-    if job.kind == "export" and told["result"] is not None:
-        told["result"] = {key: value for key, value in told["result"].items() if key != "path"}
-    if job.kind == "backup" and told["result"] is not None and not caller.may(Role.ADMIN):
-        told["result"] = {**told["result"], "path": PurePath(told["result"]["path"]).name}
     return {**told, "arguments": arguments, "url": f"{JOBS}/{job.id}"}
+
+
+def _text(job: Job, caller: Caller) -> str:
+    """A job with its result, as JSON in one line.
+
+    The result is put in as it is stored. To parse one of megabytes and to write it again would hold up everybody else,
+    also if it were done in a thread.
+    """
+    return f'{json.dumps(document(job, caller))[:-1]}, "result": {_result_text(job, caller)}}}'
+
+
+def _result_text(job: Job, caller: Caller) -> str:
+    """The result, without where on the server an export is. Where a backup is, admins see."""
+    if job.result_text is None:
+        return "null"
+    if job.kind == "export":
+        return json.dumps({key: value for key, value in job.result.items() if key != "path"})
+    if job.kind == "backup" and not caller.may(Role.ADMIN):
+        result = job.result
+        return json.dumps({**result, "path": PurePath(result["path"]).name})
+    return job.result_text
 
 
 def wanted_wait(request: Request) -> float:
@@ -115,7 +137,8 @@ async def list_jobs(
     def page() -> Response:
         found = server.stored_jobs.list(state, before, limit)
         cursor = found[-1].id if len(found) == limit else None
-        return answer({"jobs": [document(job, caller) for job in found if _sees(caller, job)], "cursor": cursor})
+        seen = [{**document(job, caller), "result": None} for job in found if _sees(caller, job)]
+        return answer({"jobs": seen, "cursor": cursor})
 
     return await run_sync(page)
 
@@ -127,7 +150,7 @@ async def get_job(request: Request, id: str) -> Response:
     seconds = wanted_wait(request)
     job = await _job(request, id)
     found = await server_of(request).jobs.wait(id, seconds) if seconds else job
-    return await run_sync(told, found, caller_of(request), 200)
+    return told(found, caller_of(request), 200)
 
 
 @router.delete("/jobs/{id:part}", response_model=schemas.Job)
@@ -150,7 +173,7 @@ async def follow_job(request: Request, id: str) -> Response:
 
     async def told() -> AsyncIterator[str]:
         async for job in server.jobs.follow(id):
-            yield event(job.state, document(job, caller))
+            yield f"event: {job.state}\ndata: {_text(job, caller)}\n\n"
 
     return streamed(request, told())
 

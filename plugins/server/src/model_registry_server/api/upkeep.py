@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
-from model_registry_server.api.jobs import accepted, submit, told, unless_failed
+from model_registry_server.api.jobs import accepted, json_answer, submit, told, unless_failed
 from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
 from model_registry_server.security.roles import Role
 
@@ -27,7 +27,7 @@ async def validate_registry(
     The answer is 202 with a job, whose result is the report, unless it is there within the seconds of «Prefer: wait=…».
     """
     job = unless_failed(await submit(request, "validate", {"deep": deep}, [], f"validate {deep}"))
-    return answer(job.result) if job.state == "succeeded" else told(job, caller_of(request))
+    return told(job, caller_of(request)) if job.result_text is None else json_answer(job.result_text)
 
 
 @router.get("/stats", response_model=schemas.Stats)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
@@ -35,7 +36,8 @@ class Job:
     :param owner: Whose it is, whomever the owner says to act for. It is told to nobody.
     :param attempts: How often it was begun.
     :param progress: The newest report: ``what``, ``bytes_done``, ``bytes_total``, ``items_done``, ``items_total``.
-    :param result: What the task gave, once it has succeeded.
+    :param result_text: What the task gave, as JSON, once it has succeeded. It may be megabytes: whoever only hands it
+        on need not parse it.
     :param error: Why it failed: ``type``, ``message``, ``hint``, ``facts``.
     """
 
@@ -52,7 +54,7 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     progress: Mapping[str, Any] | None
-    result: Any
+    result_text: str | None
     error: Mapping[str, Any] | None
 
     @property
@@ -60,10 +62,15 @@ class Job:
         """Whether nothing will change any more."""
         return self.state in ENDED
 
+    @property
+    def result(self) -> Any:
+        """What the task gave, parsed each time anew."""
+        return None if self.result_text is None else json.loads(self.result_text)
+
     def document(self) -> dict[str, Any]:
-        """Every field that may be told, for JSON; times in ISO 8601, UTC."""
+        """Every field that may be told but for the result, for JSON; times in ISO 8601, UTC."""
         document = asdict(self, recurse=False)
-        del document["owner"]
+        del document["owner"], document["result_text"]
         for name in ("created_at", "started_at", "finished_at"):
             if document[name] is not None:
                 document[name] = document[name].isoformat()

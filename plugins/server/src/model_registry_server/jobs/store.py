@@ -305,7 +305,7 @@ def _job_of(row: sqlite3.Row) -> Job:
         started_at=_moment_or_none(row["started_at"]),
         finished_at=_moment_or_none(row["finished_at"]),
         progress=_parsed(row["progress"]),
-        result=_parsed(row["result"]),
+        result_text=row["result"],
         error=_parsed(row["error"]),
     )
 

@@ -70,14 +70,19 @@ async def get_job(request: Request, id: str) -> Response:
     caller, job = caller_of(request), await server_of(request).jobs.get(id)
     if not sees(caller, job):
         raise ForbiddenError("this job is about models that the token is not for", hint="ask for a token that is")
-    may_cancel = job.owner == caller.owner or caller.may(Role.WRITER)
+    return await run_sync(_page_of, request, job, caller)
+
+
+def _page_of(request: Request, job: Job, caller: Caller) -> Response:
+    result = job.result
     return render(
         request,
         "job.html",
         job=job,
+        result=result,
         shown=api.document(job, caller),
-        result_url=result_url(job),
-        may_cancel=may_cancel,
+        result_url=result_url(job, result),
+        may_cancel=job.owner == caller.owner or caller.may(Role.WRITER),
         trouble=None if job.error is None else trouble_of_document(job.error, language_of(request)),
     )
 
@@ -87,14 +92,14 @@ def sees(caller: Caller, job: Job) -> bool:
     return caller.sees_all if not job.models else all(caller.may(Role.READER, name) for name in job.models)
 
 
-def result_url(job: Job) -> str | None:
+def result_url(job: Job, result: Any) -> str | None:
     """Where to see what a job made."""
     if job.state != "succeeded":
         return None
     if job.kind == "export":
         said: dict[str, Any] = {key: job.arguments.get(key) for key in ("version", "format")}
         return under_model(str(job.arguments["name"]), "export", **said)
-    made = job.result if isinstance(job.result, dict) else {}
+    made = result if isinstance(result, dict) else {}
     if isinstance(made.get("name"), str) and isinstance(made.get("version"), str):
         return version_url(made["name"], made["version"])
     return None
