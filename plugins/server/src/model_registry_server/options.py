@@ -26,9 +26,9 @@ class ServerOptions:
     :param max_upload_mb: The largest upload; 0 for any.
     :param quota_mb: What all files of the registry may take together; 0 for any. Uploads beyond are refused.
     :param upload_hours: How long an upload that nobody continues is kept.
-    :param body_timeout: Seconds in which the next bytes of a body must come, or those of an answer be taken.
-    :param body_rate: Bytes a second that must at least, on average over ``body_timeout``; 0 for any number. For
-        an answer that time is longer by what 2 MiB take at this rate, which a slow client's system shows in such steps.
+    :param body_timeout: Seconds in which the next bytes of a body must come.
+    :param body_rate: Bytes a second that must at least, on average over ``body_timeout``; 0 for any number. Answers
+        must be taken at this rate, too: a client may be behind by ``body_timeout`` at this rate and 2 MiB.
     :param rate_limit: Requests a minute for each token, or each address without one; 0 for any number.
     :param max_connections: How many connections may be open at once.
     :param hub_hosts: Hosts that models may be fetched from, as ``hosts``.

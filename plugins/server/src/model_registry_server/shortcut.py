@@ -39,4 +39,5 @@ class Shortcut:
             scope["caller"] = caller  # who was admitted once is not counted twice
             return await self._app(scope, receive, send)
         scope["route"] = kept.route
+        scope.setdefault("state", {})["caller"] = caller
         return await kept.response(headers.get("if-none-match"))(scope, receive, send)

@@ -48,14 +48,14 @@ def server(folder: Path, headers: dict[str, dict[str, str]]) -> Iterator[Running
         yield running
 
 
-def _not_taken(running: Running, headers: dict[str, str]) -> socket.socket:
-    """A download of which only the beginning is taken."""
+def _asked(running: Running, headers: dict[str, str], path: str) -> socket.socket:
+    """A connection by which something is asked for, of which only the beginning is taken."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.settimeout(30)
     connection.connect(("127.0.0.1", running.port))
     said = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    connection.sendall(f"GET {API}/models/m/download HTTP/1.1\r\nHost: localhost\r\n{said}\r\n".encode())
+    connection.sendall(f"GET {API}{path} HTTP/1.1\r\nHost: localhost\r\n{said}\r\n".encode())
     assert connection.recv(12) == b"HTTP/1.1 200"
     return connection
 
@@ -76,7 +76,7 @@ def test_who_takes_downloads_slowly_has_few_of_them_and_each_takes_little(
     httpx.get(url, headers=headers["a"], timeout=30).raise_for_status()  # so that all is verified, and imported
     descriptors, megabytes = _descriptors(server), _megabytes(server)
     with ExitStack() as held:
-        connections = [held.enter_context(_not_taken(server, headers["a"])) for _ in range(64)]
+        connections = [held.enter_context(_asked(server, headers["a"], "/models/m/download")) for _ in range(64)]
         refused = httpx.get(url, headers=headers["a"], timeout=30)
         assert refused.status_code == 429
         assert refused.json()["detail"] == "you have 64 downloads under way"
@@ -88,6 +88,36 @@ def test_who_takes_downloads_slowly_has_few_of_them_and_each_takes_little(
         deadline = time.monotonic() + 20
         while httpx.head(url, headers=headers["a"], timeout=30).status_code == 429:
             assert time.monotonic() < deadline
+
+
+def test_of_answers_that_a_caller_does_not_read_those_that_lay_longest_are_given_up(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    registry = ModelRegistry(folder)
+    (tmp_path / "f").write_bytes(b"x")
+    for _ in range(6):
+        registry.register_model("m", tmp_path / "f", "opaque", notes="x" * 1_000_000)
+    readers = [{"Authorization": f"Bearer {token(folder, name, 'reader')}"} for name in ("a", "b")]
+    with serving(folder) as running, ExitStack() as held:
+        url = f"{running.url}{API}/models?limit=1000"
+        page = httpx.get(url, headers=readers[0], timeout=60).content
+        assert len(page) > 4_000_000
+        megabytes = _megabytes(running)
+        others = held.enter_context(_asked(running, readers[1], "/models?limit=1000"))
+        unread = [held.enter_context(_asked(running, readers[0], "/models?limit=1000")) for _ in range(70)]
+        assert _megabytes(running) - megabytes < 200
+        for connection in (others, unread[-1]):
+            assert _all_of(connection).endswith(page)
+        assert not _all_of(unread[0]).endswith(page)
+        assert httpx.get(url, headers=readers[0], timeout=60).content == page
+    assert all("more than 134,217,728 bytes of answers unread" in line for line in running.log), running.log
+
+
+def _all_of(connection: socket.socket) -> bytes:
+    connection.shutdown(socket.SHUT_WR)
+    data = bytearray()
+    while piece := connection.recv(1 << 20):
+        data += piece
+    return bytes(data)
 
 
 def _safetensors(count: int) -> bytes:

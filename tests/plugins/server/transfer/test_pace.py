@@ -14,16 +14,16 @@ import pytest
 from running import Running, serving
 
 from model_registry import ModelRegistry
-from model_registry_server.listening.protocol import span_of_answer
+from model_registry_server.listening.lag import longest_silence
 from model_registry_server.transfer.pace import Pace
 
 API = "/model-registry"
 #: Of bodies.
-SECONDS = 1.0
-#: Of answers: what must be taken of one is seen within four and a half seconds.
-PACE = Pace(0.05, 500_000)
+SECONDS = 0.3
+#: Of answers. The seconds are less than a client needs for what it takes before any of it shows.
+PACE = Pace(0.05, 1_500_000)
 #: More than what a client takes fast, what the system keeps for a connection, and what the client takes slowly then.
-SIZE = 150 << 20
+SIZE = 120 << 20
 GIVEN_UP = "an answer to 127.0.0.1 was given up"
 
 
@@ -94,15 +94,15 @@ def test_a_body_that_trickles_is_ended(server: Running, head: str) -> None:
 def test_a_body_that_is_slow_but_steady_is_taken(tmp_path: Path) -> None:
     def pieces() -> Iterator[bytes]:
         for _ in range(25):
-            yield os.urandom(4_000)  # as much as must come within the time-out
-            time.sleep(0.2)
+            yield os.urandom(2_000)  # as much as must come within the time-out
+            time.sleep(0.1)
 
-    with serving(tmp_path / "models", options="body_timeout = 2\nbody_rate = 2000") as running:
+    with serving(tmp_path / "models", options="body_timeout = 1\nbody_rate = 2000") as running:
         query = {"name": "steady", "format": "opaque"}
         begun = time.monotonic()
         response = httpx.post(f"{running.url}{API}/models/upload", params=query, content=pieces(), timeout=60)
         assert response.status_code == 201, response.text
-        assert time.monotonic() - begun > 4
+        assert time.monotonic() - begun > 2
 
 
 DOWNLOAD = f"GET {API}/models/large/download HTTP/1.1\r\nHost: localhost\r\n"
@@ -125,31 +125,44 @@ def test_an_answer_of_which_almost_nothing_is_taken_is_ended(sender: Running, re
             with suppress(ConnectionResetError):
                 connection.recv(1)
             time.sleep(0.1)
-        assert time.monotonic() - begun >= span_of_answer(PACE)
+        assert time.monotonic() - begun >= longest_silence(PACE)
 
 
-@pytest.mark.parametrize(
-    ("window", "fast", "rate"), [(None, 60_000_000, 1_500_000), (64 << 10, 0, 200_000)], ids=["as usual", "small"]
-)
-def test_an_answer_that_is_taken_slowly_but_steadily_is_sent(
-    sender: Running, window: int | None, fast: int, rate: int
-) -> None:
-    """After a fast beginning, the client's system tells of what was taken in steps of megabytes; with a small window,
-    what the server's system keeps takes many times as long to be taken as may be waited.
-    """
+def take(connection: socket.socket, bytes_a_second: int, seconds: float) -> int:
+    """Take an answer evenly; the bytes that came."""
+    came, begun, passed = 0, time.monotonic(), 0.0
+    while passed < seconds:
+        passed = time.monotonic() - begun
+        while came < passed * bytes_a_second:
+            data = connection.recv(16 << 10)
+            assert data, f"ended after {came:,} bytes"
+            came += len(data)
+        time.sleep(0.01)
+    return came
+
+
+def test_an_answer_that_is_taken_at_less_than_the_rate_is_ended(sender: Running) -> None:
+    """In no time-out does so little come that this alone would end it."""
+    lines = len(sender.log)
+    with connected(sender) as connection:
+        connection.sendall(f"{DOWNLOAD}\r\n".encode())
+        begun = time.monotonic()
+        while is_held(sender, connection) or len(sender.log) == lines:
+            assert time.monotonic() - begun < 20
+            with suppress(ConnectionResetError):
+                take(connection, 500_000, 0.1)
+        assert time.monotonic() - begun >= longest_silence(PACE)
+
+
+@pytest.mark.parametrize(("window", "fast"), [(None, 60_000_000), (64 << 10, 0)], ids=["as usual", "small"])
+def test_an_answer_that_is_taken_slowly_but_steadily_is_sent(sender: Running, window: int | None, fast: int) -> None:
+    """After a fast beginning, the client's system tells of what was taken in steps of megabytes."""
     with connected(sender, window=window) as connection:
         connection.sendall(f"{DOWNLOAD}\r\n".encode())
         came = 0
         while came < fast:
             came += len(connection.recv(1 << 20))
-        begun, seconds = time.monotonic(), 0.0
-        while seconds < 10:
-            seconds = time.monotonic() - begun
-            while came < fast + seconds * rate:
-                data = connection.recv(64 << 10)
-                assert data, f"ended after {came:,} bytes"
-                came += len(data)
-            time.sleep(0.02)
+        came += take(connection, 2_000_000, 4)
         assert came < SIZE - (40 << 20), "the rest was with the client's system already"
         while came < SIZE:
             data = connection.recv(1 << 20)

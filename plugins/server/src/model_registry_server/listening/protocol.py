@@ -9,8 +9,13 @@ import struct
 import termios
 from typing import Any, ClassVar
 
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from model_registry_server.api.downloads import taker_of
+from model_registry_server.listening.lag import Lag
+from model_registry_server.listening.unread import Unread
+from model_registry_server.security.limits import address_key
 from model_registry_server.transfer.pace import USUAL, Pace
 
 logger = logging.getLogger("model_registry.server")
@@ -21,32 +26,36 @@ HEAD_SECONDS = 20.0
 MOST_HEAD = 64 << 10
 #: Seconds after an answer in which the next request must begin.
 _IDLE_SECONDS = 30.0
-#: Bytes that a client may have taken before any of it shows: its system opens a window that was full when a sixteenth
-#: of the connection's buffer is free, and buffers grow to 32 MiB.
-_UNSEEN = 2 << 20
-#: Bytes a second by which those are waited for, if any number may pass.
-_ANY_RATE = 1000.0
+#: Bytes of a piece of an answer, or of several, that are held without being counted.
+_SMALL = 64 << 10
 
 
 class PatientProtocol(HttpToolsProtocol):
     """uvicorn's own, with bounds where it has none: the time and size of a request's head, what comes after a body,
-    how slowly an answer is taken, the time after it, and how many connections there are.
+    how slowly answers are taken, how much of them one caller leaves unread, the time after them, and how many
+    connections there are.
 
     Trailers are dropped: they would be taken for headers, though whoever is in front has not seen them as such.
     """
 
     #: How slowly a client may take an answer.
     pace: ClassVar[Pace] = USUAL
+    #: What is unread on all connections.
+    unread: ClassVar[Unread] = Unread()
 
     _timer: asyncio.TimerHandle | None = None
     _watch: asyncio.TimerHandle | None = None
+    _lag: Lag
     _in_head = True
     _unused = 0
-    _unsent_before = 0
+    _large = 0
+    _taker = ""
     _served: RequestResponseCycle | None = None
+    _next: tuple[RequestResponseCycle, Any] | None = None
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self._lag = Lag(self.pace)
         if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
             transport.abort()  # without an answer, which would cost more than it tells
         else:
@@ -79,58 +88,97 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._begin_watch()
-        if self.cycle.response_complete and not self.transport.is_closing():  # else the next request is served
-            self._wait(_IDLE_SECONDS, self.transport.close)  # which lets what is unsent still be taken
+        if self.cycle.response_complete:  # else the next request is served
+            self._wait(_IDLE_SECONDS, self._close)
 
     def pause_writing(self) -> None:
         super().pause_writing()
         self._begin_watch()
+        self._taker = _taker_of(self._served)
+        self.unread.hold(self._taker, self, max(self._large, self.transport.get_write_buffer_size()))
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self.cycle.response_complete:
-            self._begin_watch()  # of the rest
-        else:
-            self._end_watch()
+        self._end_watch()
+        self.unread.release(self._taker, self)
+        if self._next is not None:
+            cycle, app = self._next
+            self._next = None
+            self._start_asgi_task(cycle, app)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
         self._end_watch()
+        self.unread.release(self._taker, self)
+        self._next = None
         if self._served is not None and not self._served.response_complete:
             self._served.disconnected = True  # uvicorn tells only the last request that came of several
             self._served.message_event.set()
         super().connection_lost(exc)
 
+    def give_up(self, why: str) -> None:
+        """Close the connection at once, without what is unsent."""
+        client = self.client[0] if self.client else "somebody"
+        logger.warning("an answer to %s was given up: %s", client, why)
+        self.transport.abort()
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self.flow.write_paused:
+            self._next = cycle, app  # no answer is made while another one waits to be taken
+            return
         self._served = cycle
-        super()._start_asgi_task(cycle, app)
+        if self._large:
+            self._large = 0
+            self._set_limit(None)
+        super()._start_asgi_task(cycle, self._noting_size(app))
+
+    def _noting_size(self, app: ASGIApp) -> Any:
+        """The same application, of whose answers it is known how much memory they take until they are taken."""
+
+        async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+            async def send_noted(message: Message) -> None:
+                size = len(message.get("body", b""))
+                if size > _SMALL:
+                    self._large = size
+                    # A transport may keep all of it as long as it keeps a byte: there is room when there is nothing.
+                    self._set_limit(0)
+                await send(message)
+
+            await app(scope, receive, send_noted)
+
+        return noting
+
+    def _set_limit(self, high: int | None) -> None:
+        """Let no more bytes than these be unsent before others have to wait; None for the usual number."""
+        if not self.transport.is_closing():
+            self.transport.set_write_buffer_limits(high)
+
+    def _close(self) -> None:
+        """Nothing is asked any more, but what is unsent may still be taken."""
+        self.transport.close()
+        if self.transport.get_write_buffer_size():
+            self._begin_watch()
 
     def _begin_watch(self) -> None:
-        """From now on, look now and then whether an answer is taken, until all of it is, or there is room for more."""
-        self._end_watch()
-        self._unsent_before = 0
-        if self.pace.seconds is not None:
-            self._watch = self.loop.call_later(self.pace.seconds, self._look)
+        """From now on, see whether what is unsent is taken, until all of it is."""
+        if self._watch is None and self.pace.seconds is not None:
+            self._lag.begin(self.loop.time(), _unsent_of(self.transport))
+            self._look()
 
     def _look(self) -> None:
-        self._watch = None
-        if not self.transport.get_write_buffer_size():
-            return
-        span = span_of_answer(self.pace)
-        before, self._unsent_before = self._unsent_before, _unsent_of(self.transport)
-        taken = before - self._unsent_before
-        if before and 0 <= taken < min(self.pace.least, before):  # below 0, there was room for another answer
-            client = self.client[0] if self.client else "somebody"
-            logger.warning("an answer to %s was given up: %d bytes of it were taken in %g seconds", client, taken, span)
-            self.transport.abort()
+        left = self._lag.look(self.loop.time(), _unsent_of(self.transport))
+        if left > 0:
+            self._watch = self.loop.call_later(left, self._look)
         else:
-            self._watch = self.loop.call_later(span, self._look)
+            self._watch = None
+            self.give_up("too little of it was taken for too long")
 
     def _end_watch(self) -> None:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+            if not self.transport.is_closing():
+                self._lag.look(self.loop.time(), _unsent_of(self.transport))
 
     def _wait(self, seconds: float, then: Any) -> None:
         self._stop_waiting()
@@ -143,21 +191,22 @@ class PatientProtocol(HttpToolsProtocol):
 
 
 def patient(pace: Pace) -> type[PatientProtocol]:
-    """The protocol for clients of a pace."""
+    """The protocol of a server, for clients of a pace."""
 
     class Paced(PatientProtocol):
         pass
 
     Paced.pace = pace
+    Paced.unread = Unread()
     return Paced
 
 
-def span_of_answer(pace: Pace) -> float:
-    """Seconds within which it is seen that a client takes the least bytes of a pace, if it takes them at that pace.
-
-    They are many: 35 minutes by the usual options. So long, a client that takes nothing costs a connection.
-    """
-    return (pace.seconds or 0) + _UNSEEN / (pace.rate or _ANY_RATE)
+def _taker_of(cycle: RequestResponseCycle | None) -> str:
+    """Whose answers they are that are unread. The application notes in the request who sent it."""
+    if cycle is None:
+        return ""
+    caller = cycle.scope.get("state", {}).get("caller")
+    return taker_of(caller) if caller is not None else address_key((cycle.scope.get("client") or ("",))[0])
 
 
 def _unsent_of(transport: asyncio.WriteTransport) -> int:
@@ -167,6 +216,6 @@ def _unsent_of(transport: asyncio.WriteTransport) -> int:
     """
     try:
         queue = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-    except OSError:  # a system that does not tell
+    except (OSError, ValueError):  # a system that does not tell, or a socket that was closed
         queue = bytes(4)
     return transport.get_write_buffer_size() + int(struct.unpack("i", queue)[0])
