@@ -101,7 +101,7 @@ class PatientProtocol(HttpToolsProtocol):
         super().resume_writing()
         self._end_watch()
         self.unread.release(self._taker, self)
-        if self._next is not None:
+        if self._next is not None and not self.transport.is_closing():
             cycle, app = self._next
             self._next = None
             self._start_asgi_task(cycle, app)
