@@ -406,6 +406,21 @@ def test_a_token_that_ends_after_the_last_year_is_refused(tmp_path: Path) -> Non
         assert client.get("/ui/tokens").status_code == 200
 
 
+@pytest.mark.parametrize("order", [{}, {"role": "writer"}, {"role": "admin", "models": ["team/*"]}])
+def test_the_first_token_locks_nobody_out(tmp_path: Path, order: dict[str, object]) -> None:
+    with serving(tmp_path / "models") as running, httpx.Client(base_url=running.url, timeout=15) as client:
+        assert '<option value="admin" selected>' in client.get("/ui/tokens").text
+        refused = client.post(f"{API}/tokens", json=order)
+        assert (refused.status_code, refused.json()["error"]) == (422, "InvalidOptionError")
+        form = {"role": "reader", "models": " ".join(map(str, order.get("models", [])))}
+        assert client.post("/ui/tokens", data=form).status_code == 422
+        assert client.get(f"{API}/tokens").json() == {"tokens": []}
+        made = client.post(f"{API}/tokens", json={"role": "admin"})
+        assert made.status_code == 201
+        client.headers["Authorization"] = f"Bearer {made.json()['token']}"
+        assert client.post(f"{API}/tokens", json=order).status_code == 201
+
+
 def test_a_metric_that_is_too_large_for_a_float_is_shown(tmp_path: Path) -> None:
     registry = ModelRegistry(tmp_path / "models")
     (tmp_path / "f").write_bytes(b"x")

@@ -135,6 +135,15 @@ def test_the_digest_of_a_whole_file_is_not_taken_for_a_parts(http: httpx.Client)
     assert http.get(f"/uploads/{upload['id']}").json()["files"][0]["offset"] == 0
 
 
+def test_a_part_is_no_form(http: httpx.Client) -> None:
+    upload = begin(http, {"path": "w.bin", "size": 1000})
+    path = f"/uploads/{upload['id']}/files/0"
+    refused = http.patch(path, files={"file": b"0" * 700}, headers={"Upload-Offset": "0"})
+    assert (refused.status_code, refused.json()["error"]) == (400, "InvalidBodyError")
+    assert "--data-binary" in refused.json()["hint"]
+    assert http.get(f"/uploads/{upload['id']}").json()["files"][0]["offset"] == 0
+
+
 def test_the_digest_of_a_document_is_checked(http: httpx.Client) -> None:
     said = b'{"files": [{"path": "w"}]}'
     kind = {"Content-Type": "application/json"}

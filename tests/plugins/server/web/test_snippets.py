@@ -109,3 +109,17 @@ def test_curl_without_the_token_fails_where_one_is_needed_and_keeps_no_answer_as
     kept = [path for path in tmp_path.iterdir() if path.is_file()]
     assert (done.returncode, len(kept)) == ((0, 1) if secret is None else (22, 0))
     assert ("401" in done.stderr) == (secret is not None)
+
+
+def test_what_is_never_opened_is_exported(tmp_path: Path, environ: dict[str, str]) -> None:
+    folder = tmp_path / "models"
+    (tmp_path / "w.bin").write_bytes(b"only kept")
+    ModelRegistry(folder).register_model("kept", tmp_path / "w.bin", "opaque", version=VERSION)
+    with serving(folder, environ=environ) as running:
+        page = unescape(httpx.get(f"{running.url}/ui/models/kept/versions/{VERSION}").text)
+        assert "load_model" not in page
+        line = re.findall(r"registry\.export_model\([^)]*\)", page)[0]
+        code = f'from model_registry import ModelRegistry; registry = ModelRegistry("{running.url}"); print({line})'
+        variables = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, env=variables, timeout=60)
+    assert (tmp_path / "kept-1.0.0" / "w.bin").read_bytes() == b"only kept"

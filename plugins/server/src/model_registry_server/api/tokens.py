@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from model_registry import InvalidOptionError
 from model_registry_server.answers import answer
 from model_registry_server.api import schemas
 from model_registry_server.api.noting import noted_within
@@ -85,8 +86,16 @@ def verify_audit_log(
 def make(
     request: Request, name: str | None, role: str, models: Sequence[str], expires_at: datetime | None
 ) -> tuple[str, Token]:
-    """See :meth:`Tokens.create`; the audit log tells of it in the same transaction."""
-    return server_of(request).tokens.create(name, role, tuple(models), expires_at, also=_noted(request))
+    """See :meth:`Tokens.create`; the audit log tells of it in the same transaction.
+
+    :raises InvalidOptionError: for a first one that is no admin's: with it, all that only admins may do would be closed
+        to whoever makes it.
+    """
+    tokens = server_of(request).tokens
+    if not tokens.any() and not (role == Role.ADMIN and "*" in models):
+        hint = "make one of the role admin for all models first: as soon as there is one, nobody gets in without"
+        raise InvalidOptionError("the first token has to be an admin's", hint=hint, option="role")
+    return tokens.create(name, role, tuple(models), expires_at, also=_noted(request))
 
 
 def _noted(request: Request) -> Also:

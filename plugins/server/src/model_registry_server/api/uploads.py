@@ -66,6 +66,9 @@ async def append_to_upload(
     """
     server = server_of(request)
     await run_sync(require_own, request, id)
+    if request.headers.get("content-type", "").startswith("multipart/"):
+        hint = "send the bytes as they are; curl does that by --data-binary @file"
+        raise InvalidBodyError("the part is a form, whose boundaries would become bytes of the file", hint=hint)
     if "repr-digest" in request.headers:  # of what: the part, or the file?
         hint = "Content-Digest is of the part; the file's own is told when the upload begins"
         raise InvalidBodyError("Repr-Digest: a part is not the whole file", hint=hint)

@@ -287,8 +287,8 @@ PAGES: Mapping[str, tuple[str, str]] = {
     "token_made": ("Made the token {name}", "已创建令牌 {name}"),
     "token_once": ("It is shown this once. Keep it in a safe place.", "令牌只显示这一次，请妥善保存。"),
     "token_first": (
-        "Nobody needs a token yet. Once you make the first one, everybody does, also you.",
-        "目前无需令牌即可访问。创建第一个令牌之后，所有人（包括您）都需要令牌。",
+        "Nobody needs a token yet. Once you make the first one, everybody does, also you: so it has to be an admin's.",
+        "目前无需令牌即可访问。创建第一个令牌之后，所有人（包括您）都需要令牌，因此第一个令牌必须是管理员的。",
     ),
     "token_models": ("Models (patterns, empty: all)", "模型（可用通配符，留空为全部）"),
     "token_days": ("Days until it ends", "有效天数"),

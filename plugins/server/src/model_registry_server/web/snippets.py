@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from model_registry import ModelEntry
 from model_registry_server.api_path import API
+from model_registry_server.opaque import FORMAT as OPAQUE
 from model_registry_server.token_variable import TOKEN_VARIABLE
 
 
@@ -22,7 +23,7 @@ def snippets(entry: ModelEntry, server: str, *, needs_token: bool) -> dict[str, 
     python = (
         "from model_registry import ModelRegistry\n\n"
         f'registry = ModelRegistry("{server}")\n'
-        f"model, tokenizer = registry.load_model({name!r}, {version!r})"
+        f"{_use(entry, stem)}"
     )
     command = (
         f"model-registry --registry {server} export {shlex.quote(name)} {shlex.quote(version)} {shlex.quote(stem)}"
@@ -30,6 +31,13 @@ def snippets(entry: ModelEntry, server: str, *, needs_token: bool) -> dict[str, 
     header = f'-H "Authorization: Bearer ${TOKEN_VARIABLE}" ' if needs_token else ""
     curl = f"curl -fOJ {header}{shlex.quote(server + path)}"
     return {"Python": python, "CLI": command, "curl": curl}
+
+
+def _use(entry: ModelEntry, stem: str) -> str:
+    """The line of Python that gives what a version is: a model, or files that nothing here opens."""
+    if entry.metadata.format == OPAQUE.id:
+        return f"registry.export_model({entry.name!r}, {entry.version!r}, {stem!r})"
+    return f"model, tokenizer = registry.load_model({entry.name!r}, {entry.version!r})"
 
 
 def first_steps(server: str) -> tuple[str, str]:
