@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from running import serving, start
 
 from model_registry import IntegrityError, StorageError
 from model_registry_server.client import Client
+from model_registry_server.client.errors import UnreachableError
 from model_registry_server.client.patience import Patience
 
 LARGE = random.Random(1).randbytes(12 << 20)
@@ -156,6 +158,27 @@ def test_patience_counts_from_the_first_failure() -> None:
     patience.wait(error)
 
 
+def test_who_waits_for_a_server_is_told_once_for_what_and_until_when(caplog: pytest.LogCaptureFixture) -> None:
+    error = UnreachableError("http://away cannot be reached: it is away", path="http://away")
+    for _ in range(2):  # transfers that wait for the same
+        patience = Patience(sleep=lambda seconds: None)
+        for _ in range(5):
+            patience.wait(error)
+    [told] = caplog.records
+    assert told.levelname == "WARNING"
+    words = r"http://away cannot be reached: it is away; trying again until \d\d:\d\d:\d\d"
+    assert re.fullmatch(words, told.getMessage())
+
+
+def test_a_server_that_is_away_for_a_moment_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    patience = Patience(sleep=lambda seconds: None)
+    for _ in range(3):
+        for _ in range(4):
+            patience.wait(UnreachableError("http://brief cannot be reached", path="http://brief"))
+        patience.renew()
+    assert caplog.records == []
+
+
 def test_an_answer_that_is_lost_is_not_taken_for_a_failure(connect, line: Line) -> None:
     client = connect(url=line.url)
     for _ in range(3):  # of whatever is asked, an answer is lost
@@ -193,7 +216,7 @@ def test_a_push_that_fails_leaves_what_the_next_one_needs(connect, line: Line, f
     line.when("sent", 6 << 20, line.cut)
     with monkeypatch.context() as patch:
         patch.setattr("model_registry_server.client.patience.Patience.wait", lambda self, error: give_up(error))
-        with pytest.raises(StorageError, match="cannot be reached"):
+        with pytest.raises(StorageError, match=r"cannot be reached: .* — what was sent is kept .* goes on with it"):
             client.register_model("failed", model)
     assert client.get_model_info("failed") is None
     assert client._cache.get_model_info("failed") is None

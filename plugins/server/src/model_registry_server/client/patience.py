@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Callable
 
+from model_registry_server.client.errors import UnreachableError
 from model_registry_server.errors import TooManyRequestsError
+
+logger = logging.getLogger("model_registry")
 
 #: Seconds for which a transfer that does not get ahead is tried again: a server takes some to start anew.
 PATIENCE = 180.0
@@ -13,6 +18,10 @@ PATIENCE = 180.0
 LONGEST_REFUSAL = 3600.0
 _FIRST, _LONGEST = 0.1, 3.0
 _LONGEST_WISH = 60.0
+#: Seconds of a pause about which a person begins to wonder.
+_NOTICED = 1.5
+#: Seconds in which the same is told once, however many transfers wait for it.
+_TOLD_FOR = 60.0
 
 
 def wanted_pause(error: Exception) -> float:
@@ -51,8 +60,11 @@ class Patience:
         """
         now, wanted = time.monotonic(), wanted_pause(error)
         pause = max(self._pause, wanted)
-        if now + pause > (self._end_of_refusals(now) if wanted else self._end_of_failures(now)):
+        end = self._end_of_refusals(now) if wanted else self._end_of_failures(now)
+        if now + pause > end:
             raise error
+        if pause >= _NOTICED:
+            _waits.tell(error, end - now)
         self._sleep(pause)
         self._pause = min(2 * self._pause, _LONGEST)
 
@@ -66,3 +78,26 @@ class Patience:
         if self._refused_until is None:
             self._refused_until = now + LONGEST_REFUSAL
         return self._refused_until
+
+
+class _Waits:
+    """Tells people for what is waited, and for how long: nobody else sees why nothing moves."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+        self._telling = threading.Lock()
+
+    def tell(self, error: Exception, seconds: float) -> None:
+        """:param seconds: How long attempts may still fail."""
+        what, now = getattr(error, "message", str(error)), time.monotonic()
+        with self._telling:
+            self._told = {text: when for text, when in self._told.items() if now - when < _TOLD_FOR}
+            if what in self._told:
+                return
+            self._told[what] = now
+        level = logging.WARNING if isinstance(error, UnreachableError) else logging.INFO
+        until = time.strftime("%H:%M:%S", time.localtime(time.time() + seconds))
+        logger.log(level, "%s; trying again until %s", what, until)
+
+
+_waits = _Waits()

@@ -11,7 +11,7 @@ from typing import Any
 from attrs import frozen
 
 from model_registry import StorageError, remotes
-from model_registry_server.client.errors import PASSING, misunderstood
+from model_registry_server.client.errors import PASSING, UnreachableError, misunderstood
 from model_registry_server.client.http import PATIENT, Http
 from model_registry_server.client.parallel import Stop, do_all
 from model_registry_server.client.patience import Patience
@@ -93,9 +93,17 @@ class Uploads:
         return self._http.forgo(f"/uploads/{upload.id}")
 
     def send_all(self, upload: Upload, files: Iterable[tuple[Path, int]]) -> None:
-        """Send the files that were announced, paths and sizes, the largest first. What is there is not sent again."""
+        """Send the files that were announced, paths and sizes, the largest first. What is there is not sent again.
+
+        :raises UnreachableError: if the server stays away; another upload can go on with what it has by then.
+        """
         ordered = sorted(zip(upload.places, files, strict=False), key=lambda item: -item[1][1])
-        do_all([partial(self._send, upload, place, path, size) for place, (path, size) in ordered])
+        tasks = [partial(self._send, upload, place, path, size) for place, (path, size) in ordered]
+        try:
+            do_all(tasks)
+        except UnreachableError as error:
+            hint = "what was sent is kept there: when the server runs again, the same command or call goes on with it"
+            raise UnreachableError(error.message, hint=hint, **error.facts) from error
 
     def send_last(self, upload: Upload, number: int, data: bytes) -> None:
         """Send a small file of which nothing was announced."""
