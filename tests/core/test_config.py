@@ -402,6 +402,7 @@ class Options:
     anything: Any = None
     positive: int = attrs.field(default=1, validator=attrs.validators.gt(0))
     short: str = attrs.field(default="", validator=attrs.validators.max_len(3))
+    level: str = attrs.field(default="low", validator=attrs.validators.in_(("low", "high")))
 
 
 @attrs.frozen
@@ -487,6 +488,7 @@ def test_an_option_takes(name: str, given: object, expected: object) -> None:
         ({"format": 3}, "format: expected a string, found 3"),
         ({"positive": -1}, "positive: 'positive' must be > 0: -1"),
         ({"short": "long"}, "short: Length of 'short' must be <= 3: 4"),
+        ({"level": "off"}, "level: 'level' must be in ('low', 'high') (got 'off')"),
         ({"trusted_module": []}, "trusted_module: unknown key; did you mean 'trusted_modules'?"),
         ({"xyzzy": 1}, "xyzzy: unknown key"),
     ],

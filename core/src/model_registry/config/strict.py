@@ -76,10 +76,12 @@ def told(error: Exception, table: Any, where: Where, path: KeyPath = ()) -> Iter
 
 def _refused(error: Exception, table: Any, where: Where, path: KeyPath) -> tuple[KeyPath, Mistake]:
     # A validator of the class. Those of attrs quote the attribute's name; where one does not, the table is the place.
-    name = re.search(r"'(\w+)'", str(error))
+    # Some of them add to the message what they know, for programs.
+    problem = error.args[0] if error.args and isinstance(error.args[0], str) else str(error)
+    name = re.search(r"'(\w+)'", problem)
     if name and _has(table, (*path, name[1])):
         path = (*path, name[1])
-    return path, where(*path).mistake(str(error), found=_get(table, path))
+    return path, where(*path).mistake(problem, found=_get(table, path))
 
 
 def _noted(error: BaseException) -> tuple[str | int | None, Any]:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+import math
 
+from attrs import field, frozen
+from attrs.validators import ge, gt, in_, le, lt
+
+from model_registry_server.option_checks import are_hosts, are_networks
 from model_registry_server.transfer.pace import Pace
 
 #: Bytes of a megabyte.
 MEGABYTE = 1_000_000
+
+#: Processes that work for one server at once, at most.
+MOST_WORKERS = 64
+
+_FINITE = lt(math.inf)
 
 
 @frozen
@@ -18,7 +27,8 @@ class ServerOptions:
     :param port: The port to listen at.
     :param hosts: Names by which clients may call the server, such as ``"models.example.com"``; loopback names always
         may. A pattern ``"*.example.com"`` stands for all names below it.
-    :param proxies: Addresses of proxies that say in ``X-Forwarded-For`` who asks; only they are believed.
+    :param proxies: Addresses of proxies that say in ``X-Forwarded-For`` who asks, or their networks, such as
+        ``"10.0.0.0/24"``; only they are believed.
     :param auth: ``"auto"``: tokens are demanded unless only this machine can reach the server and no token was ever
         made; ``"required"``: always.
     :param workers: How many jobs, such as conversions, may run at once, each in a process of its own.
@@ -35,44 +45,29 @@ class ServerOptions:
     :param hub_private: They may have private addresses, such as a mirror in this network.
     :param webhook_hosts: Hosts that webhooks may call.
     :param webhook_private: Webhooks may call private addresses, such as those of this network.
+    :raises ValueError: for a value that makes no sense.
     """
 
     host: str = "127.0.0.1"
-    port: int = 8000
-    hosts: tuple[str, ...] = ()
-    proxies: tuple[str, ...] = ()
-    auth: str = "auto"
-    workers: int = 2
-    worker_idle_seconds: float = 60.0
-    max_upload_mb: float = 0.0
-    quota_mb: float = 0.0
-    upload_hours: float = 24.0
-    body_timeout: float = 30.0
-    body_rate: float = 1000.0
-    rate_limit: int = 6000
-    max_connections: int = 20000
-    hub_hosts: tuple[str, ...] = ("huggingface.co", "*.huggingface.co", "*.hf.co")
+    port: int = field(default=8000, validator=[ge(0), le(65535)])
+    hosts: tuple[str, ...] = field(default=(), validator=are_hosts)
+    proxies: tuple[str, ...] = field(default=(), validator=are_networks)
+    auth: str = field(default="auto", validator=in_(("auto", "required")))
+    workers: int = field(default=2, validator=[ge(1), le(MOST_WORKERS)])
+    worker_idle_seconds: float = field(default=60.0, validator=[gt(0), _FINITE])
+    max_upload_mb: float = field(default=0.0, validator=[ge(0), _FINITE])
+    quota_mb: float = field(default=0.0, validator=[ge(0), _FINITE])
+    upload_hours: float = field(default=24.0, validator=[gt(0), _FINITE])
+    body_timeout: float = field(default=30.0, validator=[gt(0), _FINITE])
+    body_rate: float = field(default=1000.0, validator=[ge(0), _FINITE])
+    rate_limit: int = field(default=6000, validator=ge(0))
+    max_connections: int = field(default=20000, validator=gt(0))
+    hub_hosts: tuple[str, ...] = field(default=("huggingface.co", "*.huggingface.co", "*.hf.co"), validator=are_hosts)
     hub_private: bool = False
-    webhook_hosts: tuple[str, ...] = ()
+    webhook_hosts: tuple[str, ...] = field(default=(), validator=are_hosts)
     webhook_private: bool = False
 
     @property
     def pace(self) -> Pace:
         """How slowly a client may send a body, or take an answer."""
         return Pace(self.body_timeout, self.body_rate)
-
-
-_POSITIVE = ("workers", "worker_idle_seconds", "upload_hours", "body_timeout", "max_connections")
-_NOT_NEGATIVE = ("max_upload_mb", "quota_mb", "body_rate", "rate_limit")
-
-
-def mistakes_in(options: ServerOptions) -> list[str]:
-    """What makes no sense, a line each."""
-    said = {name: getattr(options, name) for name in (*_POSITIVE, *_NOT_NEGATIVE)}
-    mistakes = [f"{name} = {said[name]}: it is more than 0" for name in _POSITIVE if not said[name] > 0]
-    mistakes += [f"{name} = {said[name]}: it is 0 or more" for name in _NOT_NEGATIVE if not said[name] >= 0]
-    if not 0 <= options.port <= 65535:
-        mistakes.append(f"port = {options.port}: it is from 0 to 65535")
-    if options.auth not in ("auto", "required"):
-        mistakes.append(f"auth = {options.auth!r}: it is 'auto' or 'required'")
-    return mistakes

@@ -6,7 +6,7 @@ import click
 from attrs import evolve
 
 from model_registry_server.cli import Command, Session, folder_of
-from model_registry_server.options import ServerOptions
+from model_registry_server.options import MOST_WORKERS, ServerOptions
 
 
 def command_with(options: ServerOptions) -> click.Command:
@@ -15,7 +15,9 @@ def command_with(options: ServerOptions) -> click.Command:
     @click.command("serve", cls=Command)
     @click.option("--host", default=options.host, show_default=True, help="The address to listen at.")
     @click.option("--port", type=click.IntRange(0, 65535), default=options.port, show_default=True)
-    @click.option("--workers", type=click.IntRange(1, 64), default=options.workers, help="Jobs that run at once.")
+    @click.option(
+        "--workers", type=click.IntRange(1, MOST_WORKERS), default=options.workers, help="Jobs that run at once."
+    )
     @click.pass_obj
     def command(session: Session, host: str, port: int, workers: int) -> None:
         """Serve the registry over HTTP.

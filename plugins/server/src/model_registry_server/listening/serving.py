@@ -13,11 +13,11 @@ from typing import Any
 
 import uvicorn
 
-from model_registry import ConfigurationError, ModelRegistry, StorageError
+from model_registry import ModelRegistry, StorageError
 from model_registry_server.app import Application, create_app
 from model_registry_server.listening.ending import end_process_in
 from model_registry_server.listening.protocol import patient
-from model_registry_server.options import ServerOptions, mistakes_in
+from model_registry_server.options import ServerOptions
 from model_registry_server.server import Server
 
 logger = logging.getLogger("model_registry.server")
@@ -37,7 +37,6 @@ def serve(
 
     :param keywords: With which a worker opens the same registry.
     :param say: Told the address, as soon as the server listens.
-    :raises ConfigurationError: for options that make no sense.
     :raises StorageError: if the port is taken.
     """
     server = make_server(registry, options, keywords)
@@ -53,14 +52,7 @@ def serve(
 
 
 def make_server(registry: ModelRegistry, options: ServerOptions, keywords: Mapping[str, Any]) -> Server:
-    """The parts of a server, before it listens.
-
-    :raises ConfigurationError: for an option that makes no sense.
-    """
-    mistakes = mistakes_in(options)
-    if mistakes:
-        message = f"[plugins.server]: {'; '.join(mistakes)}"
-        raise ConfigurationError(message, hint="correct it in registry.toml", mistakes=tuple(mistakes))
+    """The parts of a server, before it answers."""
     return Server(registry, options, keywords, is_open=is_open(options))
 
 
