@@ -103,6 +103,51 @@ def test_a_server_has_nobody_wait_for_ever(wanted: object, pause: float) -> None
     assert wanted_pause(TooManyRequestsError("too many", retry_after=wanted)) == pause
 
 
+@pytest.mark.parametrize(
+    ("path", "call"),
+    [
+        ("/models", lambda client: client.list_models()),
+        ("/search", lambda client: client.search("name = x", limit=5)),
+        ("/history", lambda client: client.get_history(limit=3)),
+    ],
+)
+def test_a_list_that_goes_on_where_it_was_is_given_up(connect, proxy: Proxy, path: str, call) -> None:
+    document = {"versions": [], "events": [], "cursor": 7 if path == "/history" else "x"}
+    proxy.instead = answered(path, 200, {}, json.dumps(document).encode())
+    with pytest.raises(StorageError, match="answered 'cursor' as no registry does"):
+        call(connect(url=proxy.url))
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"tensors": None, "tensor_count": 1}, "'tensors'"),
+        ({"tensors": [], "tensor_count": 5}, "'tensor_count'"),
+        ({"tensors": 5, "tensor_count": 0}, "'tensors'"),
+    ],
+)
+def test_tensors_are_all_that_were_said(connect, client: Client, proxy: Proxy, document: object, said: str) -> None:
+    client.register_model("told", b"x", exist_ok=True)
+    proxy.instead = answered("/inside", 200, {}, json.dumps(document).encode())
+    with pytest.raises(StorageError, match=f"answered {said} as no registry does"):
+        _ = connect(url=proxy.url).resolve("told").tensors
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"files": 7, "tensors": [], "modules": []}, "'files'"),
+        ({"files": [], "tensors": [], "modules": [], "tensor_count": 3}, "'tensors'"),
+    ],
+)
+def test_a_comparison_is_all_that_was_said(connect, client: Client, proxy: Proxy, document, said: str) -> None:
+    client.register_model("compared", b"x", exist_ok=True)
+    counts = {"file_count": 0, "tensor_count": 0, "module_count": 0}
+    proxy.instead = answered("/compare", 200, {}, json.dumps({**counts, **document}).encode())
+    with pytest.raises(StorageError, match=f"answered {said} as no registry does"):
+        connect(url=proxy.url).compare("compared", "compared")
+
+
 def test_tensors_without_an_end_are_not_asked_for(connect, client: Client, proxy: Proxy) -> None:
     client.register_model("endless", b"x", exist_ok=True)
     asked: list[int] = []

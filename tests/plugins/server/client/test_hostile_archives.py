@@ -93,6 +93,18 @@ def long_header(tar: tarfile.TarFile) -> None:
     tar.addfile(info)
 
 
+def holes_without_end(tar: tarfile.TarFile) -> None:
+    """A member whose header goes on in blocks, each of which says that there is another one."""
+    info = tarfile.TarInfo("a")
+    info.type = tarfile.GNUTYPE_SPARSE
+    head = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    head[482] = 1
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    more = b"0" * 504 + b"\1" + bytes(7)
+    tar.fileobj.write(bytes(head) + more * 3000)  # type: ignore[union-attr]
+
+
 def header_for_all(tar: tarfile.TarFile) -> None:
     """Of these there could be any number, and each would be kept for what follows."""
     tar.pax_headers = {"comment": "x"}
@@ -113,6 +125,7 @@ def header_for_all(tar: tarfile.TarFile) -> None:
         (file_and_folder, "holds 'a/b' twice, or as a file and as a folder"),
         (sparse, "holds 'a', whose size is not that of its bytes"),
         (back, "holds 'a', whose size is not that of its bytes"),
+        (holes_without_end, "cannot be unpacked: the headers of a member are longer than 1 MiB"),
         (header_for_all, "has headers for all that follows"),
         (long_header, "cannot be unpacked: a header is longer than 256 KiB"),
     ],

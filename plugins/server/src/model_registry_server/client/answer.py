@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from model_registry import StorageError
 from model_registry_server.client.errors import misunderstood
 
 #: What there may be of anything within one version: more than of any model, and not more than fits into memory.
@@ -25,6 +26,16 @@ class Answer(dict[str, Any]):
     def __missing__(self, key: str) -> Any:
         raise misunderstood(self._address, f"answered without {key!r}, which a registry tells")
 
+    def lines(self, key: str) -> dict[str, str]:
+        """Texts by name.
+
+        :raises StorageError: if it is something else.
+        """
+        found = self[key]
+        if not (isinstance(found, dict) and all(isinstance(each, str) for each in found.values())):
+            raise self.wrong(key)
+        return found
+
     def several(self, key: str) -> list[dict[str, Any]]:
         """A list of objects.
 
@@ -32,7 +43,7 @@ class Answer(dict[str, Any]):
         """
         found = self[key]
         if not (isinstance(found, list) and all(isinstance(each, dict) for each in found)):
-            raise misunderstood(self._address, f"answered {key!r} as no registry does")
+            raise self.wrong(key)
         return found
 
     def count(self, key: str) -> int:
@@ -42,5 +53,9 @@ class Answer(dict[str, Any]):
         """
         found = self[key]
         if type(found) is not int or not 0 <= found <= _MOST:
-            raise misunderstood(self._address, f"answered {key!r} as no registry does")
+            raise self.wrong(key)
         return found
+
+    def wrong(self, key: str) -> StorageError:
+        """What to raise for a key that says what no server of ours says."""
+        return misunderstood(self._address, f"answered {key!r} as no registry does")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 import time
@@ -16,7 +17,10 @@ from typing import Any
 from model_registry import ModelEntry, ModelRegistry, StorageError
 from model_registry.records import MEGABYTE
 from model_registry_server.client import locks
+from model_registry_server.client.untold import untold
 from model_registry_server.places import client_folder
+
+logger = logging.getLogger("model_registry")
 
 #: What a cache is, whatever the configuration says of other registries.
 _SETTINGS: Mapping[str, Any] = {
@@ -90,7 +94,8 @@ class Cache:
         """Forget a version, unless it has the digest ``but``."""
         entry = self.registry.get_model_info(name, version)
         if entry is not None and entry.digest != but:
-            self.registry.remove_model(name, version)
+            with untold():
+                self.registry.remove_model(name, version)
             with suppress(OSError):
                 self._used(entry.digest).unlink()
 
@@ -114,9 +119,11 @@ class Cache:
                 continue
             with self.lock(entry.reference):
                 self.drop(entry.name, entry.version)
+            logger.info("dropped %s from the cache", entry.reference)
             if self._bytes() <= most:
                 break
-        self.registry.collect_garbage(0)
+        with untold():
+            self.registry.collect_garbage(0)
 
     def _bytes(self) -> int:
         return int(self.registry.get_detailed_stats()["stored_bytes"])

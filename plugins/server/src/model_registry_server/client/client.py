@@ -61,6 +61,7 @@ from model_registry_server.client.progress import ProgressChoice
 from model_registry_server.client.pull import require_same
 from model_registry_server.client.records import comparison_of, compression_of, lineage_of, parity_of, record
 from model_registry_server.client.references import LATEST, ParentLike, entry_for, parent_of, parents_of
+from model_registry_server.client.untold import untold
 
 if TYPE_CHECKING:
     from model_registry.records import RebuildReport
@@ -476,9 +477,10 @@ class Client(ModelRegistry):
         borrow: bool = True,
     ) -> ModelEntry:
         """As of a folder. What the server does not demand is not sent."""
-        entry = self._cache.receive_version(
-            digest, fetch, records=records, registered_at=registered_at, arrived=arrived, exist_ok=True, name=name
-        )
+        with untold():
+            entry = self._cache.receive_version(
+                digest, fetch, records=records, registered_at=registered_at, arrived=arrived, exist_ok=True, name=name
+            )
         return self._server.entry(self._server.push.given(entry, exist_ok=exist_ok, registered_at=registered_at))
 
     def next_version(self, name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from model_registry import FileRecord, ModelEntry, Parent, TensorRecord
+from model_registry_server.client.answer import Answer
 from model_registry_server.client.http import PATIENT, part
 from model_registry_server.client.pull import blobs_of, require_same
 from model_registry_server.client.records import Document, record
@@ -58,11 +59,16 @@ class Remote:
         return record(self._asked(entry)["parents"], tuple[Parent, ...])
 
     def tensors(self, entry: ModelEntry) -> tuple[TensorRecord, ...]:
-        told = [tensor for page in self._inside(entry, "tensor") for tensor in page["tensors"]]
+        told: list[Document] = []
+        for page in self._inside(entry, "tensor", told):
+            told += page.several("tensors")
         return record(told, tuple[TensorRecord, ...])
 
     def modules(self, entry: ModelEntry) -> Mapping[str, str]:
-        return {path: line for page in self._inside(entry, "module") for path, line in page["modules"].items()}
+        told: dict[str, str] = {}
+        for page in self._inside(entry, "module", told):
+            told |= page.lines("modules")
+        return told
 
     def verify(self, entry: ModelEntry) -> None:
         with self.server.working(f"verifying {entry.reference}"):
@@ -83,17 +89,20 @@ class Remote:
         require_same(entry, document["digest"])
         return document
 
-    def _inside(self, entry: ModelEntry, kind: str) -> Iterator[Document]:
-        """What is told of a version, page by page, until all of a kind is."""
-        start, count, path = 0, None, f"{_path(entry)}/inside"
-        while count is None or start < count:
-            page = self.server.http.get(path, timeout=PATIENT, version=entry.version, start=start or None)
+    def _inside(self, entry: ModelEntry, kind: str, told: Sized) -> Iterator[Answer]:
+        """What is told of a version, page by page, until all of a kind is.
+
+        :param told: To which whoever asks adds what each page tells.
+        """
+        path = f"{_path(entry)}/inside"
+        page = self.server.http.get(path, timeout=PATIENT, version=entry.version)
+        count = page.count(f"{kind}_count")
+        yield page
+        while (start := len(told)) < count:
+            page = self.server.http.get(path, timeout=PATIENT, version=entry.version, start=start)
             yield page
-            count = page.count(f"{kind}_count") if count is None else count
-            told = len(page[f"{kind}s"])
-            if not told:
-                return
-            start += told
+            if len(told) == start:
+                raise page.wrong(f"{kind}_count")  # it said that there is more
 
     def _verified(self, entry: ModelEntry, *, deep: bool) -> Document:
         path = f"{_path(entry)}/verify"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from model_registry import Event, InvalidQueryError, ModelEntry, SearchPage
+from model_registry_server.client.answer import Answer
 from model_registry_server.client.connection import Connection
 from model_registry_server.client.http import PATIENT, part
 from model_registry_server.client.records import Document, events_of
@@ -28,7 +29,7 @@ def list_models(
         size = _PAGE if limit is None else min(_PAGE, limit - len(found))
         page = server.http.get("/models", after=cursor, limit=size, **filters)
         found += server.entries(page.several("versions"))
-        cursor = page["cursor"]
+        cursor = _next(page, cursor)
         if cursor is None:
             break
     return found
@@ -43,7 +44,7 @@ def search(server: Connection, query: str, limit: int | None, after: str | None)
         size = _PAGE if limit is None else min(_PAGE, limit - len(found))
         page = server.http.get("/search", query=query, after=after, limit=size)
         found += server.entries(page.several("versions"))
-        after = page["cursor"]
+        after = _next(page, after)
         if after is None:
             break
     return SearchPage(tuple(found), after)
@@ -66,13 +67,14 @@ def comparison(server: Connection, **told: Any) -> Document:
     """All of a comparison, of which a page tells some files, tensors and modules."""
     found = server.http.get("/compare", timeout=PATIENT, **told)
     counts = {kind: found.count(f"{kind.removesuffix('s')}_count") for kind in _COMPARED}
-    while missing := [kind for kind in _COMPARED if len(found[kind]) < counts[kind]]:
-        page = server.http.get("/compare", timeout=PATIENT, start=len(found[missing[0]]), **told)
-        if not page.several(missing[0]):
-            break
+    whole = {kind: found.several(kind) for kind in _COMPARED}
+    while missing := [kind for kind in _COMPARED if len(whole[kind]) < counts[kind]]:
+        page = server.http.get("/compare", timeout=PATIENT, start=len(whole[missing[0]]), **told)
         for kind in missing:
-            found[kind] += page.several(kind)
-    return found
+            if not page.several(kind):
+                raise page.wrong(kind)  # it said that there is more
+            whole[kind] += page.several(kind)
+    return {**found, **whole}
 
 
 def _wanted(
@@ -86,9 +88,20 @@ def _wanted(
         for event in events:
             if name is not None or _is_about(event, version, alias):
                 yield event
-        before = page["cursor"]
+        before = _next(page, before)
         if before is None:
             return
+
+
+def _next(page: Answer, asked: object) -> Any:
+    """Where the next page begins; None if there is none.
+
+    :raises StorageError: for the same place again, from which nobody gets on.
+    """
+    cursor = page["cursor"]
+    if cursor is not None and cursor == asked:
+        raise page.wrong("cursor")
+    return cursor
 
 
 def _is_about(event: Event, version: str | None, alias: str | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from model_registry import ModelEntry, ModelRegistry, VersionExistsError, remote
 from model_registry.errors import ModelNotFoundError
 from model_registry_server.client.connection import Connection
 from model_registry_server.client.references import LATEST, parents_of
+from model_registry_server.client.untold import untold
+
+logger = logging.getLogger("model_registry")
 
 #: Makes a version in the cache: of the version there, with this number.
 Make = Callable[[ModelRegistry, ModelEntry, str], ModelEntry]
@@ -35,9 +39,10 @@ def register(
     registry = server.cache.registry
 
     def make(number: str) -> ModelEntry:
-        return registry.register_model(
-            name, model, model_format, version=number, parent=parents, exist_ok=known is not None, **given
-        )
+        with untold():
+            return registry.register_model(
+                name, model, model_format, version=number, parent=parents, exist_ok=known is not None, **given
+            )
 
     if known is not None:
         _require_same(server, known, make)
@@ -58,8 +63,12 @@ def make_here(
         raise _exists(known, "is registered already")
     pulled = server.pulled(source)
     registry = server.cache.registry
-    made = server.push.made(target, new_version, lambda number: make(registry, pulled, number))
-    entry = server.entry(made)
+
+    def make_untold(number: str) -> ModelEntry:
+        with untold():
+            return make(registry, pulled, number)
+
+    entry = server.entry(server.push.made(target, new_version, make_untold))
     _note(server, entry)
     return entry
 
@@ -108,6 +117,9 @@ def _exists(known: ModelEntry, what: str) -> VersionExistsError:
 
 
 def _note(server: Connection, entry: ModelEntry) -> None:
+    """Tell of a version that the server has now, and remember that the cache has it."""
+    size, kind = entry.size, entry.metadata.format
+    logger.info("registered %s (%s, %d bytes) as sha256:%s", entry.reference, kind, size, entry.digest)
     held = server.cache.held(entry.name, entry.version, entry.digest)
     if held is not None:
         server.cache.note_use(held)

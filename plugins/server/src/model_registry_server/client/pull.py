@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,9 @@ from model_registry_server.client.errors import misunderstood
 from model_registry_server.client.http import Http, part
 from model_registry_server.client.progress import Told
 from model_registry_server.client.records import record
+from model_registry_server.client.untold import untold
+
+logger = logging.getLogger("model_registry")
 
 #: The name of a blob is that of a file here, too.
 _BLOB = re.compile(r"[0-9a-f]{64}")
@@ -35,7 +39,9 @@ class Pull:
                 held = self._cache.held(entry.name, entry.version, entry.digest)
                 if held is None:
                     self._cache.drop(entry.name, entry.version)
-                    held, _ = self.into(self._cache.registry, entry)
+                    with untold():
+                        held, size = self.into(self._cache.registry, entry)
+                    logger.info("downloaded %s (%d bytes) into the cache", entry.reference, size)
             self._cache.note_use(held)
             self._cache.make_room(held)
         return held

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tarfile
 from io import FileIO
 from pathlib import Path
@@ -11,6 +12,8 @@ from model_registry import InvalidNameError, StorageError
 from model_registry_server.transfer.layout import plain_name
 
 _PIECE = 1 << 18
+#: Bytes of all headers of one member.
+_HEADERS = 1 << 20
 _REFUSED = "nothing of it was kept; see that the address is that of a server that you trust"
 
 
@@ -25,7 +28,7 @@ def unpack(archive: Path, folder: Path) -> None:
     folder.mkdir()
     try:
         with _InPieces(archive) as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            while (member := tar.next()) is not None:
+            while (member := file.headers_of(tar)) is not None:
                 _write(tar, member, folder)
                 # It keeps them all: of small files, more than the archive is long.
                 tar.members.clear()  # type: ignore[attr-defined]
@@ -68,9 +71,23 @@ def _refused(why: str, path: Path) -> StorageError:
 
 
 class _InPieces(FileIO):
-    """A file of which nobody reads much at once: a header says itself how long it is."""
+    """A file of which nobody reads much at once, nor very many headers of one member: they say themselves how long they
+    are, and how many."""
+
+    _left = _HEADERS  # to open a tar reads its first member's
+
+    def headers_of(self, tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+        """The next member of the tar that this file is."""
+        self._left = _HEADERS
+        try:
+            return tar.next()
+        finally:
+            self._left = sys.maxsize  # what follows is the member's own
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or not 0 <= size <= _PIECE:
             raise tarfile.ReadError("a header is longer than 256 KiB")
+        self._left -= size
+        if self._left < 0:
+            raise tarfile.ReadError("the headers of a member are longer than 1 MiB")
         return super().read(size) or b""
