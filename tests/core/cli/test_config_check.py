@@ -83,6 +83,44 @@ def test_all_mistakes_at_once_of_all_plugins(install: Installer) -> None:
     }
 
 
+def test_mistakes_of_the_core_hide_none_of_a_plugin_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_REGISTRY_CREATE", "perhaps")
+    Path("mine.toml").write_text('[plugins.levels]\nlevel = "high"\n[registry]\ncach_size = 1\n')
+    done = run("config", "check", "mine.toml", "--json")
+    assert done.code == 2
+    assert [mistake["key"] for mistake in done.document["mistakes"]] == [
+        "plugins.levels.level",
+        "registry.cach_size",
+        "MODEL_REGISTRY_CREATE",
+    ]
+    assert done.document["settings"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[plugins]\ndisabled = "marked"\n',
+        '[plugins]\ndisable = ["marked"]\n',
+        '[plugin]\ndisabled = ["marked"]\n',
+        '[registry]\ndisabled_plugins = ["marked"]\n',
+        '[plugins]\ndisabled = ["marked"]\n[registry\n',
+    ],
+)
+def test_no_plugin_is_imported_where_it_is_not_known_which_are_disabled(install: Installer, text: str) -> None:
+    install("marked", "open('imported', 'x').close()\n" + PLUGIN)
+    Path("mine.toml").write_text(text, encoding="utf-8")
+    assert run("config", "check", "mine.toml").code == 2
+    assert not Path("imported").exists()
+
+
+def test_a_plugin_may_refuse_in_its_own_words(install: Installer) -> None:
+    error = "ConfigurationError('no level fits', mistakes=())"
+    install("strict", f"from model_registry import ConfigurationError\nraise {error}\n")
+    done = run("config", "check")
+    assert done.code == 2
+    assert done.err == "error: configuration: no level fits\nerror: 1 mistake in the configuration\n"
+
+
 def test_a_plugin_that_fails_is_told_and_no_mistake(install: Installer) -> None:
     install("broken", "raise RuntimeError('no')")
     done = run("config", "check")

@@ -10,6 +10,8 @@ import attrs
 
 from model_registry.cli.session import Session
 from model_registry.config import Mistake, Settings
+from model_registry.config.mistakes import in_order
+from model_registry.config.sources import VARIABLE_PREFIX
 from model_registry.errors import ConfigurationError
 from model_registry.plugins.discovery import Candidate, candidates
 from model_registry.plugins.settings_check import check_plugin_settings
@@ -42,13 +44,12 @@ class Inspection:
 
 def inspect_configuration(session: Session) -> Inspection:
     """Read the configuration, and let every installed plugin that is not disabled check its part."""
-    try:
-        settings = session.settings()
-    except ConfigurationError as error:
-        return Inspection(mistakes=_mistakes(error))
+    settings, mistakes = session.read_settings()
+    is_right = not mistakes
+    if not all(map(_leaves_the_plugins, mistakes)):
+        return Inspection(mistakes=in_order(mistakes))
     found = candidates(settings)
-    entries = list(_of_the_core(settings, session.address()))
-    mistakes: list[Mistake] = []
+    entries = list(_of_the_core(settings, session.address())) if is_right else []
     unchecked: dict[str, str] = {}
     with _collected(mistakes):
         check_plugin_settings(settings, [candidate.name for candidate in found])
@@ -58,15 +59,19 @@ def inspect_configuration(session: Session) -> Inspection:
         elif not candidate.disabled:
             with _collected(mistakes), _noted(unchecked, candidate.name):
                 entries += _of_a_plugin(settings, candidate)
-    return Inspection(entries, mistakes, unchecked)
+    return Inspection(entries if is_right else (), in_order(mistakes), unchecked)
+
+
+def _leaves_the_plugins(mistake: Mistake) -> bool:
+    """Whether it is known in spite of a mistake which plugins there are, so that none is imported that is disabled."""
+    return mistake.key.startswith(("registry.", VARIABLE_PREFIX)) and "plugin" not in mistake.key.lower()
 
 
 def _mistakes(error: ConfigurationError) -> list[Mistake]:
     """Those that the error tells; the error as one if it is of another making, as a plugin's may be."""
-    mistakes = error.facts.get("mistakes")
-    return (
-        list(mistakes) if isinstance(mistakes, Sequence) else [Mistake("configuration", None, "", problem=str(error))]
-    )
+    told = error.facts.get("mistakes")
+    mistakes = [one for one in told if isinstance(one, Mistake)] if isinstance(told, Sequence) else []
+    return mistakes or [Mistake("configuration", None, "", problem=str(error))]
 
 
 @contextmanager

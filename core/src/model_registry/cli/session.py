@@ -18,7 +18,7 @@ from model_registry.documents import Document
 
 if TYPE_CHECKING:
     from model_registry.cli.screen import Screen
-    from model_registry.config import Settings
+    from model_registry.config import Mistake, Settings
     from model_registry.plugins import Plugins
     from model_registry.records import RebuildReport
     from model_registry.registry import ModelRegistry
@@ -65,6 +65,12 @@ class Session:
         from model_registry.config import load_settings
 
         return load_settings(self._given)
+
+    def read_settings(self) -> tuple[Settings, list[Mistake]]:
+        """What is right in the configuration, with defaults for the rest; and what is wrong."""
+        from model_registry.config import read_settings
+
+        return read_settings(self._given)
 
     def address(self) -> str | None:
         """The address of the registry; None if it is a folder."""

@@ -44,11 +44,15 @@ class Mistake:
 
 def configuration_error(mistakes: Sequence[Mistake]) -> ConfigurationError:
     """One error that tells every mistake, a line each, and carries them as ``mistakes``."""
-    # Files first, in the order of their lines; the rest in the order they were found.
-    mistakes = sorted(mistakes, key=lambda mistake: (mistake.line is None, mistake.source, mistake.line or 0))
+    mistakes = in_order(mistakes)
     lines = [str(mistake) for mistake in mistakes]
     message = lines[0] if len(lines) == 1 else "\n  ".join([f"{len(lines)} mistakes in the configuration:", *lines])
     return ConfigurationError(message, mistakes=mistakes)
+
+
+def in_order(mistakes: Iterable[Mistake]) -> list[Mistake]:
+    """Those in files first, in the order of their lines; the rest as they were found."""
+    return sorted(mistakes, key=lambda mistake: (mistake.line is None, mistake.source, mistake.line or 0))
 
 
 def nearest(name: str, valid: Iterable[str]) -> str | None:

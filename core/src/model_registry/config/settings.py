@@ -101,13 +101,21 @@ def load_settings(keywords: Mapping[str, object], environ: Mapping[str, str] = o
         as not given.
     :raises ConfigurationError: with every mistake of all sources, even in values that another source overrides.
     """
+    settings, mistakes = read_settings(keywords, environ)
+    if mistakes:
+        raise configuration_error(mistakes)
+    return settings
+
+
+def read_settings(
+    keywords: Mapping[str, object], environ: Mapping[str, str] = os.environ
+) -> tuple[Settings, list[Mistake]]:
+    """The same for whoever looks for more mistakes: what is right, with defaults for the rest, and what is wrong."""
     said = list(_said(keywords, environ))
     given = [item for item in said if isinstance(item, Given)]
     mistakes = [item for item in said if isinstance(item, Mistake)]
     values = dict(_values(given, mistakes))
-    if mistakes:
-        raise configuration_error(mistakes)
-    return Settings(**values, plugin_tables=_plugin_tables(given), origins=_origins(given))
+    return Settings(**values, plugin_tables=_plugin_tables(given), origins=_origins(given)), mistakes
 
 
 def said_path(keywords: Mapping[str, object], environ: Mapping[str, str]) -> object:
