@@ -108,7 +108,7 @@ def test_a_server_has_nobody_wait_for_ever(wanted: object, pause: float) -> None
     [
         ("/models", lambda client: client.list_models()),
         ("/search", lambda client: client.search("name = x", limit=5)),
-        ("/history", lambda client: client.get_history(limit=3)),
+        ("/history", lambda client: client.history(limit=3)),
     ],
 )
 def test_a_list_that_goes_on_where_it_was_is_given_up(connect, proxy: Proxy, path: str, call) -> None:
@@ -141,11 +141,11 @@ def test_tensors_are_all_that_were_said(connect, client: Client, proxy: Proxy, d
     ],
 )
 def test_a_comparison_is_all_that_was_said(connect, client: Client, proxy: Proxy, document, said: str) -> None:
-    client.register_model("compared", b"x", exist_ok=True)
+    client.register_model("both", b"x", exist_ok=True)
     counts = {"file_count": 0, "tensor_count": 0, "module_count": 0}
     proxy.instead = answered("/compare", 200, {}, json.dumps({**counts, **document}).encode())
     with pytest.raises(StorageError, match=f"answered {said} as no registry does"):
-        connect(url=proxy.url).compare("compared", "compared")
+        connect(url=proxy.url).compare("both", "both")
 
 
 def test_tensors_without_an_end_are_not_asked_for(connect, client: Client, proxy: Proxy) -> None:
