@@ -97,6 +97,12 @@ def test_a_token_says_what_one_may(closed, connect, monkeypatch: pytest.MonkeyPa
         connect("liar", url=running.url, token="mr_00000000_nothing").list_models()
 
 
+def test_a_token_for_a_server_that_needs_none_is_told_from_one_that_is_wrong(server, connect) -> None:
+    said = r"^this server needs no token, and knows none — unset MODEL_REGISTRY_TOKEN, and leave token=… out$"
+    with pytest.raises(PermissionError, match=said):
+        connect("needless", url=server.url, token="mr_00000000_nothing").list_models()
+
+
 def test_a_token_is_taken_as_a_file_holds_it_and_never_shown(closed, connect) -> None:
     running, folder = closed
     text = token(folder, "kept", "reader")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def test_whoever_may_not_is_refused_and_told_how_to_give_a_token(closed, monkeyp
     monkeypatch.setenv("MODEL_REGISTRY_TOKEN", token(folder, "looker", "reader"))
     done = failed(running, "gc")
     assert (done.code, done.err.splitlines()[0]) == (6, "error: looker is a reader; this takes an admin")
+
+
+def test_a_token_that_can_be_none_is_to_be_got_where_tokens_are_made(
+    server: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MODEL_REGISTRY_TOKEN", "mañana")
+    done = failed(server, "list")
+    [advised] = re.findall("«model-registry (.*)»", done.err)
+    ModelRegistry(tmp_path / "made")
+    assert run(*advised.replace("FOLDER", str(tmp_path / "made")).split()).code == 0
 
 
 def test_an_empty_list_names_the_address(closed, monkeypatch: pytest.MonkeyPatch) -> None:

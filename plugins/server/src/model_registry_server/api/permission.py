@@ -180,6 +180,11 @@ def owner_of(caller: Caller) -> str:
     return caller.owner
 
 
+def _needs_no_token(server: Server, headers: Mapping[str, str]) -> bool:
+    """Whether a caller gets in without one."""
+    return server.is_open and not (_was_passed_on(headers) or server.tokens.any())
+
+
 def admit(
     server: Server, headers: Mapping[str, str], address: str, *, needed: bool = True, counted: bool = True
 ) -> Caller:
@@ -199,13 +204,16 @@ def admit(
         token = server.tokens.check(text.strip()) if kind.lower() == "bearer" else None
         if token is None:
             limit(server, address_key(address))  # whoever guesses is slowed down
+            if _needs_no_token(server, headers):
+                hint = "it has no tokens: send none"
+                raise AuthenticationError("this server needs no token, and knows none", hint=hint, needed=False)
             raise AuthenticationError("the token is not valid", hint="it was revoked, ran out, or is mistyped")
         if counted:
             limit(server, token.id)
         return token.caller(address)
     if needed and counted:  # who only looks whether the server is well may do that as often as it wants
         limit(server, address_key(address))
-    if server.is_open and not (_was_passed_on(headers) or server.tokens.any()):
+    if _needs_no_token(server, headers):
         return evolve(LOCAL, address=address)
     if needed:
         hint = "send one as «Authorization: Bearer …»; «model-registry token create» makes one"

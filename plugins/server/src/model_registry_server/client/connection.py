@@ -94,7 +94,8 @@ def _checked_token(text: str) -> str | None:
     """
     token = text.strip()
     if not (token.isascii() and token.isprintable()) or " " in token:
-        hint = f"give what «model-registry token create» printed, as token= or in {TOKEN_VARIABLE}"
+        made = "«model-registry --registry FOLDER token create»"
+        hint = f"give what {made} printed on the server's machine, as token= or in {TOKEN_VARIABLE}"
         raise ConfigurationError("the token holds a character that no token has", hint=hint, mistakes=())
     return token or None
 

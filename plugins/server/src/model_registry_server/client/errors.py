@@ -27,6 +27,7 @@ _AWAY = frozenset({502, 503, 504})
 #: How an error begins to advise of a package that is missing.
 _INSTALL = "pip install "
 _NO_TOKEN = f"set {TOKEN_VARIABLE} in the environment, or pass token=… to ModelRegistry"
+_NEEDLESS_TOKEN = f"unset {TOKEN_VARIABLE}, and leave token=… out"
 _BAD_TOKEN = f"it was revoked, ran out, or is mistyped: set {TOKEN_VARIABLE} or token=… to another"
 
 
@@ -81,10 +82,12 @@ def error_of_answer(response: httpx.Response, address: str) -> ModelRegistryErro
         return _error_of_stranger(response, status, address)
     if document.get("error") == "RequestError" and response.status_code == 404:
         return _error_of_place(response, status, address)
-    hint = document.get("hint")
+    hint, facts = document.get("hint"), document.get("facts")
     if response.status_code == 401:
         hint = _BAD_TOKEN if "authorization" in response.request.headers else _NO_TOKEN
-    return _made(document.get("error"), document["detail"], hint, document.get("facts"), address)
+        if isinstance(facts, Mapping) and facts.get("needed") is False:
+            hint = _NEEDLESS_TOKEN
+    return _made(document.get("error"), document["detail"], hint, facts, address)
 
 
 def _error_of_place(response: httpx.Response, status: str, address: str) -> StorageError:
