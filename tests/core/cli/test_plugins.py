@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import sysconfig
 from pathlib import Path
 
 import pytest
 from command_line import run, start
 from fake_plugins import Installer
 
+import model_registry
 from model_registry import ModelRegistry
 
 GREETER = """
@@ -128,6 +130,46 @@ def test_an_unknown_command_names_the_nearest_and_the_plugins_that_failed(instal
     assert done.code == 2
     assert "error: there is no command 'lisst'; did you mean 'list'?\n" in done.err
     assert "plugin broken (fake-broken) failed" in done.err
+
+
+@pytest.fixture
+def core_alone(tmp_path: Path) -> Path:
+    """A site in which all is installed but the packages of this project that are not the core."""
+    folder = tmp_path / "core-alone"
+    folder.mkdir()
+    here = [*Path(sysconfig.get_path("purelib")).iterdir(), Path(model_registry.__file__).parent]
+    for path in here:
+        if not path.name.startswith("model_registry_") or path.name.startswith("model_registry_core"):
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
+@pytest.mark.parametrize("command", ["serve", "token"])
+def test_a_command_of_a_package_that_is_not_installed_names_it(core_alone: Path, command: str) -> None:
+    done = start(core_alone, command, "--port", "1", python=("-S",), environ={"MODEL_REGISTRY_DISABLED_PLUGINS": ""})
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        f"error: the command {command!r} is of model-registry-server, which is not installed\n"
+        "hint: pip install model-registry-server\n"
+    )
+
+
+def test_a_command_of_a_plugin_that_is_disabled_or_fails_says_so(core_alone: Path, install: Installer) -> None:
+    install("served", FAILING, distribution="model-registry-server")
+    for path in install.site.iterdir():
+        (core_alone / path.name).symlink_to(path)
+    done = start(core_alone, "serve", python=("-S",), environ={"MODEL_REGISTRY_DISABLED_PLUGINS": "served"})
+    assert done.code == 2
+    assert done.err == (
+        "error: the command 'serve' is of the plugin served, which is disabled\n"
+        "hint: see «model-registry config show --origin»\n"
+    )
+    done = start(core_alone, "serve", python=("-S",), environ={"MODEL_REGISTRY_DISABLED_PLUGINS": ""})
+    assert "No module named 'a_module_that_is_not_there'" in done.err
+    assert done.err.endswith(
+        "error: the command 'serve' is of the plugin served, which could not add it\n"
+        "hint: see «model-registry plugins»\n"
+    )
 
 
 @pytest.mark.parametrize("words", [("greet",), ("gret",), ("greet", "--json")])

@@ -15,7 +15,7 @@ from model_registry.cli.failures import tell
 from model_registry.cli.lazy import LazyGroup
 from model_registry.cli.log import told_on_stderr
 from model_registry.cli.options import GLOBAL_OPTIONS
-from model_registry.cli.plugin_commands import plugin_commands
+from model_registry.cli.plugin_commands import plugin_commands, refuse_missing
 from model_registry.cli.session import Session
 from model_registry.errors import ConfigurationError
 
@@ -79,8 +79,10 @@ class Root(LazyGroup):
         if command is not None:
             return command
         with suppress(ConfigurationError) if ctx.resilient_parsing else nullcontext():  # of errors, no shell completes
-            return plugin_commands(ctx, super().list_commands(ctx)).get(cmd_name)
-        return None
+            command = plugin_commands(ctx, super().list_commands(ctx)).get(cmd_name)
+        if command is None and not ctx.resilient_parsing:
+            refuse_missing(ctx, cmd_name)
+        return command
 
     def main(
         self,
