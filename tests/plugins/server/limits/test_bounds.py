@@ -164,6 +164,26 @@ def test_however_long_a_look_took_it_counts_for_a_time_at_most() -> None:
     assert asyncio.run(noticed()) < 5  # not the 10 s of twenty times a look
 
 
+def test_where_there_was_room_nobody_waits_for_the_next_look() -> None:
+    async def taken() -> None:
+        disk = Disk()
+        bound = Bound(10, "quota_mb", disk, longest=0.0)
+        await bound.require(1)
+        disk.there = 10  # others than bodies wrote
+        disk.hold()
+        for _ in range(3):
+            await asyncio.wait_for(bound.take(1), 10)
+        assert await asyncio.to_thread(disk.held.wait, 10)
+        assert disk.looks == 2  # one that all of them share, and that is not over
+        disk.go_on.set()
+        with pytest.raises(TooLargeError):
+            while True:
+                await bound.require(1)
+                await asyncio.sleep(0.01)
+
+    asyncio.run(asyncio.wait_for(taken(), 30))
+
+
 def test_what_is_too_much_whatever_is_there_is_refused_without_a_look() -> None:
     async def taken() -> None:
         disk = Disk()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -11,6 +13,8 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 
 from model_registry_server.transfer.errors import TooLargeError
+
+logger = logging.getLogger("model_registry.server")
 
 #: For how many times as long as it took a look counts, and seconds that it does at least. What others than bodies write
 #: is noticed then; what bodies bring counts at once.
@@ -39,6 +43,7 @@ class Bound:
         self._refusing_until = float("-inf")
         self._looking = threading.Lock()
         self._line = CapacityLimiter(1)  # who waits for somebody else's look holds no thread
+        self._meanwhile: asyncio.Task[None] | None = None
         self._lock = threading.Lock()
         self._there = 0  # at the last look, and what has ended since
         self._coming = 0
@@ -86,8 +91,18 @@ class Bound:
 
     async def _make_sure(self, count: int) -> None:
         now = time.monotonic()
-        if self._is_unsure(count, now):
+        if not self._is_unsure(count, now):
+            return
+        if self._looked > float("-inf") and count <= self._room():
+            self._look_meanwhile(now)
+        else:
             await run_sync(self._look_for, count, now, limiter=self._line)
+
+    def _look_meanwhile(self, now: float) -> None:
+        """By the last look there is room, so nobody waits for the next one, which may take minutes."""
+        if self._meanwhile is None or self._meanwhile.done():
+            self._meanwhile = asyncio.create_task(run_sync(self._look_again, now, limiter=self._line))
+            self._meanwhile.add_done_callback(_note_failure)
 
     def _is_unsure(self, count: int, now: float) -> bool:
         if self._look is None or count > self._most:
@@ -130,6 +145,12 @@ class Bound:
         if count > room:
             message = f"{count:,} bytes more are too much: {room:,} may come"
             raise TooLargeError(message, hint=hint, limit=room, option=self._option)
+
+
+def _note_failure(task: asyncio.Task[None]) -> None:
+    """Whoever finds no room looks again, and is told what is wrong with the disk."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.warning("how much room is left could not be seen: %s", error)
 
 
 class Body:
