@@ -21,16 +21,21 @@ class Outcomes:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._unwritten: dict[tuple[str, str], tuple[str, str]] = {}
         state.create(_TABLE)
 
     def note(self, upload: str, owner: str, name: str, version: str) -> None:
-        """An upload has become a version."""
+        """An upload has become a version. As long as that cannot be written, it is remembered."""
+        self._unwritten[upload, owner] = name, version
         values = (upload, owner, name, version, _text(datetime.now(timezone.utc)))
         with self._state.writing() as db:
             db.execute("REPLACE INTO upload_outcomes VALUES (?, ?, ?, ?, ?)", values)
+        del self._unwritten[upload, owner]
 
     def of(self, upload: str, owner: str) -> tuple[str, str] | None:
         """Name and number of the version that an owner's upload became; None if it became none."""
+        if (upload, owner) in self._unwritten:
+            return self._unwritten[upload, owner]
         query = "SELECT name, version FROM upload_outcomes WHERE upload = ? AND owner = ?"
         with self._state.reading() as db:
             row = db.execute(query, (upload, owner)).fetchone()
