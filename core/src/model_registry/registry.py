@@ -530,7 +530,7 @@ class ModelRegistry:
         has is skipped, so a run that was interrupted is continued by running it again; another version under the same
         name is a failure. Neither registry needs the plugins of the formats; this one need not be writable.
 
-        :param target: A registry, or its folder, which is made if it is missing.
+        :param target: A registry, its address, or its folder, which is made if it is missing.
         :param where: A query, as for ``search``, or versions, as for ``remove_many``; everything by default.
         :param tags: Also tags, edited descriptions and links, where the target says nothing else.
         :param aliases: Also aliases that the target does not have.

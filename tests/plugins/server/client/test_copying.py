@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from line import Line
+from proxy import Proxy
 from running import Running, serving
 
 from model_registry import ModelEntry, ModelRegistry, Parent, VersionExistsError
@@ -101,6 +102,27 @@ def test_an_address_is_a_target(client: Client, server: Running) -> None:
     local.register_model("addressed", b"x")
     assert local.copy_versions(server.url).ok
     assert client.load_model("addressed").model == b"x"
+
+
+def test_a_target_that_is_away_is_tried_once() -> None:
+    local = ModelRegistry("local")
+    for _ in range(3):
+        local.register_model("away", b"x")
+    report = local.copy_versions("http://127.0.0.1:9")
+    assert [failure.what for failure in report.failed] == ["3 versions, away:1.0.0 to away:1.0.2"]
+    assert str(report.failed[0].error).startswith("http://127.0.0.1:9 cannot be reached: ")
+
+
+def test_a_server_that_goes_away_ends_removing_and_what_was_done_is_told(server: Running, connect) -> None:
+    with Proxy(server.port) as proxy:
+        client = connect(url=proxy.url)
+        for _ in range(4):
+            client.register_model("going", b"x")
+        away = ("DELETE", "/model-registry/models/going?version=1.0.1")
+        proxy.instead = lambda asked: (504, {}, b"") if (asked.command, asked.path) == away else None
+        report = client.remove_many(f"going:1.0.{number}" for number in range(4))
+        assert [entry.reference for entry in report.done] == ["going:1.0.0"]
+        assert [failure.what for failure in report.failed] == ["3 versions, going:1.0.1 to going:1.0.3"]
 
 
 def test_what_the_server_has_is_not_sent(connect, server: Running) -> None:

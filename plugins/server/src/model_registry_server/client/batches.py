@@ -1,16 +1,17 @@
-"""Many at once: one that fails stops no other, and a report says what became of each."""
+"""Many at once: one that fails stops no other, unless the server is away; and a report says what became of each."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from attrs import define, field
 
 from model_registry import BatchFailure, BatchReport, ModelEntry, remotes
+from model_registry_server.client.errors import UnreachableError
 
 logger = logging.getLogger("model_registry")
 
@@ -36,9 +37,27 @@ class Batch:
         try:
             yield
         except Exception as error:
-            logger.info("%s: %s", what, error)
-            self.failed.append(BatchFailure(what, error))
+            self._fail(what, error)
         remotes.item_done(count)
+
+    def each(self, entries: Sequence[ModelEntry], do: Callable[[ModelEntry], object]) -> bool:
+        """Do it to one after another. Those that are left when a server cannot be reached fail together: waiting for it
+        anew with each would take long, and tell the same of each.
+
+        :returns: Whether all were tried.
+        """
+        for index, entry in enumerate(entries):
+            try:
+                do(entry)
+            except UnreachableError as error:
+                left = entries[index:]
+                self._fail(_range(left), error)
+                remotes.item_done(len(left))
+                return False
+            except Exception as error:
+                self._fail(entry.reference, error)
+            remotes.item_done()
+        return True
 
     def note(self, entry: ModelEntry, size: int | None = None) -> None:
         """It is done."""
@@ -50,6 +69,15 @@ class Batch:
         seconds = time.monotonic() - self._begun
         done, skipped, failed = tuple(self.done), tuple(self.skipped), tuple(self.failed)
         return BatchReport(self.action, done, skipped, failed, self.bytes, seconds, self.dry_run)
+
+    def _fail(self, what: str, error: Exception) -> None:
+        logger.info("%s: %s", what, error)
+        self.failed.append(BatchFailure(what, error))
+
+
+def _range(entries: Sequence[ModelEntry]) -> str:
+    first, last = entries[0].reference, entries[-1].reference
+    return first if len(entries) == 1 else f"{len(entries)} versions, {first} to {last}"
 
 
 def called(item: Any, number: int) -> str:

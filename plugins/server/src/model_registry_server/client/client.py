@@ -441,11 +441,13 @@ class Client(ModelRegistry):
             message = "removing without a condition would remove every version"
             raise InvalidOptionError(message, hint="say which; all of them is: name like '%'", option="where")
         batch, told, selected = Batch("removed", dry_run), self._server.told, select(self, where)
+
+        def remove(entry: ModelEntry) -> None:
+            if dry_run or self.remove_model(entry.name, entry.version):
+                batch.note(entry)
+
         with told.showing(progress), told.operation("removing", items_total=len(selected)):
-            for entry in selected:
-                with batch.one(entry.reference):
-                    if dry_run or self.remove_model(entry.name, entry.version):
-                        batch.note(entry)
+            batch.each(selected, remove)
         return batch.report()
 
     def copy_versions(

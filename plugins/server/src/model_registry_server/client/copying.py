@@ -33,18 +33,19 @@ def copy_versions(
     selected = select(source, where)
     work = told.operation("copying", bytes_total=sum(each.size for each in selected), items_total=len(selected))
     counted: set[str] = set()
+
+    def copy(entry: ModelEntry) -> None:
+        if dry_run:
+            _foresee(target, entry, batch, counted)
+            return
+        _copy(source, target, entry, batch, bring)
+        if tags:
+            _add_facts(entry, target)
+        if aliases:
+            _add_aliases(entry, target)
+
     with told.showing(progress), work:
-        for each in selected:
-            with batch.one(each.reference):
-                if dry_run:
-                    _foresee(target, each, batch, counted)
-                    continue
-                _copy(source, target, each, batch, bring)
-                if tags:
-                    _add_facts(each, target)
-                if aliases:
-                    _add_aliases(each, target)
-        if tags and not dry_run:
+        if batch.each(selected, copy) and tags and not dry_run:
             _add_facts_of_models(source, target, selected, batch)
     return batch.report()
 
