@@ -24,6 +24,7 @@ from model_registry_server.jobs.store import Jobs
 from model_registry_server.jobs.worker import HOSTS_VARIABLE
 from model_registry_server.limits.alone import be_the_only_one
 from model_registry_server.limits.at_once import AtOnce
+from model_registry_server.limits.held import Held
 from model_registry_server.limits.quota import Quota
 from model_registry_server.limits.turns import Turns
 from model_registry_server.metrics import Metrics
@@ -53,6 +54,8 @@ _READING = 8
 #: Streams of events, and downloads, that one caller has open at once. A client takes a few files at once, and waits
 #: where it may not; a download that is taken slowly costs a megabyte or two, and two descriptors.
 _STREAMS, _DOWNLOADS = 100, 64
+#: Bytes that one caller may have in memory by bodies that are read whole: eight of the largest.
+_MOST_HELD = 64 << 20
 TASKS = tuple(f"model_registry_server.jobs.{module}" for module in ("tasks", "quick", "comparing"))
 
 
@@ -90,6 +93,7 @@ class Server:
         self.changes = Changes(registry)
         self.followers = AtOnce(_STREAMS, "streams open", "close some; one stream of …/events tells of every model", 60)
         self.downloads = AtOnce(_DOWNLOADS, "downloads under way", "go on when some of them have ended", 2)
+        self.bodies = Held(_MOST_HELD)
         self.metrics = Metrics(self)
         self.readiness = Readiness(registry, self.state)
         self.stopping = asyncio.Event()

@@ -133,7 +133,7 @@ def test_what_may_come_is_parsed_while_all_threads_wait_for_the_disk() -> None:
         for number in range(int(threads.total_tokens)):
             threads.acquire_on_behalf_of_nowait(number)
         request = Request({"type": "http", "method": "POST", "path": "/", "headers": []}, receive)
-        return await asyncio.wait_for(bounded(request, USUAL).json(), 20)
+        return await asyncio.wait_for(bounded(request, USUAL, lambda count: None).json(), 20)
 
     assert asyncio.run(parsed()) == body
 

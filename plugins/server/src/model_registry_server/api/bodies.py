@@ -10,6 +10,8 @@ from typing import Any
 from fastapi import HTTPException, Request
 from starlette.types import Message
 
+from model_registry_server.errors import TooManyRequestsError
+from model_registry_server.limits.held import Take
 from model_registry_server.transfer.announced import announced_length
 from model_registry_server.transfer.deadline import Deadline
 from model_registry_server.transfer.digests import claimed_digest, require_digest
@@ -24,7 +26,7 @@ _MOST_VALUES = 250_000
 class BodyRefused(HTTPException):
     """Carries an error through FastAPI, which makes a 400 of whatever else is raised while it reads a body."""
 
-    def __init__(self, error: TransferError) -> None:
+    def __init__(self, error: TransferError | TooManyRequestsError) -> None:
         super().__init__(error.status, error.message)
         self.error = error
 
@@ -47,9 +49,10 @@ class _Bounded(Request):
         return json.loads(body)
 
 
-def bounded(request: Request, pace: Pace, most: int = MOST_BYTES) -> Request:
+def bounded(request: Request, pace: Pace, take: Take, most: int = MOST_BYTES) -> Request:
     """The same request, whose body may have so many bytes, must come, and has the digest that was told.
 
+    :param take: Is told of bytes as they come.
     :param most: Bytes that it may have.
     :raises BodyRefused: for what is too large, too slow or another body, when it is read.
     :raises InvalidBodyError: for a digest that cannot be checked.
@@ -78,6 +81,10 @@ def bounded(request: Request, pace: Pace, most: int = MOST_BYTES) -> Request:
         seen += len(piece)
         if seen > most:
             raise _too_large(most)
+        try:
+            take(len(piece))
+        except TooManyRequestsError as error:
+            raise BodyRefused(error) from error
         if not message.get("more_body"):
             is_whole = True
             deadline.close()

@@ -125,8 +125,13 @@ class Route(APIRoute):
             caller = request.state.caller = self.admit(server, request)
             request.state.admit = partial(self.admit_again, server, request)
             request.state.noted = _noted_for(request)
-            if not (permission.streams or request.method in _SAFE):
-                request = bounded(request, server.options.pace, most)
+            if permission.streams or request.method in _SAFE:
+                return await admitted(request, caller)
+            with server.bodies.body(caller.taker) as take:
+                return await admitted(bounded(request, server.options.pace, take, most), caller)
+
+        async def admitted(request: Request, caller: Caller) -> Response:
+            server = server_of(request)
             if permission.role is None:
                 return await serve(request)
             changes = request.method not in _SAFE if permission.changes is None else permission.changes

@@ -162,6 +162,8 @@ def _query(request: Request) -> dict[str, str]:
 
 async def _json(request: Request) -> Any:
     try:
-        return await bounded(request, server_of(request).options.pace).json()
+        server = server_of(request)
+        with server.bodies.body(caller_of(request).taker) as take:
+            return await bounded(request, server.options.pace, take).json()
     except (ValueError, RecursionError) as error:
         raise InvalidBodyError("the body is no JSON", hint=_SUCH_AS) from error

@@ -9,10 +9,12 @@ from fastapi import Request
 from model_registry_server.transfer.errors import InvalidBodyError, TooLargeError
 
 _MOST_BYTES = 1 << 20
+#: Of a form that everybody may send.
+OF_ANYBODY = 16 << 10
 _MOST_FIELDS = 200
 
 
-async def fields_of(request: Request) -> dict[str, str]:
+async def fields_of(request: Request, most: int = _MOST_BYTES) -> dict[str, str]:
     """The fields of a form without files, whose body its route has bounded; of a field that comes twice, the last.
 
     :raises InvalidBodyError: if it is no such form.
@@ -21,8 +23,8 @@ async def fields_of(request: Request) -> dict[str, str]:
     data = bytearray()
     async for piece in request.stream():
         data += piece
-        if len(data) > _MOST_BYTES:
-            raise TooLargeError(f"the form has more than {_MOST_BYTES:,} bytes", limit=_MOST_BYTES)
+        if len(data) > most:
+            raise TooLargeError(f"the form has more than {most:,} bytes", limit=most)
     try:
         said = parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
     except ValueError as error:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 
 from model_registry_server.api.permission import allow_everybody, limit, server_of
 from model_registry_server.security.limits import address_key
-from model_registry_server.web.forms import fields_of
+from model_registry_server.web.forms import OF_ANYBODY, fields_of
 from model_registry_server.web.language import COOKIE as LANGUAGE_COOKIE
 from model_registry_server.web.language import LANGUAGES
 from model_registry_server.web.page import TOKEN_COOKIE, PageRoute, is_local, see_other
@@ -33,7 +33,7 @@ async def log_in(request: Request) -> Response:
     """Keep a token in the browser, where no script can read it, until that is closed."""
     server = server_of(request)
     limit(server, address_key(request.client.host if request.client else ""))  # first: a right guess is one, too
-    fields = await fields_of(request)
+    fields = await fields_of(request, OF_ANYBODY)
     text, target = fields.get("token", "").strip(), _local(fields.get("next", _HOME))
     if not text or await run_sync(server.tokens.check, text) is None:
         return render(request, "login.html", HTTPStatus.UNAUTHORIZED, next=target, refused=True)
@@ -56,7 +56,7 @@ async def log_out(request: Request) -> Response:
 @allow_everybody()
 async def choose_language(request: Request) -> Response:
     """Remember the language, for a year."""
-    fields = await fields_of(request)
+    fields = await fields_of(request, OF_ANYBODY)
     response = see_other(_local(fields.get("next", _HOME)))
     if fields.get("to") in LANGUAGES:
         response.set_cookie(LANGUAGE_COOKIE, fields["to"], max_age=31_536_000, path="/ui", samesite="strict")
