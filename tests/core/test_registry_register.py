@@ -186,6 +186,15 @@ def test_a_default_format_is_taken_at_its_word(bytes_plugin: str) -> None:
         ModelRegistry("models", default_format="bites").register_model("m", b"x")
 
 
+@pytest.mark.parametrize(("said", "meant"), [("bytse", "bytes"), ("pytorhc", "pytorch")])
+def test_a_misspelt_format_is_told_from_one_that_is_to_be_installed(
+    registry: ModelRegistry, said: str, meant: str
+) -> None:
+    hint = rf"did you mean '{meant}'\? If not, install the plugin that its authors name, or set registry\.loaders\["
+    with pytest.raises(UnsupportedFormatError, match=rf"no plugin handles the format '{said}'.* — {hint}'{said}'\]$"):
+        registry.register_model("m", b"x", said)
+
+
 def test_what_looks_like_a_field_is_kept_and_told(registry: ModelRegistry, caplog: pytest.LogCaptureFixture) -> None:
     entry = registry.register_model("m", b"x", descripton="a word")
     assert entry.metadata.extra["descripton"] == "a word"

@@ -88,6 +88,12 @@ def test_a_file_that_nobody_knows_names_the_option_and_not_the_keyword() -> None
     assert "hint: say which it is with --format\n" in done.err
 
 
+def test_a_format_that_nobody_handles_says_what_can_be_done_here(weights: Path) -> None:
+    done = run("register", weights, "--name", "m", "--format", "bytse")
+    hint = "hint: did you mean 'bytes'? If not, install the plugin that its authors name\n"
+    assert (done.code, done.err.splitlines(keepends=True)[-1]) == (7, hint)
+
+
 def test_a_missing_file_and_a_missing_name() -> None:
     assert run("register", "nowhere.bin", "--name", "m").code == 3
     assert "Missing option '--name'" in run("register", "nowhere.bin").err

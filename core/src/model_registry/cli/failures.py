@@ -18,6 +18,7 @@ from model_registry.errors import ConfigurationError, InvalidQueryError, ModelRe
 
 #: Hints speak to callers of the Python API; here is how the same is said on the command line.
 _OPTIONS = {
+    r", or set registry\.loaders\[.*\]": "",
     r"\ballow_code=True": "--allow-code",
     r"\boverwrite=True": "--overwrite",
     r"\bexist_ok=True": "--exist-ok",

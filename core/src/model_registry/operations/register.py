@@ -172,7 +172,7 @@ def _format_of(
         model_format = detection.format
         if given.get("model_type") is None:
             given = {**given, "model_type": detection.model_type}
-    spec = context.plugins.format(str(model_format))
+    spec = context.plugins.format(str(model_format), typed=True)
     if not spec.storable:
         raise UnsupportedModelError(
             f"{spec.id!r} is a format to export to, not to register in", hint="leave model_format out", format=spec.id

@@ -104,11 +104,15 @@ class Plugins:
         self._load_all()
         return {id: owned.spec for id, owned in sorted(self._owned.items())}
 
-    def format(self, format: str) -> FormatSpec:
-        """:raises UnsupportedFormatError: if nothing handles it."""
+    def format(self, format: str, *, typed: bool = False) -> FormatSpec:
+        """What is told of a format.
+
+        :param typed: Somebody just said it, and may have meant another.
+        :raises UnsupportedFormatError: if nothing handles it.
+        """
         self._load_all()
         if format not in self._owned:
-            raise self.unsupported(format)
+            raise self.unsupported(format, near=self._near(format) if typed else "")
         return self._owned[format].spec
 
     def owner(self, format: str) -> tuple[str, str]:
@@ -121,8 +125,16 @@ class Plugins:
         self._load_all()
         return [conversion for offered in self._manager.hook.conversions() for conversion in offered]
 
-    def unsupported(self, format: str, did: str = "handles") -> UnsupportedFormatError:
-        """The final «None»: what is known, what is loaded, what failed and why, and what to install."""
+    def _near(self, format: str) -> str:
+        """The format that is almost called so, "" for none."""
+        near = difflib.get_close_matches(format, {*self._owned, *map(str, _NAMED_AFTER_ITS_FORMAT)} - {format}, n=1)
+        return near[0] if near else ""
+
+    def unsupported(self, format: str, did: str = "handles", near: str = "") -> UnsupportedFormatError:
+        """The final «None»: what is known, what is loaded, what failed and why, and what to install.
+
+        :param near: The format that may be meant.
+        """
         format = str(format)
         known = ", ".join(sorted(self._owned)) or "none"
         failures = "".join(f"; plugin {c.name} ({c.distribution}) failed: {why}" for c, why in self._failed.values())
@@ -130,10 +142,11 @@ class Plugins:
         distribution = f"model-registry-{format.replace('_', '-')}" if format in _NAMED_AFTER_ITS_FORMAT else None
         advice = f"its plugin, {distribution}" if distribution else "the plugin that its authors name"
         disabled = [candidate.name for candidate in self._candidates or () if candidate.disabled]
+        suggestion = f"did you mean {near!r}? If not, " if near and not distribution else ""
         return UnsupportedFormatError(
             f"no plugin {did} the format {format!r}; formats known: {known}; plugins loaded: "
             f"{', '.join(self._ready) or 'none'}{'; disabled: ' + ', '.join(disabled) if disabled else ''}{failures}",
-            hint=f"install {advice}, or set registry.loaders[{format!r}]",
+            hint=f"{suggestion}install {advice}, or set registry.loaders[{format!r}]",
             format=format,
             distribution=distribution,
         )
