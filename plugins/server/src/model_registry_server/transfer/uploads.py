@@ -155,12 +155,15 @@ class Uploads:
         with self._one_writer(upload_id, number):
             file = await in_thread(self._file, upload_id, number)
             if offset != file.offset or (file.done and length != 0):
-                raise OffsetError(_wrong_offset(file, offset), offset=file.offset, given=offset)
+                raise _wrong_offset(file, offset)
             if file.done:
                 return file
             most = None if file.size is None else max(file.size - file.offset, 0)
             if length is not None and most is not None and length > most:
-                raise TooLargeError(f"{file.path!r} may have {most:,} bytes more, not {length:,}", limit=most)
+                hint = "send no more than was announced"
+                raise TooLargeError(
+                    f"{file.path!r} may have {most:,} bytes more, not {length:,}", hint=hint, limit=most
+                )
             running = await self._running(upload_id, number, offset)
             self._writing[upload_id, number] = offset
             before, part = running.copy(), RunningHash() if digest_of_part else None
@@ -325,10 +328,13 @@ class Uploads:
             return any(writing == upload_id for writing, _ in self._writing)
 
 
-def _wrong_offset(file: UploadFile, offset: int) -> str:
+def _wrong_offset(file: UploadFile, offset: int) -> OffsetError:
     if file.done:
-        return f"{file.path!r} is complete"
-    return f"the part begins at byte {offset:,}, {file.path!r} ends at {file.offset:,} — go on at byte {file.offset}"
+        message, hint = f"{file.path!r} is complete", "go on with the next file, or have the upload registered"
+    else:
+        message = f"the part begins at byte {offset:,}, {file.path!r} ends at {file.offset:,}"
+        hint = f"go on at byte {file.offset}"
+    return OffsetError(message, hint=hint, offset=file.offset, given=offset)
 
 
 def _check_digest(file: Announced, running: RunningHash) -> None:
