@@ -60,6 +60,17 @@ class TestAliases:
         with pytest.raises(VersionNotFoundError, match="alias @champion of 'm' has nothing to go back to"):
             three.undo_alias("m", "champion")
 
+    @pytest.mark.parametrize("go_back", [ModelRegistry.undo_alias, ModelRegistry.rollback])
+    def test_that_never_were_are_told_from_those_that_cannot_go_back(self, three: ModelRegistry, go_back: Any) -> None:
+        with pytest.raises(VersionNotFoundError, match=r"^model 'm' has no alias '@nope' — «model-registry alias set"):
+            go_back(three, "m", "nope")
+        three.set_alias("m", "champion")
+        with pytest.raises(VersionNotFoundError, match=r"^model 'm' has no alias '@nope' — it has @champion$") as found:
+            go_back(three, "m", "nope")
+        assert (found.value.model, found.value.alias) == ("m", "nope")
+        with pytest.raises(ModelNotFoundError, match=r"^there is no model 'n'"):
+            go_back(three, "n", "champion")
+
     def test_do_not_go_back_if_somebody_was_faster(self, three: ModelRegistry) -> None:
         three.set_alias("m", "champion", "1.0")
         (seen,) = three.history("m", alias="champion")

@@ -36,6 +36,7 @@ class TestAlias:
         assert shown(run("alias", "list", "digits")).startswith("digits has no aliases; make one")
 
     def test_with_nothing_before_says_so(self) -> None:
+        run("alias", "set", "digits", "champion")
         done = run("alias", "rollback", "digits", "champion")
         assert done.code == 3
         assert "hint: «model-registry history digits --alias champion» tells what it named" in done.err

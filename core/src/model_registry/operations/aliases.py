@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from model_registry.catalog import VersionRow
+from model_registry.errors import VersionNotFoundError
 from model_registry.names import check_alias, check_model_name
 from model_registry.operations.context import Context
-from model_registry.operations.entries import entry_of, require
+from model_registry.operations.entries import entry_of, no_alias, require
 from model_registry.records import ModelEntry
 
 logger = logging.getLogger("model_registry")
@@ -28,19 +31,34 @@ def delete_alias(context: Context, name: str, alias: str) -> bool:
 def undo(context: Context, name: str, alias: str, expected: int | None) -> ModelEntry | None:
     """See ``ModelRegistry.undo_alias``."""
     alias = check_alias(alias)
-    row = context.catalog.aliases.undo(check_model_name(name), alias, expected=expected)
+    with _perhaps_never_made(context, check_model_name(name), alias):
+        row = context.catalog.aliases.undo(name, alias, expected=expected)
     return None if row is None else _told(context, alias, row)
 
 
 def rollback(context: Context, name: str, alias: str) -> ModelEntry:
     """See ``ModelRegistry.rollback``."""
     alias = check_alias(alias)
-    return _told(context, alias, context.catalog.aliases.rollback(check_model_name(name), alias))
+    with _perhaps_never_made(context, check_model_name(name), alias):
+        row = context.catalog.aliases.rollback(name, alias)
+    return _told(context, alias, row)
 
 
 def aliases(context: Context, name: str) -> dict[str, str]:
     """See ``ModelRegistry.aliases``."""
     return context.catalog.aliases.of_model(check_model_name(name))
+
+
+@contextmanager
+def _perhaps_never_made(context: Context, name: str, alias: str) -> Iterator[None]:
+    """Say of an alias that cannot go back because there never was one that there is none."""
+    try:
+        yield
+    except VersionNotFoundError as error:
+        catalog = context.catalog
+        if catalog.aliases.get(name, alias) or catalog.history.events(name, alias=alias, limit=1):
+            raise
+        raise no_alias(context, name, f"@{alias}") from error
 
 
 def _told(context: Context, alias: str, row: VersionRow) -> ModelEntry:

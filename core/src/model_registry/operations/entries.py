@@ -77,7 +77,7 @@ def require(context: Context, name: str, version: str = LATEST) -> VersionRow:
     if row is not None:
         return row
     if version.startswith("@"):
-        raise _no_alias(context, name, version)
+        raise no_alias(context, name, version)
     if any(version in (LATEST, gone.version) for gone in context.catalog.versions(name=name, removed=True)):
         what = name if version == LATEST else f"{name} {version}"
         raise VersionNotFoundError(
@@ -92,7 +92,7 @@ def require(context: Context, name: str, version: str = LATEST) -> VersionRow:
     raise _no_model(context, name)
 
 
-def _no_alias(context: Context, name: str, alias: str) -> ModelNotFoundError:
+def no_alias(context: Context, name: str, alias: str) -> ModelNotFoundError:
     """What to raise for an alias that names nothing which is there."""
     aliases = context.catalog.aliases
     gone = aliases.get(name, alias[1:])
@@ -107,7 +107,8 @@ def _no_alias(context: Context, name: str, alias: str) -> ModelNotFoundError:
     if context.catalog.latest(name) is None:
         return _no_model(context, name)
     hint = f"it has {known}" if known else f"«model-registry alias set {name} {alias[1:]}» makes it"
-    return VersionNotFoundError(f"model {name!r} has no alias {alias!r}", hint=hint, model=name, version=alias)
+    message = f"model {name!r} has no alias {alias!r}"
+    return VersionNotFoundError(message, hint=hint, model=name, version=alias, alias=alias[1:])
 
 
 def _no_model(context: Context, name: str) -> ModelNotFoundError:

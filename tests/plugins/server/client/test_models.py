@@ -128,6 +128,7 @@ def test_every_public_method_is_of_the_same_signature_and_none_is_inherited() ->
         (lambda r: r.describe("wrong", 3), ["value"]),
         (lambda r: r.rollback("wrong", "champion"), ["model", "alias"]),
         (lambda r: r.undo_alias("wrong", "champion"), ["model", "alias"]),
+        (lambda r: r.rollback("wrong", "only"), ["model", "alias"]),
         (lambda r: r.restore_model("wrong", "1.0.0"), ["model", "version"]),
         (lambda r: r.link("wrong", "1.0.0", 3), ["field"]),
         (lambda r: r.convert("wrong", to="marble"), ["format"]),
@@ -140,6 +141,7 @@ def test_every_public_method_is_of_the_same_signature_and_none_is_inherited() ->
 )
 def test_an_error_is_the_one_that_a_folder_raises(client: Client, held: ModelRegistry, call, facts) -> None:
     client.register_model("wrong", b"right", version="1.0.0", exist_ok=True)
+    client.set_alias("wrong", "only")
     with pytest.raises(ModelRegistryError) as there:
         call(client)
     with pytest.raises(type(there.value)) as here:
