@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 
 import pytest
+from proxy import Proxy
+from running import Running
+
+from model_registry_server.transfer.errors import InvalidBodyError
 
 
 @pytest.fixture(autouse=True)
@@ -36,10 +41,13 @@ def test_what_is_made_here_is_told_when_the_server_has_it(connect, caplog: pytes
     assert caplog.messages == [f"registered untold/made:1.0.0 (echo, 1 bytes) as sha256:{made.digest}"]
 
 
-def test_what_the_server_refuses_was_never_registered(connect, caplog: pytest.LogCaptureFixture) -> None:
-    client = connect("refused")
-    client.register_model("untold/twice", b"x", version="1.0")
-    caplog.clear()
-    with pytest.raises(ValueError, match="is registered already"):
-        client.register_model("untold/twice", b"y", version="1.0")
+def test_what_the_server_refuses_was_never_registered(
+    server: Running, connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Proxy(server.port) as proxy:
+        refused = json.dumps({"detail": "not that", "hint": "", "error": "InvalidBodyError", "facts": {}}).encode()
+        proxy.instead = lambda asked: (400, {}, refused) if asked.path.endswith("/receive") else None
+        client = connect("refused", url=proxy.url)
+        with pytest.raises(InvalidBodyError, match="not that"):
+            client.register_model("untold/refused", b"x")
     assert caplog.messages == []
