@@ -191,6 +191,17 @@ def test_a_pattern_that_cannot_be_is_refused(tokens: Tokens, pattern: str) -> No
         tokens.create("ci", Role.READER, ("*", pattern))
 
 
+@pytest.mark.parametrize("pattern", ["bad name*", "team-a/", "/team-a/*", "team//*", "größe*", "m:1.0.0", "a,b", "m@*"])
+def test_a_pattern_that_no_model_s_name_matches_is_refused(tokens: Tokens, pattern: str) -> None:
+    with pytest.raises(InvalidNameError, match=r"no model can be called '.*' — use letters, digits"):
+        tokens.create("ci", Role.READER, ("*", pattern))
+
+
+@pytest.mark.parametrize("pattern", ["*", "Team-A/*", "team?/[!a-c]*", "*/x__y.z", "m"])
+def test_what_a_pattern_may_be(tokens: Tokens, pattern: str) -> None:
+    assert tokens.create("ci", Role.READER, (pattern,))[1].patterns == (pattern,)
+
+
 def test_a_token_for_no_model_or_a_text_in_place_of_a_list_is_refused(tokens: Tokens) -> None:
     for patterns in ((), "team-a", ["a"] * 101):
         with pytest.raises(InvalidOptionError, match="give a list of 1 to 100"):

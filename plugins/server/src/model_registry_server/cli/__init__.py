@@ -31,6 +31,9 @@ class Session(Protocol):
     def open(self, *, create: bool | None = False) -> ModelRegistry:
         """The registry; None leaves it to the configuration whether a missing one is made."""
 
+    def address(self) -> str | None:
+        """The address of the registry; None if it is a folder."""
+
     def emit(self, document: dict[str, Any]) -> None:
         """Answer a program."""
 
@@ -70,11 +73,15 @@ def folder_of(session: Session, *, create: bool | None = False) -> ModelRegistry
 
     :raises ConfigurationError: for the address of a server.
     """
-    registry = session.open(create=create)
-    if type(registry) is not ModelRegistry:
-        message = f"{registry!r} is a server's, not a folder"
+    require_folder(session)
+    return session.open(create=create)
+
+
+def require_folder(session: Session) -> None:
+    """:raises ConfigurationError: if the registry is no folder, but has the address of a server."""
+    if session.address() is not None:  # which is not told: it may hold a password
+        message = "the registry is a server's, not a folder"
         raise ConfigurationError(message, hint="run this where the folder is, with --registry FOLDER", mistakes=())
-    return registry
 
 
 def person() -> str:

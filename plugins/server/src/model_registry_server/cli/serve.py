@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from attrs import evolve
 
-from model_registry_server.cli import Command, Session, folder_of
+from model_registry_server.cli import Command, Session, folder_of, require_folder
 from model_registry_server.options import MOST_WORKERS, ServerOptions
 
 
@@ -25,9 +25,11 @@ def command_with(options: ServerOptions) -> click.Command:
         Only this machine can reach it, unless --host says otherwise; then callers need tokens, which «model-registry
         token create» makes. Ctrl-C stops it; jobs under way go on when it is started again.
         """
-        from model_registry_server.listening.serving import serve
+        from model_registry_server.listening.serving import listen, serve
 
+        require_folder(session)
         chosen = evolve(options, host=host, port=port, workers=workers)
-        serve(folder_of(session, create=None), chosen, {"config": session.config}, say=session.say)
+        with listen(chosen) as listening:  # before a registry is made, which nobody would serve
+            serve(folder_of(session, create=None), chosen, {"config": session.config}, listening, say=session.say)
 
     return command

@@ -31,18 +31,23 @@ _STOPPING, _FORCED = 5, 1
 
 
 def serve(
-    registry: ModelRegistry, options: ServerOptions, keywords: Mapping[str, Any], *, say: Callable[[str], object]
+    registry: ModelRegistry,
+    options: ServerOptions,
+    keywords: Mapping[str, Any],
+    listening: socket.socket,
+    *,
+    say: Callable[[str], object],
 ) -> None:
-    """Listen until a signal comes.
+    """Answer until a signal comes; Ctrl-C is the usual one, and no failure.
 
     :param keywords: With which a worker opens the same registry.
-    :param say: Told the address, as soon as the server listens.
-    :raises StorageError: if the port is taken.
+    :param listening: What :func:`listen` gave. Who connects before this waits.
+    :param say: Told the address, as soon as the server answers.
     """
     server = make_server(registry, options, keywords)
-    with listen(options) as listening:
-        host, port = listening.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    with suppress(KeyboardInterrupt):  # which uvicorn raises anew when all has ended
         say(f"serving {registry.settings.path} at http://{shown}:{port}")
         if not is_loopback(options.host) and not options.hosts:
             say("it is called by what it listens at alone: its other names belong into hosts of [plugins.server]")

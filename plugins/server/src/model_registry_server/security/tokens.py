@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import re
 import sqlite3
 import threading
 import time
@@ -27,6 +28,8 @@ MOST_PATTERNS = 100
 
 #: Seconds for which a token is believed without asking the file: as long may a revocation elsewhere go unseen.
 _BELIEVED = 0.5
+#: What some name of a model can match: its characters and those of patterns, and no part between slashes is empty.
+_PATTERN = re.compile(r"(?!/)(?:(?!//)[A-Za-z0-9._/*?\[\]!-])+(?<!/)")
 _NOTED_EVERY = timedelta(minutes=1)
 #: Compared with when no token has the id, so that the time tells nothing. It is the digest of no secret.
 _NOTHING = "0" * 64
@@ -271,6 +274,9 @@ def _checked_patterns(patterns: Sequence[str]) -> tuple[str, ...]:
         raise InvalidOptionError("the patterns of a token cannot be these", hint=hint, option="patterns")
     for pattern in patterns:
         _check_text("a pattern of a token", pattern, MOST_PATTERN_CHARACTERS)
+        if not _PATTERN.fullmatch(pattern):
+            hint = "use letters, digits and . _ - /, and * for any characters, as in 'team-a/*'"
+            raise InvalidNameError(f"no model can be called {pattern!r}", hint=hint, value=pattern)
     return tuple(dict.fromkeys(patterns))
 
 
