@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from model_registry_server.client.errors import UnreachableError
+from model_registry_server.client.errors import PASSING, UnreachableError
 from model_registry_server.errors import TooManyRequestsError
 
 logger = logging.getLogger("model_registry")
@@ -63,7 +63,7 @@ class Patience:
         end = self._end_of_refusals(now) if wanted else self._end_of_failures(now)
         if now + pause > end:
             raise error
-        if pause >= _NOTICED:
+        if pause >= _NOTICED and isinstance(error, PASSING):
             _waits.tell(error, end - now)
         self._sleep(pause)
         self._pause = min(2 * self._pause, _LONGEST)
