@@ -11,7 +11,7 @@ import statistics
 import threading
 import time
 from collections.abc import Awaitable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -86,7 +86,10 @@ async def hold(port: int, count: int) -> list[tuple[asyncio.StreamReader, asynci
     held = []
     for start_at in range(0, count, 200):
         opened = await asyncio.gather(
-            *(asyncio.open_connection("127.0.0.1", port) for _ in range(start_at, min(start_at + 200, count)))
+            *(
+                asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+                for _ in range(start_at, min(start_at + 200, count))
+            )
         )
         for number, (reader, writer) in enumerate(opened):
             writer.write(BEGINNINGS[number % len(BEGINNINGS)])
@@ -155,24 +158,58 @@ async def trickle(held: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]])
                 await asyncio.sleep(0)
 
 
-def test_more_connections_than_may_be_are_closed_at_once(tmp_path: Path) -> None:
-    with serving(tmp_path / "models", options="max_connections = 10") as running:
-        held = [socket.create_connection(("127.0.0.1", running.port), timeout=10) for _ in range(10)]
+def connected(port: int, address: str) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(address, 0))
+
+
+def is_refused(port: int, address: str) -> bool:
+    """Whether a connection from an address, all of which are of this machine, is closed at once."""
+    with connected(port, address) as connection:
         try:
-            one_more = socket.create_connection(("127.0.0.1", running.port), timeout=10)
-            with one_more, suppress(ConnectionResetError):
-                assert one_more.recv(1) == b""
-            held.pop().close()
-            deadline = time.monotonic() + 10
-            while time.monotonic() < deadline:
-                with suppress(httpx.HTTPError):
-                    assert httpx.get(f"{running.url}/healthz").status_code == 200
-                    break
-            else:
-                raise AssertionError("nobody gets in any more")
-        finally:
-            for connection in held:
-                connection.close()
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return connection.recv(1) == b""
+        except ConnectionError:
+            return True
+
+
+def wait_until_taken(port: int, address: str) -> None:
+    deadline = time.monotonic() + 10
+    while is_refused(port, address):
+        assert time.monotonic() < deadline, "nobody gets in any more"
+        time.sleep(0.01)
+
+
+def test_more_connections_than_may_be_are_closed_at_once(tmp_path: Path) -> None:
+    with serving(tmp_path / "models", options="max_connections = 10") as running, ExitStack() as held:
+        for address in ("127.0.0.1", "127.0.0.2"):
+            for _ in range(5):
+                last = held.enter_context(connected(running.port, address))
+        assert is_refused(running.port, "127.0.0.3")
+        last.close()
+        wait_until_taken(running.port, "127.0.0.3")
+
+
+def test_one_address_has_a_half_of_the_connections(tmp_path: Path) -> None:
+    with serving(tmp_path / "models", options="max_connections = 10") as running, ExitStack() as held:
+        for _ in range(5):
+            last = held.enter_context(connected(running.port, "127.0.0.2"))
+        for _ in range(3):
+            assert is_refused(running.port, "127.0.0.2")
+            assert not is_refused(running.port, "127.0.0.1")
+        last.close()
+        wait_until_taken(running.port, "127.0.0.2")
+    hint = "a proxy belongs into proxies of [plugins.server]"
+    assert running.log == [f"warning: 127.0.0.2 has 5 connections, and gets no more; {hint}\n"]
+
+
+@pytest.mark.parametrize("proxy", ["127.0.0.2", "127.0.0.0/30"])
+def test_a_proxy_has_as_many_connections_as_there_are(tmp_path: Path, proxy: str) -> None:
+    options = f'max_connections = 10\nproxies = ["::1", "{proxy}"]'
+    with serving(tmp_path / "models", options=options) as running, ExitStack() as held:
+        for _ in range(9):
+            held.enter_context(connected(running.port, "127.0.0.2"))
+        assert not is_refused(running.port, "127.0.0.2")
+        assert running.log == []
 
 
 def test_a_body_that_stops_coming_is_given_up(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
@@ -110,6 +110,42 @@ def test_of_answers_that_a_caller_does_not_read_those_that_lay_longest_are_given
         assert not _came(unread[0], page)
         assert httpx.get(url, headers=readers[0], timeout=60).content == page
     assert all("more than 134,217,728 bytes of answers unread" in line for line in running.log), running.log
+
+
+TINY = b"GET / HTTP/1.1\r\n\r\n"
+QUEUES = {
+    "tiny requests": TINY,
+    "behind an answer that nobody takes": b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 30 + TINY,
+    "a few in front of a body": TINY * 9 + b"POST / HTTP/1.1\r\nContent-Length: 10000000000\r\n\r\n",
+    "many in front of a body": TINY * 5000 + b"POST / HTTP/1.1\r\nContent-Length: 10000000000\r\n\r\n",
+    "many headers": TINY * 9 + b"GET / HTTP/1.1\r\n" + b"a:\r\n" * 50_000,
+}
+
+
+@pytest.mark.parametrize("takes", [False, True], ids=["none is taken", "all are taken"])
+@pytest.mark.parametrize("first", QUEUES.values(), ids=QUEUES)
+def test_requests_whose_answers_nobody_waits_for_fill_no_memory(server: Running, first: bytes, takes: bool) -> None:
+    """Ten connections send what they can, while the server answers others at once."""
+    megabytes = _megabytes(server)
+    with ExitStack() as held, httpx.Client(base_url=server.url, timeout=30) as others:
+        connections = [held.enter_context(socket.create_connection(("127.0.0.1", server.port))) for _ in range(10)]
+        sent = [first + TINY * (400_000 // len(TINY)) for _ in connections]
+        waited = []
+        begun = time.monotonic()
+        while time.monotonic() - begun < 1.5:
+            for number, connection in enumerate(connections):
+                connection.setblocking(False)
+                with suppress(BlockingIOError, ConnectionError):
+                    count = connection.send(sent[number])
+                    sent[number] = sent[number][count:] or TINY * 20_000
+                with suppress(BlockingIOError, ConnectionError):
+                    while takes and connection.recv(1 << 20):
+                        pass
+            asked = time.monotonic()
+            others.get("/healthz").raise_for_status()
+            waited.append(time.monotonic() - asked)
+        assert max(waited) < 1
+        assert _megabytes(server) - megabytes < 30
 
 
 def _came(connection: socket.socket, bodies: bytes) -> bool:

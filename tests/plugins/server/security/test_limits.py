@@ -88,5 +88,5 @@ def test_only_so_many_callers_are_remembered_and_the_longest_silent_is_forgotten
 
 def test_one_machine_is_one_key_whichever_of_its_addresses_it_uses() -> None:
     assert address_key("2001:db8:1:2:3::4") == address_key("2001:db8:1:2::ffff") != address_key("2001:db8:1:3::4")
-    assert address_key("10.0.0.1") == "10.0.0.1"
+    assert address_key("10.0.0.1") == address_key("::ffff:10.0.0.1") == "10.0.0.1"
     assert address_key("not:an:address") == "not:an:address"

@@ -109,7 +109,6 @@ DOWNLOAD = f"GET {API}/models/large/download HTTP/1.1\r\nHost: localhost\r\n"
 ANSWERS = {
     "a file": f"{DOWNLOAD}\r\n",
     "a file, the last answer": f"{DOWNLOAD}Connection: close\r\n\r\n",
-    "many documents": "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200,
 }
 
 

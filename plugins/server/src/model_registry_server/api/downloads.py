@@ -15,8 +15,7 @@ from model_registry_server.api import schemas
 from model_registry_server.api.parameters import Version
 from model_registry_server.api.permission import Route, allow, caller_of, owner_of, server_of
 from model_registry_server.errors import NotFoundError
-from model_registry_server.security.limits import address_key
-from model_registry_server.security.roles import Caller, Role
+from model_registry_server.security.roles import Role
 from model_registry_server.transfer.archives import Archive, archive_content
 from model_registry_server.transfer.content import Content, Member, file_content
 from model_registry_server.transfer.sending import Sending
@@ -54,13 +53,8 @@ def sending(request: Request, content: Content) -> Sending:
 
     Sending it raises ``TooManyRequestsError`` if the caller takes as many already as it may.
     """
-    server, taker = server_of(request), taker_of(caller_of(request))
+    server, taker = server_of(request), caller_of(request).taker
     return Sending(content, lambda: server.downloads.one_more(taker))
-
-
-def taker_of(caller: Caller) -> str:
-    """Whose downloads, and other answers, a caller takes. Without tokens, everybody has the same name."""
-    return caller.token_id or address_key(caller.address)
 
 
 async def found(request: Request, find: Callable[[], T]) -> T:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
-import struct
-import termios
 from typing import Any, ClassVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from model_registry_server.api.downloads import taker_of
-from model_registry_server.listening.lag import Lag
+from model_registry_server.app import Application
+from model_registry_server.listening.reading import Reading
+from model_registry_server.listening.shares import Shares, is_among
 from model_registry_server.listening.unread import Unread
+from model_registry_server.listening.watch import Watch
 from model_registry_server.security.limits import address_key
 from model_registry_server.transfer.pace import USUAL, Pace
 
@@ -24,6 +23,10 @@ logger = logging.getLogger("model_registry.server")
 HEAD_SECONDS = 20.0
 #: Bytes of a request's head, or of whatever else comes between two pieces of a body.
 MOST_HEAD = 64 << 10
+#: Of a request: each takes forty times its bytes, if it is short.
+MOST_HEADERS = 256
+#: Requests of a connection that wait for the answers before them. Hardly any client sends one before it has its answer.
+MOST_WAITING = 10
 #: Seconds after an answer in which the next request must begin.
 _IDLE_SECONDS = 30.0
 #: Bytes of a piece of an answer, or of several, that are held without being counted.
@@ -32,8 +35,8 @@ _SMALL = 64 << 10
 
 class PatientProtocol(HttpToolsProtocol):
     """uvicorn's own, with bounds where it has none: the time and size of a request's head, what comes after a body,
-    how slowly answers are taken, how much of them one caller leaves unread, the time after them, and how many
-    connections there are.
+    how many requests wait for the answers before them, how slowly answers are taken, how much of them one caller leaves
+    unread, the time after them, and how many connections there are, and are of one address.
 
     Trailers are dropped: they would be taken for headers, though whoever is in front has not seen them as such.
     """
@@ -42,10 +45,12 @@ class PatientProtocol(HttpToolsProtocol):
     pace: ClassVar[Pace] = USUAL
     #: What is unread on all connections.
     unread: ClassVar[Unread] = Unread()
+    #: How many connections each address has.
+    shares: ClassVar[Shares] = Shares()
 
     _timer: asyncio.TimerHandle | None = None
-    _watch: asyncio.TimerHandle | None = None
-    _lag: Lag
+    _watch: Watch
+    _address: str | None = None
     _in_head = True
     _unused = 0
     _large = 0
@@ -55,31 +60,38 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self._lag = Lag(self.pace)
-        if self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency:
-            transport.abort()  # without an answer, which would cost more than it tells
+        self.flow = Reading(transport, lambda: self._waiting() > 0)
+        self._watch = Watch(self.loop, transport, self.pace, self.give_up)
+        if self._has_room():
+            self._wait(HEAD_SECONDS, self._end_late)
         else:
-            self._wait(HEAD_SECONDS, transport.close)
+            transport.abort()  # without an answer, which would cost more than it tells
 
     def data_received(self, data: bytes) -> None:
         self._unused += len(data)
         super().data_received(data)
-        if self._unused > MOST_HEAD and not self.transport.is_closing():
+        if self._unused > MOST_HEAD:
             self.send_400_response("The head of the request is too long.")
 
     def on_message_begin(self) -> None:
         self._in_head = True
-        self._wait(HEAD_SECONDS, self.transport.close)
+        self._wait(HEAD_SECONDS, self._end_late)
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:
+            if len(self.headers) == MOST_HEADERS:
+                self.send_400_response("The request has too many headers.")
+                raise ValueError("nothing more is parsed")
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._unused = 0
         self._stop_waiting()
+        if self._waiting() == MOST_WAITING:
+            self.transport.abort()  # an answer would come in the middle of those that are due
+            raise ValueError("nothing more is parsed")
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -87,19 +99,25 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_response_complete(self) -> None:
+        self._hold_unsent()
         super().on_response_complete()
         if self.cycle.response_complete:  # else the next request is served
             self._wait(_IDLE_SECONDS, self._close)
 
+    def send_400_response(self, msg: str) -> None:
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
+            self._hold_unsent()
+
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._begin_watch()
+        self._watch.begin()
         self._taker = _taker_of(self._served)
         self.unread.hold(self._taker, self, max(self._large, self.transport.get_write_buffer_size()))
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._end_watch()
+        self._watch.end()
         self.unread.release(self._taker, self)
         if self._next is not None and not self.transport.is_closing():
             cycle, app = self._next
@@ -108,8 +126,10 @@ class PatientProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
-        self._end_watch()
+        self._watch.end()
         self.unread.release(self._taker, self)
+        if self._address is not None:
+            self.shares.give_back(self._address)
         self._next = None
         if self._served is not None and not self._served.response_complete:
             self._served.disconnected = True  # uvicorn tells only the last request that came of several
@@ -122,15 +142,34 @@ class PatientProtocol(HttpToolsProtocol):
         logger.warning("an answer to %s was given up: %s", client, why)
         self.transport.abort()
 
+    def _has_room(self) -> bool:
+        """Whether there may be one more connection, of this address. Those of proxies are of all the world."""
+        if self.limit_concurrency is None:
+            return True
+        if len(self.connections) >= self.limit_concurrency:
+            return False
+        address = self.client[0] if self.client else ""
+        if isinstance(self.config.app, Application) and is_among(address, self.config.app.server.options.proxies):
+            return True
+        if not self.shares.take(address, self.limit_concurrency // 2):  # of one less, a half or a bit more
+            return False
+        self._address = address
+        return True
+
+    def _waiting(self) -> int:
+        """Requests that wait for the answers before them."""
+        return len(self.pipeline) + (self._next is not None)
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if self.flow.write_paused:
             self._next = cycle, app  # no answer is made while another one waits to be taken
+            self.flow.pause_reading()
             return
         self._served = cycle
-        if self._large:
-            self._large = 0
-            self._set_limit(None)
+        self._large = 0
+        self._set_limit(None)
         super()._start_asgi_task(cycle, self._noting_size(app))
+        self.flow.resume_reading()
 
     def _noting_size(self, app: ASGIApp) -> Any:
         """The same application, of whose answers it is known how much memory they take until they are taken."""
@@ -140,45 +179,40 @@ class PatientProtocol(HttpToolsProtocol):
                 size = len(message.get("body", b""))
                 if size > _SMALL:
                     self._large = size
-                    # A transport may keep all of it as long as it keeps a byte: there is room when there is nothing.
                     self._set_limit(0)
                 await send(message)
 
-            await app(scope, receive, send_noted)
+            try:
+                await app(scope, receive, send_noted)
+            finally:
+                self.loop.call_soon(self._hold_unsent)  # after uvicorn has closed what ends in the middle
 
         return noting
 
+    def _hold_unsent(self) -> None:
+        """Count what is unsent, see whether it is taken, and answer nothing else before."""
+        if self.transport.get_write_buffer_size():
+            self._set_limit(0)
+
     def _set_limit(self, high: int | None) -> None:
-        """Let no more bytes than these be unsent before others have to wait; None for the usual number."""
-        if not self.transport.is_closing():
+        """Let no more bytes than these be unsent before others have to wait; None for the usual number.
+
+        With 0, they wait until nothing is: a transport may keep all of an answer as long as it keeps a byte.
+        """
+        if self in self.connections:  # else it is closed, whoever still answers
             self.transport.set_write_buffer_limits(high)
+
+    def _end_late(self) -> None:
+        """A head has not come in its time, unless nobody has read it."""
+        if self._waiting():
+            self._wait(HEAD_SECONDS, self._end_late)
+        else:
+            self._close()
 
     def _close(self) -> None:
         """Nothing is asked any more, but what is unsent may still be taken."""
         self.transport.close()
-        if self.transport.get_write_buffer_size():
-            self._begin_watch()
-
-    def _begin_watch(self) -> None:
-        """From now on, see whether what is unsent is taken, until all of it is."""
-        if self._watch is None and self.pace.seconds is not None:
-            self._lag.begin(self.loop.time(), _unsent_of(self.transport))
-            self._look()
-
-    def _look(self) -> None:
-        left = self._lag.look(self.loop.time(), _unsent_of(self.transport))
-        if left > 0:
-            self._watch = self.loop.call_later(left, self._look)
-        else:
-            self._watch = None
-            self.give_up("too little of it was taken for too long")
-
-    def _end_watch(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-            if not self.transport.is_closing():
-                self._lag.look(self.loop.time(), _unsent_of(self.transport))
+        self._hold_unsent()
 
     def _wait(self, seconds: float, then: Any) -> None:
         self._stop_waiting()
@@ -198,6 +232,7 @@ def patient(pace: Pace) -> type[PatientProtocol]:
 
     Paced.pace = pace
     Paced.unread = Unread()
+    Paced.shares = Shares()
     return Paced
 
 
@@ -206,16 +241,4 @@ def _taker_of(cycle: RequestResponseCycle | None) -> str:
     if cycle is None:
         return ""
     caller = cycle.scope.get("state", {}).get("caller")
-    return taker_of(caller) if caller is not None else address_key((cycle.scope.get("client") or ("",))[0])
-
-
-def _unsent_of(transport: asyncio.WriteTransport) -> int:
-    """Bytes that the client has not got: those that the transport keeps, and those that the system does.
-
-    Without the latter, a slow client would seem to take nothing for minutes, then as much as the system can keep.
-    """
-    try:
-        queue = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
-    except (OSError, ValueError):  # a system that does not tell, or a socket that was closed
-        queue = bytes(4)
-    return transport.get_write_buffer_size() + int(struct.unpack("i", queue)[0])
+    return caller.taker if caller is not None else address_key((cycle.scope.get("client") or ("",))[0])

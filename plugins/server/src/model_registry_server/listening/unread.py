@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Protocol
 
 #: Bytes: twice what all downloads of a caller hold, or the largest pages of a listing for two dozen clients.
@@ -25,19 +26,23 @@ class Unread:
     def __init__(self, most: int = MOST_UNREAD) -> None:
         self._most = most
         self._of: dict[str, dict[Connection, int]] = {}
+        self._sums: Counter[str] = Counter()
 
     def hold(self, caller: str, connection: Connection, size: int) -> None:
         """An answer to a caller takes so many bytes until it is released."""
+        self.release(caller, connection)
         held = self._of.setdefault(caller, {})
         held[connection] = size
-        while sum(held.values()) > self._most and len(held) > 1:
+        self._sums[caller] += size
+        while self._sums[caller] > self._most and len(held) > 1:
             oldest = next(iter(held))
-            del held[oldest]
+            self._sums[caller] -= held.pop(oldest)
             oldest.give_up(f"its caller left more than {self._most:,} bytes of answers unread")
 
     def release(self, caller: str, connection: Connection) -> None:
         """It was taken, or given up."""
         held = self._of.get(caller, {})
-        held.pop(connection, None)
+        self._sums[caller] -= held.pop(connection, 0)
         if not held:
             self._of.pop(caller, None)
+            del self._sums[caller]

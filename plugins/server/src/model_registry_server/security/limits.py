@@ -55,10 +55,14 @@ class RateLimits:
 
 
 def address_key(address: str) -> str:
-    """The key of a caller without a token. One machine has a whole /64 of IPv6 to call from, so that is one key."""
+    """The key of a caller without a token. One machine has a whole /64 of IPv6 to call from, so that is one key.
+
+    A socket for both tells an address of IPv4 as ``::ffff:192.0.2.1``: of those, each is one.
+    """
     if ":" not in address:
         return address
     try:
-        return str(IPv6Network((IPv6Address(address.partition("%")[0]), 64), strict=False))
+        exact = IPv6Address(address.partition("%")[0])
     except ValueError:
         return address
+    return str(exact.ipv4_mapped or IPv6Network((exact, 64), strict=False))

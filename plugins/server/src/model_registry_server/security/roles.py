@@ -7,6 +7,8 @@ from fnmatch import fnmatchcase
 
 from attrs import frozen
 
+from model_registry_server.security.limits import address_key
+
 
 class Role(str, Enum):
     """How much a caller may do. Each role includes those before it, so ``Role.READER < Role.WRITER < Role.ADMIN``.
@@ -62,6 +64,11 @@ class Caller:
     def owner(self) -> str:
         """Whose uploads, jobs and streams are those of the caller, whomever it says to act for."""
         return self.token_id or self.name
+
+    @property
+    def taker(self) -> str:
+        """Whose downloads, and other answers, the caller takes. Without tokens, everybody has the same name."""
+        return self.token_id or address_key(self.address)
 
     @property
     def sees_all(self) -> bool:
