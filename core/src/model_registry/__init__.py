@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from model_registry.records.compression import CompressionTrial as CompressionTrial
     from model_registry.records.compression import CompressRequest as CompressRequest
     from model_registry.registry import ModelRegistry as ModelRegistry
+    from model_registry.search.asked import fields_of_query as fields_of_query
     from model_registry.shortcuts import register_huggingface_model as register_huggingface_model
     from model_registry.shortcuts import register_onnx_model as register_onnx_model
     from model_registry.shortcuts import register_pytorch_model as register_pytorch_model
@@ -133,6 +134,7 @@ _HOMES = {
     "parity": "cases",
     "progress": "progress_here",
     "registry": "ModelRegistry",
+    "search.asked": "fields_of_query",
     "shortcuts": "register_huggingface_model register_onnx_model register_pytorch_model",
     "vocabulary": "CompressionType ModelFormat ModelType",
 }

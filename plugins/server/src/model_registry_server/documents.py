@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -13,7 +14,7 @@ from model_registry import LineageNode, ModelEntry, ModelRegistry, SearchPage
 from model_registry.documents import facts_document, origin_document, version_document
 from model_registry.errors import InvalidQueryError
 from model_registry_server.security.roles import Caller, Role
-from model_registry_server.visible import FEW, visible_versions
+from model_registry_server.visible import FEW, require_searchable, visible_versions
 
 Document = dict[str, Any]
 
@@ -29,17 +30,35 @@ def bytes_of(value: Any) -> int:
     return len(repr(value).encode(errors="replace"))
 
 
-def listed(entry: ModelEntry, caller: Caller | None = None) -> Document:
+def listed(entry: ModelEntry, caller: Caller | None) -> Document:
     """A version in a list.
 
-    :param caller: Who may not see all: what of others it comes from is left out. The version's own documents, by which
-        it can be copied, name them.
+    :param caller: To whom it is told. Of what it comes from, those models are left out that the caller may not see; the
+        version's own documents, by which it can be copied, name them. None may see all.
     """
     document = {**version_document(entry), "description": entry.description}
     if caller is None or caller.sees_all:
         return document
     parents = [parent for parent in entry.metadata.parents if caller.may(Role.READER, parent.name)]
     return {**document, "metadata": evolve(entry.metadata, parents=parents)}
+
+
+def without_hidden_parents(version: Mapping[str, Any], caller: Caller) -> Document:
+    """The same of a *version* that JSON has said already, such as one that a worker tells of."""
+    metadata = version["metadata"]
+    return {**version, "metadata": {**metadata, "parents": visible_parents(metadata["parents"], caller)}}
+
+
+def visible_parents(parents: Iterable[Any], caller: Caller) -> list[Any]:
+    """Those that the caller may see, of parents as JSON has them: records, or texts such as ``name:version``."""
+    return [parent for parent in parents if caller.may(Role.READER, model_of(parent))]
+
+
+def model_of(parent: Any) -> str:
+    """The name of the model that a parent, as JSON has it, is a version of."""
+    if isinstance(parent, Mapping):
+        return str(parent["name"])
+    return str(parent).partition(":")[0].partition("@")[0]
 
 
 def details(registry: ModelRegistry, entry: ModelEntry, caller: Caller) -> Document:
@@ -82,7 +101,10 @@ def page_of_search(registry: ModelRegistry, caller: Caller, query: str, after: s
     """A page of a search, of those that the caller may see.
 
     Its cursor stands at the last of them: one that stood at another would tell of it.
+
+    :raises InvalidQueryError: for a mistake in the query, or a field that tells of models that the caller may not see.
     """
+    require_searchable(query, caller)
     page = _Page(limit, caller)
     begin, taken = after, 0
     start, size = after, min(limit + 1, FEW) if caller.sees_all else FEW

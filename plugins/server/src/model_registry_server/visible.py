@@ -1,4 +1,5 @@
-"""The versions that a caller may see, by name: found by the patterns of its token, not by going over all others."""
+"""The versions that a caller may see, by name: found by the patterns of its token, not by going over all others; and
+what it may search by."""
 
 from __future__ import annotations
 
@@ -7,12 +8,14 @@ from functools import partial
 from heapq import merge
 from typing import Any
 
-from model_registry import InvalidNameError, ModelEntry, ModelRegistry
+from model_registry import InvalidNameError, InvalidQueryError, ModelEntry, ModelRegistry, fields_of_query
 from model_registry_server.security.roles import Caller, Role
 
 #: A name and a version, after which a page begins.
 Place = tuple[str, str]
 
+#: Fields of a query by which models are found out that a token is not for: what its own come from.
+OF_OTHERS = frozenset({"parents.name", "parents.version", "parents.digest"})
 #: Versions that are read at once, whoever asks: what is said of one may be megabytes.
 FEW = 50
 
@@ -48,6 +51,22 @@ def visible_versions(
             taken = key, number
         if taken == (key, number) and caller.may(Role.READER, key):  # else another pattern has the same model
             yield entry
+
+
+def require_searchable(query: str, caller: Caller) -> None:
+    """Let a caller who may not see all ask for nothing that tells of others.
+
+    What a search finds says whether its tests are true, so it would tell by and by what no answer does.
+
+    :raises InvalidQueryError: for a field that tells of them, or a mistake in the query.
+    """
+    if caller.sees_all:
+        return
+    for field in fields_of_query(query):
+        if field in OF_OTHERS:
+            message = f"search: {field} is for tokens of all models, and this one is for some"
+            hint = "leave it out; the lineage of a version tells what of it the token may see"
+            raise InvalidQueryError(message, hint=hint, query=query, column=None)
 
 
 def patterns_of(caller: Caller) -> tuple[str | None, ...]:

@@ -213,6 +213,77 @@ def test_other_models_are_not_seen(ask: httpx.Client) -> None:
     assert parent["name"] == "team-b/m"
 
 
+@pytest.mark.parametrize("said", ["like '%'", "is null", "not in ('{}')"])
+@pytest.mark.parametrize("field", ["parents.name", "Parents.VERSION", 'parents."digest"'])
+def test_nobody_searches_by_models_that_are_hidden(ask: httpx.Client, field: str, said: str) -> None:
+    test = f"{field} {said.format('f' * 64)}"
+    for query in (test, f"""extra."it's" = 'x' or not (size > 0 and {test}) order by name"""):
+        assert ask.as_("all", "GET", "/search", params={"query": query}).status_code == 200, query
+        refused = ask.as_("reader", "GET", "/search", params={"query": query})
+        assert refused.status_code == 422, query
+        name = field.replace('"', "").lower()
+        assert refused.json()["detail"] == f"search: {name} is for tokens of all models, and this one is for some"
+
+
+def test_pages_search_no_further_than_the_api(server: Running, tokens: dict[str, str]) -> None:
+    queries = [
+        {"q": "parents.name like 'team-b%'"},
+        {"q": "size < 0) or (parents.name like 'team-b%'", "format": "opaque"},
+    ]
+    for who, is_told in (("all", True), ("reader", False)):
+        with httpx.Client(base_url=server.url, headers={"Origin": server.url}, timeout=30) as client:
+            client.post("/ui/login", data={"token": tokens[who]})
+            for query in queries:
+                page = client.get("/ui/models", params=query)
+                assert (page.status_code, "/ui/models/team-a%2Fm" in page.text) == (200 if is_told else 422, is_told)
+
+
+def test_what_stands_in_texts_and_keys_is_no_field(ask: httpx.Client) -> None:
+    queries = ["description like '%parents.name%'", 'extra."parents.name" = 1', "parents.relation = 'derived'"]
+    for query in queries:
+        assert ask.as_("reader", "GET", "/search", params={"query": query}).status_code == 200, query
+
+
+def test_parents_that_are_hidden_are_named_nowhere(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    (tmp_path / "f").write_bytes(b"x")
+    registry = ModelRegistry(folder)
+    parents = {"team-b/secret": [], "team-a/open": [], "team-a/child": ["team-b/secret", "team-a/open"]}
+    for name, said in parents.items():
+        registry.register_model(name, tmp_path / "f", "opaque", parent=said)
+    registry.set_alias("team-a/child", "champ")
+    tokens = {"some": token(folder, "w", "writer", "team-a/*"), "all": token(folder, "all", "writer")}
+    child = "/models/team-a%2Fchild"
+    asked: list[tuple[str, str, Any]] = [
+        ("GET", f"{child}/aliases/champ", None),
+        ("PUT", f"{child}/aliases/champ", {"version": "1.0.0"}),
+        ("PUT", f"{child}/aliases/champ", {"version": "1.0.1"}),
+        ("POST", f"{child}/aliases/champ/rollback", None),
+        ("POST", f"{child}/aliases/champ/undo", None),
+        ("GET", "/compare?a=team-a/child&b=team-a/open", None),
+        ("GET", "/compare?a=team-a/open&b=team-a/child", None),
+        ("POST", f"{child}/restore-hot", {}),
+        ("GET", "/jobs/{}", None),
+        ("DELETE", f"{child}?version=1.0.1", None),
+        ("POST", f"{child}/restore", None),
+    ]
+    registry.register_model("team-a/child", tmp_path / "f", "opaque", parent=parents["team-a/child"])
+    with serving(folder) as running, httpx.Client(base_url=running.url, timeout=60) as client:
+        for who, names_it in (("all", True), ("some", False)):
+            headers = {"Authorization": f"Bearer {tokens[who]}", "Prefer": "wait=30"}
+            job = ""
+            for method, path, body in asked:
+                told = client.request(method, f"{API}{path.format(job)}", json=body, headers=headers)
+                assert told.is_success, told.text
+                assert ("team-b/secret" in told.text) is names_it, path
+                assert "team-a/open" in told.text, path
+                job = told.json().get("id", job)
+            client.post("/ui/login", data={"token": tokens[who]}, headers={"Origin": running.url})
+            page = client.get(f"/ui/jobs/{job}").text
+            assert ("team-b/secret" in page) is names_it
+            assert "team-a/open" in page
+
+
 def test_a_name_in_a_body_is_held_against_the_token_too(ask: httpx.Client) -> None:
     form = {"name": "team-b/new", "format": "opaque"}
     assert ask.as_("writer", "POST", "/models/upload", data=form, files={"file": ("f", b"x")}).status_code == 403

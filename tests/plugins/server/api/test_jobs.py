@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -19,6 +20,7 @@ from running import Running, serving, start, token
 from model_registry import ModelRegistry
 
 API = "/model-registry"
+JSON = {"Content-Type": "application/json"}
 pytest.importorskip("model_registry_onnx")
 torch = pytest.importorskip("torch")
 pytest.importorskip("model_registry_pytorch")
@@ -224,9 +226,54 @@ def test_jobs_of_other_models_are_not_seen(tmp_path: Path) -> None:
         headers = {name: {"Authorization": f"Bearer {text}"} for name, text in writers.items()}
         job = http.post("/models/team-a/m/restore-hot", json={}, headers=headers["a"]).json()
         assert [each["id"] for each in http.get("/jobs", headers=headers["a"]).json()["jobs"]] == [job["id"]]
-        assert http.get("/jobs", headers=headers["b"]).json()["jobs"] == []
-        for method in ("GET", "DELETE"):
-            assert http.request(method, f"/jobs/{job['id']}", headers=headers["b"]).status_code == 403
+        assert http.get("/jobs", headers=headers["b"]).json() == {"jobs": [], "cursor": None}
+        paths = [("GET", "/jobs/{}"), ("DELETE", "/jobs/{}"), ("GET", "/jobs/{}/events"), ("GET", "/jobs?before={}")]
+        for method, path in paths:
+            told = [
+                http.request(method, path.format(id), headers=headers["b"]) for id in (job["id"], "0123456789abcdef")
+            ]
+            assert [each.status_code for each in told] == [404, 404]
+            assert told[0].text.replace(job["id"], "0123456789abcdef") == told[1].text
+
+
+def test_a_page_of_jobs_is_full_and_its_cursor_is_one_that_is_seen(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    (tmp_path / "f").write_bytes(b"x")
+    for name in ("team-a/m", "team-b/m"):
+        ModelRegistry(folder).register_model(name, tmp_path / "f", "opaque")
+    writers = {name: token(folder, name, "writer", f"team-{name}/*") for name in ("a", "b")}
+    with serving(folder) as running, httpx.Client(base_url=running.url, timeout=60) as http:
+        made: dict[str, list[str]] = {"a": [], "b": []}
+        for name in "abbabbbaab":
+            headers = {"Authorization": f"Bearer {writers[name]}"}
+            job = http.post(f"{API}/models/team-{name}/m/restore-hot", json={}, headers=headers).json()
+            made[name].append(job["id"])
+        of_a = {"Authorization": f"Bearer {writers['a']}"}
+        first = http.get(f"{API}/jobs", params={"limit": 3}, headers=of_a).json()
+        assert [each["id"] for each in first["jobs"]] == made["a"][:0:-1]
+        assert first["cursor"] == made["a"][1]
+        last = http.get(f"{API}/jobs", params={"limit": 1, "before": first["cursor"]}, headers=of_a).json()
+        assert ([each["id"] for each in last["jobs"]], last["cursor"]) == (made["a"][:1], None)
+        http.post("/ui/login", data={"token": writers["a"]}, headers={"Origin": running.url})
+        shown = set(re.findall(r"/ui/jobs/([0-9a-f]{16})", http.get("/ui/jobs").text))
+        assert shown == set(made["a"])
+        hidden, unknown = (http.get(f"/ui/jobs/{id}") for id in (made["b"][0], "0123456789abcdef"))
+        assert hidden.text.replace(made["b"][0], "0123456789abcdef") == unknown.text
+        assert hidden.status_code == unknown.status_code == 404
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_a_number_that_is_none_is_refused_before_it_is_in_a_job(http: httpx.Client, number: str) -> None:
+    before = http.get("/jobs").text
+    options = f'{{"opset": {number}}}'
+    refused = [
+        http.get("/models/net/export", params={"format": "onnx", "options": options}),
+        http.post("/models/net/convert", content=f'{{"to": "onnx", "options": {options}}}', headers=JSON),
+        http.post("/models/net/compress", content=f'{{"compression": "x", "options": {options}}}', headers=JSON),
+    ]
+    assert [each.status_code for each in refused] == [422] * 3
+    assert {each.json()["detail"] for each in refused} == {"a job is given finite numbers only"}
+    assert http.get("/jobs").text == before
 
 
 def test_nobody_queues_jobs_without_end(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model_registry import InvalidQueryError, ModelRegistry
+from model_registry_server.security.roles import LOCAL
 from model_registry_server.web.queries import Asked, find, quoted
 
 
@@ -18,7 +19,7 @@ def registry(folder: Path) -> ModelRegistry:
 
 
 def names(registry: ModelRegistry, asked: Asked) -> list[str]:
-    return [entry.reference for entry in find(registry, asked, None, 100)]
+    return [entry.reference for entry in find(registry, LOCAL, asked, None, 100)]
 
 
 def test_words_are_looked_for_in_names_descriptions_and_tags(registry: ModelRegistry) -> None:
@@ -52,7 +53,7 @@ def test_an_order_in_quotes_is_none(registry: ModelRegistry) -> None:
 
 def test_a_mistake_is_told_with_its_column_in_what_was_typed(registry: ModelRegistry) -> None:
     with pytest.raises(InvalidQueryError) as caught:
-        find(registry, Asked("size > and", {"format": "grid"}, "name"), None, 10)
+        find(registry, LOCAL, Asked("size > and", {"format": "grid"}, "name"), None, 10)
     assert caught.value.column == 8
 
 
@@ -61,7 +62,7 @@ def test_whatever_is_typed_or_clicked_is_searched_for_or_told_as_a_mistake(
     registry: ModelRegistry, typed: str, tag: str
 ) -> None:
     with suppress(InvalidQueryError):
-        find(registry, Asked(typed, {"tag": tag}, "size"), None, 10)
+        find(registry, LOCAL, Asked(typed, {"tag": tag}, "size"), None, 10)
 
 
 @pytest.mark.parametrize("typed", ["'" * 9_999, "'\"" * 4_999, "'a'" * 3_000, "order " * 1_500, "a'" * 4_999])

@@ -14,8 +14,9 @@ from model_registry_server.api import schemas
 from model_registry_server.api.jobs import accepted
 from model_registry_server.api.permission import Route, allow, caller_of, require, server_of
 from model_registry_server.api.quick import look
+from model_registry_server.documents import without_hidden_parents
 from model_registry_server.jobs.comparing import LONG
-from model_registry_server.security.roles import Role
+from model_registry_server.security.roles import Caller, Role
 
 router = APIRouter(route_class=Route, tags=["models"])
 
@@ -71,7 +72,20 @@ async def comparison(
     pages = {"starts": starts, "most": most, "differing": differing}
     arguments = {"a": a.reference, "b": b.reference, "differences": differences, **pages}
     told: Mapping[str, Any] = await look(request, "compare", arguments)
-    return told
+    caller = caller_of(request)
+    return told if caller.sees_all else _without_hidden_parents(told, caller)
+
+
+def _without_hidden_parents(told: Mapping[str, Any], caller: Caller) -> Mapping[str, Any]:
+    """A comparison that says nothing of models from which the versions come and that the caller may not see."""
+    sides = {side: without_hidden_parents(told[side], caller) for side in ("a", "b")}
+    parents = {side: sides[side]["metadata"]["parents"] for side in ("a", "b")}
+    changes = [
+        {**change, **parents} if change["key"] == "parents" else change
+        for change in told["metadata"]
+        if change["key"] != "parents" or parents["a"] != parents["b"]
+    ]
+    return {**told, **sides, "metadata": changes}
 
 
 async def resolve(request: Request, reference: str) -> ModelEntry:

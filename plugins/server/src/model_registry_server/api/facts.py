@@ -39,7 +39,8 @@ def list_aliases(request: Request, name: str) -> Response:
 @allow(Role.READER)
 def get_alias(request: Request, name: str, alias: str) -> Response:
     """The version that an alias names."""
-    return answer({**documents.listed(server_of(request).registry.resolve(name, f"@{alias}")), "alias": alias})
+    entry = server_of(request).registry.resolve(name, f"@{alias}")
+    return answer({**documents.listed(entry, caller_of(request)), "alias": alias})
 
 
 @router.put("/models/{name:model}/aliases/{alias:part}", response_model=schemas.AliasSet)
@@ -48,7 +49,7 @@ def set_alias(request: Request, name: str, alias: str, body: schemas.VersionChoi
     """Let an alias name a version."""
     entry = server_of(request).registry.set_alias(name, alias, body.version)
     request.state.noted.done(version=entry.version)
-    return answer({**documents.listed(entry), "alias": alias})
+    return answer({**documents.listed(entry, caller_of(request)), "alias": alias})
 
 
 @router.delete("/models/{name:model}/aliases/{alias:part}", response_model=schemas.Deleted)
@@ -71,7 +72,8 @@ def undo_alias(
     """Take back the last change of an alias; again, the one before it. Not if it is another one than is expected."""
     entry = server_of(request).registry.undo_alias(name, alias, expected=expected)
     request.state.noted.done()
-    return answer({"alias": alias, "version": None if entry is None else documents.listed(entry)})
+    told = None if entry is None else documents.listed(entry, caller_of(request))
+    return answer({"alias": alias, "version": told})
 
 
 @router.post("/models/{name:model}/aliases/{alias:part}/rollback", response_model=schemas.AliasSet)
@@ -80,7 +82,7 @@ def rollback(request: Request, name: str, alias: str) -> Response:
     """Let an alias name what it named before."""
     entry = server_of(request).registry.rollback(name, alias)
     request.state.noted.done()
-    return answer({**documents.listed(entry), "alias": alias})
+    return answer({**documents.listed(entry, caller_of(request)), "alias": alias})
 
 
 @router.get("/models/{name:model}/tags", response_model=schemas.Tags)

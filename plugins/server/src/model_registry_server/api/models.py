@@ -112,7 +112,7 @@ def restore_model(
     """Bring back a version that was removed, or all of a model."""
     restored = server_of(request).registry.restore_model(name, version)
     request.state.noted.done()
-    return answer({"restored": [documents.listed(entry) for entry in restored]})
+    return answer({"restored": [documents.listed(entry, caller_of(request)) for entry in restored]})
 
 
 @router.delete("/models/{name:whole}", response_model=schemas.Removed)
@@ -139,7 +139,7 @@ def remove_model(
         raise InvalidOptionError(f"{chosen.name} has {len(entries)} versions", hint=hint, option="version")
     registry.remove_model(chosen.name, None if all else chosen.version)
     request.state.noted.done()
-    removed: list[Any] = [documents.listed(entry) for entry in entries]
+    removed: list[Any] = [documents.listed(entry, caller_of(request)) for entry in entries]
     return answer({"removed": removed, "restorable": registry.settings.backup_enabled})
 
 

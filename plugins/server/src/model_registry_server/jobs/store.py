@@ -8,6 +8,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any
 
 from attrs import evolve
@@ -23,6 +24,9 @@ _SAVE_INTERVAL = 1.0
 #: Jobs of one owner that are told of when they have ended, and those among them that ended within the last hour.
 MOST_ENDED, MOST_ENDED_LATELY = 1000, 10_000
 _LATELY = timedelta(hours=1)
+
+#: Whether somebody sees jobs that are about these models.
+Sees = Callable[[Sequence[str]], bool]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -145,23 +149,27 @@ class Jobs:
         with self._state.reading() as db:
             row = db.execute("SELECT * FROM jobs WHERE id = ?", (id,)).fetchone()
         if row is None:
-            raise _not_there(id, "jobs that ended long ago are forgotten")
+            raise job_not_found(id)
         return self._job(row)
 
-    def list(self, state: JobState | None = None, before: str | None = None, limit: int = 50) -> Sequence[Job]:
+    def list(
+        self, state: JobState | None = None, before: str | None = None, limit: int = 50, sees: Sees | None = None
+    ) -> Sequence[Job]:
         """The newest jobs first, without their results, and without arguments and errors that are long.
 
         :param before: The id of the last job of the page before.
-        :raises JobNotFoundError: if that was forgotten meanwhile: nobody knows where to go on.
+        :param sees: Whether jobs about these models are among those that are meant. Default: all are.
+        :raises JobNotFoundError: if that job was forgotten meanwhile, or is not meant: nobody knows where to go on.
         """
         with self._state.reading() as db:
-            last = None if before is None else db.execute("SELECT number FROM jobs WHERE id = ?", (before,)).fetchone()
-            if before is not None and last is None:
-                raise _not_there(before, "begin with the newest jobs again")
+            db.create_function("meant", 1, _meant(sees))
+            found = db.execute("SELECT number FROM jobs WHERE id = ? AND meant(models)", (before,)).fetchone()
+            if before is not None and found is None:
+                raise job_not_found(before, "begin with the newest jobs again")
             rows = db.execute(
                 f"SELECT {_BRIEFLY} FROM jobs WHERE (:state IS NULL OR state = :state)"  # noqa: S608 - constant
-                " AND (:last IS NULL OR number < :last) ORDER BY number DESC LIMIT :limit",
-                {"state": state, "last": last and last["number"], "limit": limit},
+                " AND (:last IS NULL OR number < :last) AND meant(models) ORDER BY number DESC LIMIT :limit",
+                {"state": state, "last": found and found["number"], "limit": limit},
             ).fetchall()
         return [self._job(row) for row in rows]
 
@@ -286,8 +294,14 @@ class Jobs:
         self._saved.pop(id, None)
 
 
-def _not_there(id: str, hint: str) -> JobNotFoundError:
+def job_not_found(id: str, hint: str = "jobs that ended long ago are forgotten") -> JobNotFoundError:
+    """What is told of a job that is not there."""
     return JobNotFoundError(f"there is no job {id[:40]!r}", hint=hint, job=id)
+
+
+def _meant(sees: Sees | None) -> Callable[[str], bool]:
+    """The same of models as the table has them. Most jobs are about few models, so that it is seldom asked anew."""
+    return (lambda models: True) if sees is None else lru_cache(lambda models: sees(json.loads(models)))
 
 
 def _job_of(row: sqlite3.Row) -> Job:

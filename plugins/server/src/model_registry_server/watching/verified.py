@@ -43,12 +43,14 @@ class Verified:
             db.execute("REPLACE INTO verified (digest, at, intact) VALUES (?, ?, ?)", values)
 
     def note_all(self, read: Mapping[str, bool], *, since: datetime) -> None:
-        """What was found of many versions, that were read one after the other. Either all of it is noted or nothing.
+        """What was found of some of many versions that are read one after the other: all of it is noted, or nothing.
+
+        What was noted of others before stays noted, also if the reading fails later or is cancelled.
 
         Where one of them was read by itself meanwhile, nobody knows what came last: damage is told, whoever found it.
 
         :param read: Whether each is intact, by digest.
-        :param since: When the first was begun.
+        :param since: When the reading of all was begun, such as the start of the job that does it.
         """
         at = moments.microseconds(since)
         with self._state.writing() as db:

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Query, Request, Response
 from model_registry_server.api import jobs as api
 from model_registry_server.api import schemas
 from model_registry_server.api.permission import allow, caller_of, server_of
-from model_registry_server.errors import ForbiddenError
 from model_registry_server.jobs.job import Job
 from model_registry_server.security import moments
 from model_registry_server.security.roles import Caller, Role
@@ -35,15 +34,14 @@ async def list_jobs(
 ) -> Response:
     """The jobs, the newest first; with ``fragment``, only what changes while some run."""
     server, caller = server_of(request), caller_of(request)
-    found = await run_sync(lambda: server.stored_jobs.list(state, before, _PAGE))
-    shown = [job for job in found if sees(caller, job)]
+    shown, more = await run_sync(api.page_of_jobs, server, caller, state, before, _PAGE)
     return render(
         request,
         "parts/jobs.html" if fragment else "jobs.html",
         jobs=shown,
         is_busy=any(not job.ended for job in shown),
         state=state,
-        before=found[-1].id if len(found) == _PAGE else None,
+        before=more,
         now=moments.now(),
     )
 
@@ -67,14 +65,11 @@ async def cancel_job(request: Request, id: str) -> Response:
 @allow(Role.READER)
 async def get_job(request: Request, id: str) -> Response:
     """A job."""
-    caller, job = caller_of(request), await server_of(request).jobs.get(id)
-    if not sees(caller, job):
-        raise ForbiddenError("this job is about models that the token is not for", hint="ask for a token that is")
-    return await run_sync(_page_of, request, job, caller)
+    return await run_sync(_page_of, request, await api.seen_job(request, id), caller_of(request))
 
 
 def _page_of(request: Request, job: Job, caller: Caller) -> Response:
-    result = job.result
+    result = api.result_of(job, caller)
     return render(
         request,
         "job.html",
@@ -85,11 +80,6 @@ def _page_of(request: Request, job: Job, caller: Caller) -> Response:
         may_cancel=job.owner == caller.owner or caller.may(Role.WRITER),
         trouble=None if job.error is None else trouble_of_document(job.error, language_of(request)),
     )
-
-
-def sees(caller: Caller, job: Job) -> bool:
-    """Whether a job is about models that the caller may see; one that names none is about all of them."""
-    return caller.sees_all if not job.models else all(caller.may(Role.READER, name) for name in job.models)
 
 
 def result_url(job: Job, result: Any) -> str | None:

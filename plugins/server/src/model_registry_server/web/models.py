@@ -106,12 +106,12 @@ def _page(
     start = begin = after
     taken = 0
     while True:
-        searched = find(registry, asked, start, PAGE + 1 if caller.sees_all else PAGE)
+        searched = find(registry, caller, asked, start, PAGE + 1 if caller.sees_all else PAGE)
         for number, entry in enumerate(searched, start=1):
             if not caller.may(Role.READER, entry.name):
                 continue
             if len(found) == PAGE:  # the cursor stands at the last one shown: one at another would tell of it
-                return tuple(found), find(registry, asked, begin, taken).cursor
+                return tuple(found), find(registry, caller, asked, begin, taken).cursor
             found.append(entry)
             begin, taken = start, number
         if searched.cursor is None:

@@ -9,6 +9,8 @@ from attrs import frozen
 
 from model_registry import ModelRegistry, SearchPage
 from model_registry.errors import InvalidQueryError
+from model_registry_server.security.roles import Caller
+from model_registry_server.visible import require_searchable
 
 #: What is quoted is one piece, so that an order in it is none. Piece by piece: one pattern for all of them would try
 #: every way to pair many quotes.
@@ -55,12 +57,13 @@ class Asked:
         return " ".join(filter(None, [condition, order or _order(self.sort)]))
 
 
-def find(registry: ModelRegistry, asked: Asked, after: str | None, limit: int) -> SearchPage:
-    """A page of what is asked for.
+def find(registry: ModelRegistry, caller: Caller, asked: Asked, after: str | None, limit: int) -> SearchPage:
+    """A page of what is asked for, also of models that the caller may not see.
 
     :raises InvalidQueryError: whose ``column`` is one of what was typed, or None.
     """
     try:
+        require_searchable(asked.query(), caller)
         return registry.search(asked.query(), limit=limit, after=after)
     except InvalidQueryError as error:
         if after is None:

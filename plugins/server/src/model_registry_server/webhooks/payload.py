@@ -34,7 +34,7 @@ class Versions:
             entry = self._registry.get_model_info(name, version)
         except ModelRegistryError:  # damaged: «validate» tells of it, and the event is sent anyway
             return None
-        document = None if entry is None else plain(listed(entry))
+        document = None if entry is None else plain(listed(entry, None))
         return document if len(json.dumps(document)) <= _MOST_BYTES else None
 
 
