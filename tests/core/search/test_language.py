@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from queries import queries
 
-from model_registry import InvalidQueryError, ModelMetadata
+from model_registry import InvalidQueryError, ModelMetadata, fields_of_query
 from model_registry.search import Query, parse, text_of
 from model_registry.search.fields import FIELDS
 from model_registry.search.lexer import MAX_LENGTH
@@ -219,3 +219,12 @@ def test_any_text_is_a_query_or_has_a_mistake_inside(text: str) -> None:
 def test_every_field_of_the_metadata_can_be_searched() -> None:
     fields = {field.name for field in attrs.fields(ModelMetadata)} - {"performance_metrics", "tags", "extra"}
     assert fields <= {*FIELDS, "parents"}
+
+
+def test_the_fields_that_a_query_asks_for_are_told_once_without_keys() -> None:
+    tests = """not (TYPE = 'a' or metrics.x > 1) and parents."name" like 'parents.digest' and metrics.y is null"""
+    query = f"{tests} order by size, metrics.x desc, model_type"
+    assert fields_of_query(query) == ("model_type", "metrics", "parents.name", "size")
+    assert fields_of_query("") == ()
+    with pytest.raises(InvalidQueryError, match="column 6"):
+        fields_of_query("size x")

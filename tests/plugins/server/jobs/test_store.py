@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -268,6 +268,34 @@ def test_the_newest_of_each_kind_that_succeeded_is_kept(tmp_path: Path) -> None:
     found = jobs.newest("validate", "succeeded")
     assert found is not None
     assert found.id == kept[0]
+
+
+def test_of_an_owners_results_those_that_came_last_are_kept_up_to_a_length(tmp_path: Path) -> None:
+    jobs = Jobs(State(tmp_path), most_results=100_000)
+    of_bob = jobs.add("validate", {}, "bob").id
+    jobs.finish(of_bob, "succeeded", result="x" * 90_000)
+    failed = end(jobs, "failed")
+    ended = []
+    for length in (30_000, 30_000, 30_000, 5, 30_000, 30_000):
+        ended.append(jobs.add("validate", {}, "ada").id)
+        jobs.finish(ended[-1], "succeeded", result="x" * length)
+    assert [job.id for job in jobs.list()] == [*reversed(ended[2:]), failed, of_bob]
+    other = jobs.add("recommend", {}, "ada").id
+    jobs.finish(other, "succeeded", result="x" * 200_000)  # longer than all may be: whoever asked for it is told
+    assert [job.id for job in jobs.list()] == [other, ended[-1], failed, of_bob]
+    assert len(jobs.get(other).result) == 200_000
+
+
+def test_only_jobs_that_are_seen_are_listed_and_lead_to_the_next(jobs: Jobs) -> None:
+    ids = [jobs.add("backup", {}, "ada", models).id for models in (["a"], ["b"], ["a", "b"], ["a"], [])]
+
+    def sees(models: Sequence[str]) -> bool:
+        return list(models) == ["a"]
+
+    assert [job.id for job in jobs.list(limit=2, sees=sees)] == [ids[3], ids[0]]
+    assert [job.id for job in jobs.list(before=ids[3], limit=2, sees=sees)] == [ids[0]]
+    with pytest.raises(JobNotFoundError, match="begin with the newest jobs again"):
+        jobs.list(before=ids[2], sees=sees)
 
 
 def test_a_page_after_a_job_that_was_forgotten_is_an_error(jobs: Jobs) -> None:

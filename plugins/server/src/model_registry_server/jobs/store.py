@@ -24,6 +24,9 @@ _SAVE_INTERVAL = 1.0
 #: Jobs of one owner that are told of when they have ended, and those among them that ended within the last hour.
 MOST_ENDED, MOST_ENDED_LATELY = 1000, 10_000
 _LATELY = timedelta(hours=1)
+#: Characters, all ASCII, of the results of one owner's jobs; and of a result that makes room among the others. Of those
+#: that are no longer, as many as there may be take little more.
+MOST_RESULTS, _LONG_RESULT = 64 << 20, 10_000
 
 #: Whether somebody sees jobs that are about these models.
 Sees = Callable[[Sequence[str]], bool]
@@ -78,13 +81,21 @@ LIMIT 1"""
 
 # What an owner asks for makes room among its own, so that whoever asks for much makes the table no larger. What ended
 # first goes first, whenever it was begun. The newest of each kind that succeeded stays: pages show it.
-_MAKE_ROOM = """
+_NEWEST_OF_KINDS = """
+SELECT number FROM (
+    SELECT number, max(finished_at) FROM jobs WHERE owner = :owner AND state = 'succeeded' GROUP BY kind)"""
+_MAKE_ROOM = f"""
 DELETE FROM jobs WHERE owner = :owner AND finished_at < :before AND (finished_at, number) <= (
     SELECT finished_at, number FROM jobs WHERE owner = :owner AND finished_at IS NOT NULL
     ORDER BY finished_at DESC, number DESC LIMIT 1 OFFSET :most
-) AND number NOT IN (
+) AND number NOT IN ({_NEWEST_OF_KINDS})"""  # noqa: S608 - constant
+_MAKE_ROOM_FOR_RESULTS = f"""
+DELETE FROM jobs WHERE number IN (
     SELECT number FROM (
-        SELECT number, max(finished_at) FROM jobs WHERE owner = :owner AND state = 'succeeded' GROUP BY kind))"""
+        SELECT number, sum(length(result)) OVER (ORDER BY finished_at DESC, number DESC) AS characters
+        FROM jobs WHERE owner = :owner AND finished_at IS NOT NULL AND result IS NOT NULL)
+    WHERE characters > :most
+) AND number NOT IN ({_NEWEST_OF_KINDS})"""  # noqa: S608 - constant
 
 
 class Jobs:
@@ -94,6 +105,7 @@ class Jobs:
     :param clock: Seconds since some moment.
     :param most_ended: Jobs of an owner that are kept when they have ended: those that ended last.
     :param most_lately: The same, while it is not an hour since they ended.
+    :param most_results: Characters of their results. Jobs that ended before those that have so many are forgotten.
     """
 
     def __init__(
@@ -103,10 +115,12 @@ class Jobs:
         clock: Callable[[], float] = time.monotonic,
         most_ended: int = MOST_ENDED,
         most_lately: int = MOST_ENDED_LATELY,
+        most_results: int = MOST_RESULTS,
     ) -> None:
         self._state = state
         self._most_ended = most_ended
         self._most_lately = most_lately
+        self._most_results = most_results
         self._clock = clock
         self._reports: dict[str, Mapping[str, Any]] = {}
         self._saved: dict[str, float] = {}
@@ -210,15 +224,20 @@ class Jobs:
     def finish(self, id: str, state: JobState, *, result: Any = None, error: Mapping[str, Any] | None = None) -> Job:
         """What became of a job. A job that has ended stays as it is.
 
+        Of its owner's, those that ended first and have a result are forgotten, if their results are too long.
+
         :param state: One of those that never change: ``succeeded``, ``failed``, ``cancelled``.
         """
-        report = self._reports.get(id)
+        report, text = self._reports.get(id), _json(result)
         with self._state.writing() as db:
-            db.execute(
+            ended = db.execute(
                 "UPDATE jobs SET state = ?, finished_at = ?, result = ?, error = ?, progress = coalesce(?, progress)"
                 " WHERE id = ? AND finished_at IS NULL",
-                (state, _now(), _json(result), _json(error), _json(report), id),
+                (state, _now(), text, _json(error), _json(report), id),
             )
+            if ended.rowcount and text is not None and len(text) > _LONG_RESULT:
+                owner = db.execute("SELECT owner FROM jobs WHERE id = ?", (id,)).fetchone()["owner"]
+                db.execute(_MAKE_ROOM_FOR_RESULTS, {"owner": owner, "most": self._most_results})
         self._forget_reports(id)
         return self.get(id)
 
