@@ -99,7 +99,6 @@ class PatientProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_response_complete(self) -> None:
-        self._hold_unsent()
         super().on_response_complete()
         if self.cycle.response_complete:  # else the next request is served
             self._wait(_IDLE_SECONDS, self._close)
@@ -185,7 +184,7 @@ class PatientProtocol(HttpToolsProtocol):
             try:
                 await app(scope, receive, send_noted)
             finally:
-                self.loop.call_soon(self._hold_unsent)  # after uvicorn has closed what ends in the middle
+                self.loop.call_soon(self._hold_unsent)  # also of what uvicorn closes, as it ends in the middle
 
         return noting
 
