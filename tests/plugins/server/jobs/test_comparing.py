@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
-from model_registry import TensorChange, TensorRecord
-from model_registry_server.jobs.comparing import by_change
+import pytest
+
+from model_registry import ModelRegistry, TensorChange, TensorRecord, VersionNotFoundError
+from model_registry_server.jobs.comparing import by_change, compare
 
 
 def change(name: str, status: str, max_abs: float | None = None, nbytes: int = 4) -> TensorChange:
@@ -28,6 +31,23 @@ def test_what_changed_most_comes_first() -> None:
     ]
     names = [each.name for each in by_change(changes)]
     assert names == ["gone", "new", "other", "unknown", "broken", "much", "little"]
+
+
+def test_the_pages_of_a_comparison_are_of_one(tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path / "models")
+    for version, data in (("1.0", b"a"), ("2.0", b"b")):
+        (tmp_path / version).mkdir()
+        for number in range(5):
+            (tmp_path / version / str(number)).write_bytes(data * number)
+        registry.register_model("m", tmp_path / version, "opaque", version=version)
+    asked = {"a": "m:1.0", "b": "m:2.0", "differences": False, "most": 2, "differing": False}
+    first = compare(registry, {**asked, "starts": {"files": 0}})
+    assert ([file["path"] for file in first["files"]], first["file_count"]) == (["0", "1"], 5)
+    registry.remove_model("m", "2.0")  # so that it could not be made again
+    later = [compare(registry, {**asked, "starts": {"files": start}})["files"] for start in (2, 4)]
+    assert [[file["path"] for file in files] for files in later] == [["2", "3"], ["4"]]
+    with pytest.raises(VersionNotFoundError):
+        compare(registry, {**asked, "starts": {"files": 0}})
 
 
 def test_of_those_of_which_nothing_is_known_the_largest_comes_first() -> None:
