@@ -54,6 +54,7 @@ class PatientProtocol(HttpToolsProtocol):
     _in_head = True
     _unused = 0
     _large = 0
+    _high: int | None = None
     _taker = ""
     _served: RequestResponseCycle | None = None
     _next: tuple[RequestResponseCycle, Any] | None = None
@@ -198,7 +199,8 @@ class PatientProtocol(HttpToolsProtocol):
 
         With 0, they wait until nothing is: a transport may keep all of an answer as long as it keeps a byte.
         """
-        if self in self.connections:  # else it is closed, whoever still answers
+        if high != self._high and self in self.connections:  # else it is closed, whoever still answers
+            self._high = high
             self.transport.set_write_buffer_limits(high)
 
     def _end_late(self) -> None:

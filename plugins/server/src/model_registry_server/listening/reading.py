@@ -20,5 +20,5 @@ class Reading(FlowControl):
 
     def resume_reading(self) -> None:
         """Go on, unless a request waits."""
-        if not self._is_waiting():
+        if self.read_paused and not self._is_waiting():
             super().resume_reading()
