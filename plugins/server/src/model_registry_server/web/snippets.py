@@ -20,11 +20,7 @@ def snippets(entry: ModelEntry, server: str, *, needs_token: bool) -> dict[str, 
     name, version = entry.name, entry.version
     stem = f"{name.rpartition('/')[2]}-{version}"
     path = f"{API}/models/{quote(name, safe='')}/download?version={quote(version, safe='')}"
-    python = (
-        "from model_registry import ModelRegistry\n\n"
-        f'registry = ModelRegistry("{server}")\n'
-        f"{_use(entry, stem)}"
-    )
+    python = f'from model_registry import ModelRegistry\n\nregistry = ModelRegistry("{server}")\n{_use(entry, stem)}'
     command = (
         f"model-registry --registry {server} export {shlex.quote(name)} {shlex.quote(version)} {shlex.quote(stem)}"
     )
