@@ -189,9 +189,9 @@ def test_more_connections_than_may_be_are_closed_at_once(tmp_path: Path) -> None
         wait_until_taken(running.port, "127.0.0.3")
 
 
-def test_one_address_has_a_half_of_the_connections(tmp_path: Path) -> None:
+def test_one_address_leaves_a_quarter_of_the_connections(tmp_path: Path) -> None:
     with serving(tmp_path / "models", options="max_connections = 10") as running, ExitStack() as held:
-        for _ in range(5):
+        for _ in range(7):
             last = held.enter_context(connected(running.port, "127.0.0.2"))
         for _ in range(3):
             assert is_refused(running.port, "127.0.0.2")
@@ -199,7 +199,7 @@ def test_one_address_has_a_half_of_the_connections(tmp_path: Path) -> None:
         last.close()
         wait_until_taken(running.port, "127.0.0.2")
     hint = "a proxy belongs into proxies of [plugins.server]"
-    assert running.log == [f"warning: 127.0.0.2 has 5 connections, and gets no more; {hint}\n"]
+    assert running.log == [f"warning: 127.0.0.2 has 7 connections, and gets no more; {hint}\n"]
 
 
 @pytest.mark.parametrize("proxy", ["127.0.0.2", "127.0.0.0/30"])

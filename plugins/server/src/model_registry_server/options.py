@@ -40,7 +40,8 @@ class ServerOptions:
     :param body_rate: Bytes a second that must at least, on average over ``body_timeout``; 0 for any number. Answers
         must be taken at this rate, too: a client may be behind by ``body_timeout`` at this rate and 2 MiB.
     :param rate_limit: Requests a minute for each token, or each address without one; 0 for any number.
-    :param max_connections: How many connections may be open at once.
+    :param max_connections: How many connections may be open at once, three quarters of them from one address, unless it
+        is one of ``proxies``.
     :param hub_hosts: Hosts that models may be fetched from, as ``hosts``.
     :param hub_private: They may have private addresses, such as a mirror in this network.
     :param webhook_hosts: Hosts that webhooks may call.

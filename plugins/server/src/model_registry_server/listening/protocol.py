@@ -151,7 +151,7 @@ class PatientProtocol(HttpToolsProtocol):
         address = self.client[0] if self.client else ""
         if isinstance(self.config.app, Application) and is_among(address, self.config.app.server.options.proxies):
             return True
-        if not self.shares.take(address, self.limit_concurrency // 2):  # of one less, a half or a bit more
+        if not self.shares.take(address, max(1, (self.limit_concurrency - 1) * 3 // 4)):
             return False
         self._address = address
         return True
