@@ -40,14 +40,16 @@ def test_the_pages_of_a_comparison_are_of_one(tmp_path: Path) -> None:
         for number in range(5):
             (tmp_path / version / str(number)).write_bytes(data * number)
         registry.register_model("m", tmp_path / version, "opaque", version=version)
-    asked = {"a": "m:1.0", "b": "m:2.0", "differences": False, "most": 2, "differing": False}
+    digests = [registry.resolve("m", version).digest for version in ("1.0", "2.0")]
+    asked = {"a": "m:1.0", "b": "m:2.0", "digests": digests, "differences": False, "most": 2, "differing": False}
     first = compare(registry, {**asked, "starts": {"files": 0}})
     assert ([file["path"] for file in first["files"]], first["file_count"]) == (["0", "1"], 5)
     registry.remove_model("m", "2.0")  # so that it could not be made again
     later = [compare(registry, {**asked, "starts": {"files": start}})["files"] for start in (2, 4)]
     assert [[file["path"] for file in files] for files in later] == [["2", "3"], ["4"]]
-    with pytest.raises(VersionNotFoundError):
-        compare(registry, {**asked, "starts": {"files": 0}})
+    for again in ({"starts": {"files": 0}}, {"starts": {"files": 2}, "digests": [digests[0], "0" * 64]}):
+        with pytest.raises(VersionNotFoundError):
+            compare(registry, {**asked, **again})
 
 
 def test_of_those_of_which_nothing_is_known_the_largest_comes_first() -> None:

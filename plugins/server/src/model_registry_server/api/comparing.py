@@ -70,7 +70,8 @@ async def comparison(
     :param differing: Only the tensors that differ, the most changed first.
     """
     pages = {"starts": starts, "most": most, "differing": differing}
-    arguments = {"a": a.reference, "b": b.reference, "differences": differences, **pages}
+    digests = [a.digest, b.digest]
+    arguments = {"a": a.reference, "b": b.reference, "digests": digests, "differences": differences, **pages}
     told: Mapping[str, Any] = await look(request, "compare", arguments)
     caller = caller_of(request)
     return told if caller.sees_all else _without_hidden_parents(told, caller)

@@ -25,9 +25,9 @@ _last: tuple[object, Comparison] | None = None
 
 @task("compare")
 def compare(registry: ModelRegistry, arguments: Mapping[str, Any]) -> Any:
-    """``a``, ``b``, ``differences``; of ``files``, ``tensors`` and ``modules`` how many to leave out (``starts``) and
-    how many to tell at ``most``; ``differing`` for the tensors that differ alone, the most changed first → the
-    comparison, how many of each there are, and how many tensors of each status."""
+    """``a``, ``b``, their ``digests``, ``differences``; of ``files``, ``tensors`` and ``modules`` how many to leave out
+    (``starts``) and how many to tell at ``most``; ``differing`` for the tensors that differ alone, the most changed
+    first → the comparison, how many of each there are, and how many tensors of each status."""
     comparison = _comparison(registry, arguments)
     document = comparison_document(comparison)
     statuses = Counter(tensor.status for tensor in comparison.tensors)
@@ -42,7 +42,7 @@ def compare(registry: ModelRegistry, arguments: Mapping[str, Any]) -> Any:
 def _comparison(registry: ModelRegistry, arguments: Mapping[str, Any]) -> Comparison:
     """The whole of it. A page after the first is of the same one, which may have read many gigabytes."""
     global _last
-    asked = str(registry.settings.path), arguments["a"], arguments["b"], arguments["differences"]
+    asked = str(registry.settings.path), *(arguments[key] for key in ("a", "b", "digests", "differences"))
     if _last is not None and _last[0] == asked and any(arguments["starts"].values()):
         return _last[1]
     _last = None

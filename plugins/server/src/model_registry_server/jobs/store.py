@@ -95,7 +95,7 @@ DELETE FROM jobs WHERE number IN (
         SELECT number, sum(length(result)) OVER (ORDER BY finished_at DESC, number DESC) AS characters
         FROM jobs WHERE owner = :owner AND finished_at IS NOT NULL AND result IS NOT NULL)
     WHERE characters > :most
-) AND number NOT IN ({_NEWEST_OF_KINDS})"""  # noqa: S608 - constant
+) AND number NOT IN ({_NEWEST_OF_KINDS}) AND id != :id"""  # noqa: S608 - constant
 
 
 class Jobs:
@@ -237,7 +237,7 @@ class Jobs:
             )
             if ended.rowcount and text is not None and len(text) > _LONG_RESULT:
                 owner = db.execute("SELECT owner FROM jobs WHERE id = ?", (id,)).fetchone()["owner"]
-                db.execute(_MAKE_ROOM_FOR_RESULTS, {"owner": owner, "most": self._most_results})
+                db.execute(_MAKE_ROOM_FOR_RESULTS, {"owner": owner, "most": self._most_results, "id": id})
         self._forget_reports(id)
         return self.get(id)
 

@@ -124,7 +124,11 @@ class Bound:
             if self._look is None or self._looked >= wanted:
                 return  # somebody has, since it was wanted
             begun, ended = time.monotonic(), self._ended
-            there = self._look()
+            try:
+                there = self._look()
+            except Exception:
+                self._fresh_until = time.monotonic() + _FRESH[1]  # not again for each piece of a body
+                raise
             with self._lock:
                 self._there = there + self._ended - ended  # a body that ended meanwhile may have been seen, or not
                 self._looked, self._ended_before = begun, ended

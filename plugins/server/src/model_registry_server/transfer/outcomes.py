@@ -27,10 +27,7 @@ class Outcomes:
     def note(self, upload: str, owner: str, name: str, version: str) -> None:
         """An upload has become a version. As long as that cannot be written, it is remembered."""
         self._unwritten[upload, owner] = name, version
-        values = (upload, owner, name, version, _text(datetime.now(timezone.utc)))
-        with self._state.writing() as db:
-            db.execute("REPLACE INTO upload_outcomes VALUES (?, ?, ?, ?, ?)", values)
-        del self._unwritten[upload, owner]
+        self._write()
 
     def of(self, upload: str, owner: str) -> tuple[str, str] | None:
         """Name and number of the version that an owner's upload became; None if it became none."""
@@ -43,9 +40,19 @@ class Outcomes:
 
     def forget(self, hours: float) -> None:
         """Forget those of uploads that ended so many hours ago."""
+        self._write()
         before = datetime.now(timezone.utc) - timedelta(hours=hours)
         with self._state.writing() as db:
             db.execute("DELETE FROM upload_outcomes WHERE at < ?", (_text(before),))
+
+    def _write(self) -> None:
+        """Write what is remembered, also what the disk did not take before."""
+        at, known = _text(datetime.now(timezone.utc)), dict(self._unwritten)
+        rows = [(upload, owner, name, version, at) for (upload, owner), (name, version) in known.items()]
+        with self._state.writing() as db:
+            db.executemany("REPLACE INTO upload_outcomes VALUES (?, ?, ?, ?, ?)", rows)
+        for key in known:
+            self._unwritten.pop(key, None)
 
 
 def _text(moment: datetime) -> str:
