@@ -20,8 +20,8 @@ export PIP_ROOT_USER_ACTION := ignore
 # Registries named by the caller's environment are none of the tests' or the demo's business.
 $(foreach name,$(filter MODEL_REGISTRY_%,$(.VARIABLES)),$(eval unexport $(name)))
 
-# Tests of the core that say more where frameworks and plugins could be imported by mistake.
-BESIDE_FRAMEWORKS := tests/core/test_layers.py tests/core/test_public_names.py tests/core/cli/test_process.py
+# Tests of the core that say more where frameworks and plugins could be imported by mistake, or need NumPy.
+BESIDE_FRAMEWORKS := tests/core/test_layers.py tests/core/test_parity.py tests/core/test_public_names.py tests/core/cli/test_process.py
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
